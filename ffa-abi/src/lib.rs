@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The iommu service's wire protocol, shared by the service and its clients.
+//!
+//! One operation is one FF-A direct message in its 64-bit form (`FFA_MSG_SEND_DIRECT_REQ`, `0xC400_006F`): five
+//! registers there, x3–x7, and five back. Nothing here touches memory or hardware, and nothing here decides: a
+//! decoded [`Request`] has the right shape, and is still only what the caller claims.
+//!
+//! | register | request | answer |
+//! |---|---|---|
+//! | x3 | [`Header`]: operation, 16-bit field, handle | [`Status`] |
+//! | x4–x7 | arguments, per operation | results, per operation |
+//!
+//! Fields that an operation does not use are zero; a request with anything else there is refused, so that they can
+//! get a meaning later.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+mod fault;
+mod features;
+mod ids;
+mod operation;
+mod request;
+mod response;
+mod status;
+
+pub use fault::{Fault, FaultKind, FaultReport};
+pub use features::{Features, GuardLevel, Limits};
+pub use ids::{DomainHandle, Iova, PhysAddr, SmmuIndex, StreamId, Version};
+pub use operation::{Header, Operation};
+pub use request::{DeviceState, DomainKind, Protection, Request};
+pub use response::{DeviceRecord, Response};
+pub use status::Status;
+
+use uuid::{Uuid, uuid};
+
+/// The five registers x3–x7 of a direct message.
+pub type Registers = [u64; 5];
+
+/// Names the service as the host sees it: what `FFA_PARTITION_INFO_GET` is asked for.
+pub const HOST_SERVICE: Uuid = uuid!("6f1d9d7e-3c0a-4b52-9d6e-8a3f51c2e7b4");
+
+/// The version of the protocol that this crate describes.
+pub const PROTOCOL_VERSION: Version = Version { major: 0, minor: 1 };

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Requests, and the way between them and registers.
+//!
+//! Decoding checks shape only: a known operation, reserved fields zero, values that name something. Alignment, ranges,
+//! ownership and policy are the service's to check, against its own tables.
+
+use crate::{
+    DomainHandle, Header, Iova, Operation, PhysAddr, Registers, SmmuIndex, Status, StreamId, Version,
+};
+use bitflags::bitflags;
+
+bitflags! {
+    /// What a device may do with mapped pages, x7 of `MAP`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Protection: u64 {
+        /// The device may read.
+        const READ = 1 << 0;
+        /// The device may write.
+        const WRITE = 1 << 1;
+    }
+}
+
+/// What a domain is for, x4 of `DOMAIN_ALLOC`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DomainKind {
+    /// The caller maps and unmaps pages itself.
+    Paging,
+}
+
+/// What a device's DMA reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceState {
+    /// Nothing.
+    Blocked,
+    /// What is mapped in a domain.
+    Paging(DomainHandle),
+}
+
+/// A request of the right shape: what the caller claims and wants, not yet checked against anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// x4: the caller's version. Answer x4: the service's. [`Status::NotSupported`] where the majors differ.
+    Version(Version),
+    /// Answer x4: guard level in bits 7:0 and [`Features`](crate::Features); x5–x7: [`Limits`](crate::Limits).
+    Features,
+    /// Answer x4–x7: SHA-256 of the policy, 8 bytes a register, first byte in bits 7:0 of x4.
+    PolicyDigest,
+    /// x4: a number from 0. Answer: a [`DeviceRecord`](crate::DeviceRecord), or [`Status::Empty`] past the last.
+    DeviceDescribe {
+        /// Place in the list of the devices that the caller may hold.
+        index: u64,
+    },
+    /// Field: SMMU; x4: 1 for [`DomainKind::Paging`]. Answer x4: the handle.
+    DomainAlloc {
+        /// The SMMU whose devices the domain is for.
+        smmu: SmmuIndex,
+        /// What it is for.
+        kind: DomainKind,
+    },
+    /// Handle: the domain. [`Status::Busy`] while a device uses it, [`Status::Again`] while work remains.
+    DomainFree(DomainHandle),
+    /// Field: SMMU; x4: stream ID; x5: 0 blocked, 1 paging; handle: the domain, zero for blocked.
+    DeviceSetState {
+        /// The SMMU that the device is behind.
+        smmu: SmmuIndex,
+        /// The device's stream ID.
+        sid: StreamId,
+        /// The state that it is to have when the call returns.
+        state: DeviceState,
+    },
+    /// Handle; x4: IOVA; x5: physical address; x6: bytes; x7: [`Protection`]. Answer x4: bytes mapped.
+    Map {
+        /// Where to map.
+        domain: DomainHandle,
+        /// First address as the device will see it.
+        iova: Iova,
+        /// First address of the memory.
+        pa: PhysAddr,
+        /// Length in bytes. The service may map less and say so: the caller goes on from there.
+        size: u64,
+        /// What the device may do.
+        protection: Protection,
+    },
+    /// Handle; x4: IOVA; x5: bytes. Answer x4: bytes from the start of the range in which nothing is mapped now.
+    Unmap {
+        /// Where to unmap.
+        domain: DomainHandle,
+        /// First address.
+        iova: Iova,
+        /// Length in bytes. The service may do less and say so: the caller goes on from there.
+        size: u64,
+    },
+    /// Handle; x4: IOVA. Answer x4: physical address, x5: [`Protection`]; [`Status::NotMapped`] where nothing is.
+    IovaToPa {
+        /// Where to look.
+        domain: DomainHandle,
+        /// The address to translate; need not be aligned.
+        iova: Iova,
+    },
+    /// Answer: a [`FaultReport`](crate::FaultReport): x4–x6 the fault, x7 reports dropped; [`Status::Empty`] for none.
+    FaultPoll,
+}
+
+const KIND_PAGING: u64 = 1;
+const STATE_BLOCKED: u64 = 0;
+const STATE_PAGING: u64 = 1;
+
+impl Request {
+    /// Reads a request from x3–x7.
+    ///
+    /// # Errors
+    /// [`Status::NotSupported`] for an operation, kind or state that does not exist, [`Status::InvalidHandle`] for a value
+    /// that no handle has, [`Status::InvalidParameters`] for reserved fields that are not zero.
+    pub fn decode(registers: Registers) -> Result<Self, Status> {
+        let [x3, x4, x5, x6, x7] = registers;
+        let header = Header::from_register(x3);
+        let operation = Operation::try_from(header.operation).map_err(|_| Status::NotSupported)?;
+        let smmu = SmmuIndex(header.field);
+        let handle = || DomainHandle::from_raw(header.handle).ok_or(Status::InvalidHandle);
+        let (field, raw) = (u64::from(header.field), u64::from(header.handle));
+        // Each arm lists what its operation does not use.
+        let (request, reserved) = match operation {
+            Operation::Version => {
+                let version = Version::from_register(x4).ok_or(Status::InvalidParameters)?;
+                (Self::Version(version), [field, raw, x5, x6, x7])
+            }
+            Operation::Features => (Self::Features, [field | raw, x4, x5, x6, x7]),
+            Operation::PolicyDigest => (Self::PolicyDigest, [field | raw, x4, x5, x6, x7]),
+            Operation::DeviceDescribe => (Self::DeviceDescribe { index: x4 }, [field, raw, x5, x6, x7]),
+            Operation::DomainAlloc => {
+                let kind = match x4 {
+                    KIND_PAGING => DomainKind::Paging,
+                    _ => return Err(Status::NotSupported),
+                };
+                (Self::DomainAlloc { smmu, kind }, [raw, x5, x6, x7, 0])
+            }
+            Operation::DomainFree => (Self::DomainFree(handle()?), [field, x4, x5, x6, x7]),
+            Operation::DeviceSetState => {
+                let sid = StreamId(u32::try_from(x4).map_err(|_| Status::InvalidParameters)?);
+                let (state, unused) = match x5 {
+                    STATE_BLOCKED => (DeviceState::Blocked, raw),
+                    STATE_PAGING => (DeviceState::Paging(handle()?), 0),
+                    _ => return Err(Status::NotSupported),
+                };
+                (Self::DeviceSetState { smmu, sid, state }, [unused, x6, x7, 0, 0])
+            }
+            Operation::Map => {
+                let protection = Protection::from_bits(x7).ok_or(Status::InvalidParameters)?;
+                if protection.is_empty() {
+                    return Err(Status::InvalidParameters);
+                }
+                let (iova, pa) = (Iova(x4), PhysAddr(x5));
+                (Self::Map { domain: handle()?, iova, pa, size: x6, protection }, [field, 0, 0, 0, 0])
+            }
+            Operation::Unmap => {
+                (Self::Unmap { domain: handle()?, iova: Iova(x4), size: x5 }, [field, x6, x7, 0, 0])
+            }
+            Operation::IovaToPa => {
+                (Self::IovaToPa { domain: handle()?, iova: Iova(x4) }, [field, x5, x6, x7, 0])
+            }
+            Operation::FaultPoll => (Self::FaultPoll, [field | raw, x4, x5, x6, x7]),
+        };
+        if reserved == [0; 5] { Ok(request) } else { Err(Status::InvalidParameters) }
+    }
+
+    /// Packs a request into x3–x7.
+    #[must_use]
+    pub fn encode(self) -> Registers {
+        let header = |operation: Operation, field: u16, handle: u32| {
+            Header { operation: operation.into(), field, handle }.to_register()
+        };
+        match self {
+            Self::Version(version) => [header(Operation::Version, 0, 0), version.to_register(), 0, 0, 0],
+            Self::Features => [header(Operation::Features, 0, 0), 0, 0, 0, 0],
+            Self::PolicyDigest => [header(Operation::PolicyDigest, 0, 0), 0, 0, 0, 0],
+            Self::DeviceDescribe { index } => [header(Operation::DeviceDescribe, 0, 0), index, 0, 0, 0],
+            Self::DomainAlloc { smmu, kind: DomainKind::Paging } => {
+                [header(Operation::DomainAlloc, smmu.0, 0), KIND_PAGING, 0, 0, 0]
+            }
+            Self::DomainFree(domain) => [header(Operation::DomainFree, 0, domain.raw()), 0, 0, 0, 0],
+            Self::DeviceSetState { smmu, sid, state } => {
+                let (handle, state) = match state {
+                    DeviceState::Blocked => (0, STATE_BLOCKED),
+                    DeviceState::Paging(domain) => (domain.raw(), STATE_PAGING),
+                };
+                [header(Operation::DeviceSetState, smmu.0, handle), u64::from(sid.0), state, 0, 0]
+            }
+            Self::Map { domain, iova, pa, size, protection } => {
+                [header(Operation::Map, 0, domain.raw()), iova.0, pa.0, size, protection.bits()]
+            }
+            Self::Unmap { domain, iova, size } => {
+                [header(Operation::Unmap, 0, domain.raw()), iova.0, size, 0, 0]
+            }
+            Self::IovaToPa { domain, iova } => {
+                [header(Operation::IovaToPa, 0, domain.raw()), iova.0, 0, 0, 0]
+            }
+            Self::FaultPoll => [header(Operation::FaultPoll, 0, 0), 0, 0, 0, 0],
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! How the service answers: a closed set.
+
+use num_enum::{IntoPrimitive, TryFromPrimitive};
+
+/// The outcome of an operation, in x3 of the answer. Each names one reason, so that a client knows what to change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoPrimitive, TryFromPrimitive)]
+#[repr(u32)]
+pub enum Status {
+    /// Done.
+    Ok = 0,
+    /// No such operation, kind or protocol version here.
+    NotSupported = 1,
+    /// A field that must be zero is not, or a value names nothing that this operation knows.
+    InvalidParameters = 2,
+    /// The policy, or the owner of a page, does not allow it.
+    Denied = 3,
+    /// The handle names no domain, or one that was freed since.
+    InvalidHandle = 4,
+    /// An address or a size is not a multiple of the smallest page.
+    Misaligned = 5,
+    /// A size is zero, or an address range leaves what the domain or the address space holds.
+    OutOfRange = 6,
+    /// The domain is in use by a device, or by another call that must end first.
+    Busy = 7,
+    /// A page of the range is mapped; x4 says how many bytes before it were mapped by this call.
+    AlreadyMapped = 8,
+    /// No page is mapped at the address.
+    NotMapped = 9,
+    /// No memory for tables, no free domain: the caller's own limit or the pool's end.
+    NoMemory = 10,
+    /// The work is bounded per call and not finished: call again with the same arguments.
+    Again = 11,
+    /// There is nothing more to report.
+    Empty = 12,
+    /// The hardware did not do its part in time; its SMMU now aborts all DMA.
+    Hardware = 13,
+}
