@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the service needs from an SMMU, whatever its programming interface looks like.
+//!
+//! A driver keeps stream tables, queues and registers to itself and comes up with every stream aborting. It decides
+//! nothing: which stream may have which configuration was checked before it is called. Page tables are not its own;
+//! it is told where a root stands.
+
+mod invalidated;
+
+pub use invalidated::Invalidated;
+
+use crate::table::{Geometry, LeafSize};
+use ffa_abi::{FaultKind, Iova, PhysAddr, StreamId};
+use thiserror::Error;
+
+/// Names one set of stage-2 translations in an SMMU's caches (IHI 0070, 3.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Vmid(pub u16);
+
+/// What a stream's transactions meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamConfig {
+    /// They are aborted. What a stream has until something else is set.
+    Abort,
+    /// They are translated by a stage-2 table.
+    Stage2(Stage2),
+}
+
+/// A stage-2 table as a stream-table entry refers to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stage2 {
+    /// The tag of its translations.
+    pub vmid: Vmid,
+    /// Where the root table stands: one page of the pool.
+    pub root: PhysAddr,
+    /// Input width and start level.
+    pub geometry: Geometry,
+}
+
+/// Addresses whose cached translations are to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlbRange {
+    /// First address, aligned to the leaf size, or to 4 KiB where there is none.
+    pub iova: Iova,
+    /// Length in bytes, not zero, aligned alike.
+    pub size: u64,
+    /// The size of the leaves that were removed, where all had one size: a level hint, and the distance between two
+    /// addresses that need a command of their own. `None` for a mixture.
+    pub leaves: Option<LeafSize>,
+    /// Whether table descriptors were removed too, so that walk caches must forget them.
+    pub tables: bool,
+}
+
+/// What an SMMU can do, read from its identification registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SmmuFeatures {
+    /// Width of the addresses that stage 2 puts out, in bits (IDR5.OAS).
+    pub output_bits: u8,
+    /// Width of a VMID: 8 or 16 bits (IDR0.VMID16).
+    pub vmid_bits: u8,
+    /// Whether one command invalidates an address range (IDR3.RIL).
+    pub range_invalidation: bool,
+}
+
+/// One record of the event queue (IHI 0070, 7.3), as far as a fault report tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Who tried.
+    pub sid: StreamId,
+    /// Where to; zero for kinds without an address.
+    pub iova: Iova,
+    /// Why it was stopped.
+    pub kind: FaultKind,
+    /// Whether the device wanted to write.
+    pub write: bool,
+    /// The SMMU's own event number.
+    pub number: u8,
+}
+
+/// How far a look at the event queue got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Polled {
+    /// Records taken from the queue.
+    pub taken: usize,
+    /// Whether the SMMU dropped records since the last look because its queue was full.
+    pub overflow: bool,
+}
+
+/// Why an SMMU did not do what it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum SmmuError {
+    /// A register or queue did not answer within its bound. The driver has told the SMMU to abort all DMA, and it
+    /// answers this to every later call.
+    #[error("the SMMU did not answer in time")]
+    Timeout,
+    /// The SMMU reported an error that leaves its state unknown. It aborts all DMA, as after [`SmmuError::Timeout`].
+    #[error("the SMMU reported global error {0:#x}")]
+    Global(u32),
+    /// The stream has no entry in the stream table: our own error, the policy's streams all have one.
+    #[error("stream {0:?} has no entry")]
+    Stream(StreamId),
+}
+
+/// One SMMU that was brought up and locked down.
+///
+/// Calls come from several cores at a time. Each returns within a bound, holds no lock on return, and never calls back
+/// into the service, except `sink` of [`poll_events`](Self::poll_events).
+pub trait Smmu: Sync {
+    /// Returns what this SMMU can do. Does not change.
+    fn features(&self) -> SmmuFeatures;
+
+    /// Sets the configuration of `count` streams from `first` on.
+    ///
+    /// On return no transaction that starts uses the old one any more: entries are written, their cached copies are
+    /// invalidated and the invalidation has completed. On the way a stream aborts, it is never open. Cached
+    /// translations stay: they belong to the VMID.
+    ///
+    /// # Errors
+    /// After [`SmmuError::Timeout`] or [`SmmuError::Global`] all streams abort.
+    fn set_streams(&self, first: StreamId, count: u16, config: &StreamConfig) -> Result<(), SmmuError>;
+
+    /// Makes table writes of this core visible to the SMMU's walks before any later access of this core to a device.
+    fn publish(&self);
+
+    /// Forgets cached translations of a VMID in a range, and completes: on return no transaction that used them is
+    /// still under way. Table writes of this core become visible first.
+    ///
+    /// # Errors
+    /// As [`set_streams`](Self::set_streams); the caller must then not reuse the memory that was mapped.
+    fn invalidate_range(&self, vmid: Vmid, range: &TlbRange) -> Result<(), SmmuError>;
+
+    /// Forgets all cached translations of a VMID, tables included, and completes.
+    ///
+    /// # Errors
+    /// As [`invalidate_range`](Self::invalidate_range).
+    fn invalidate_vmid(&self, vmid: Vmid) -> Result<(), SmmuError>;
+
+    /// Takes at most `budget` records from the event queue.
+    fn poll_events(&self, budget: usize, sink: &mut dyn FnMut(Event)) -> Polled;
+
+    /// Looks for global errors and acknowledges those that leave the SMMU working.
+    ///
+    /// # Errors
+    /// As [`set_streams`](Self::set_streams).
+    fn check_errors(&self) -> Result<(), SmmuError>;
+}
