@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Whether what a partition wants is what the platform has: the checks of one manifest against the other.
+//!
+//! Partitions are admitted one by one; what an admitted one holds, no later one gets. Nothing is shared.
+
+use core::num::NonZeroU16;
+
+use heapless::Vec;
+use thiserror::Error;
+
+use super::region::{Access, Region, Security};
+use super::spmc::{MemoryKind, SpmcPartition};
+use super::{AddressRange, MAX_PARTITIONS, MAX_REGIONS, Name, PartitionManifest, Reason, SpmcManifest};
+use crate::package::Package;
+
+/// Most ranges that spm keeps for itself.
+pub const MAX_RESERVED: usize = 4;
+
+/// Where a partition contradicts the platform or an earlier partition. Both manifests' authors may be to blame.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LayoutError {
+    /// Its memory is not secure RAM.
+    #[error("memory {0} is not inside one secure memory range")]
+    MemoryNotSecure(AddressRange),
+    /// Its memory belongs to somebody else.
+    #[error("memory {memory} overlaps {other}, which belongs to {owner}")]
+    MemoryTaken {
+        /// The partition's memory.
+        memory: AddressRange,
+        /// What it overlaps.
+        other: AddressRange,
+        /// Whose that is.
+        owner: Owner,
+    },
+    /// It expects to be loaded elsewhere.
+    #[error("load-address {wanted:#x} is not the SPMC manifest's {given:#x}")]
+    LoadAddress {
+        /// What the partition manifest says.
+        wanted: u64,
+        /// What the SPMC manifest says.
+        given: u64,
+    },
+    /// The package is larger than the memory.
+    #[error("the package ends at {0:#x} behind the load address, outside the partition's memory")]
+    PackageTooLarge(usize),
+    /// Its entry point is not in its image.
+    #[error("entrypoint-offset {0:#x} is not inside the image")]
+    EntryOutsideImage(u64),
+    /// Its number of execution contexts is neither 1 nor that of the cores, or not the SPMC manifest's.
+    #[error("execution-ctx-count {wanted}: vcpu_count is {given}, and 1 or {cores} is possible")]
+    Contexts {
+        /// What the partition manifest says.
+        wanted: NonZeroU16,
+        /// What the SPMC manifest says.
+        given: NonZeroU16,
+        /// How many contexts a partition has that runs on all cores.
+        cores: NonZeroU16,
+    },
+    /// Its ID is spm's or another partition's.
+    #[error("id {0:#06x} is taken")]
+    IdTaken(u16),
+    /// A region's addresses are not sound.
+    #[error("region {region}: {reason}")]
+    RegionAddress {
+        /// The region's node.
+        region: Name,
+        /// What is wrong with it.
+        reason: Reason,
+    },
+    /// A region is not of the kind that its attributes name.
+    #[error("region {region}, {range}: not inside one range of kind {kind:?}")]
+    RegionKind {
+        /// The region's node.
+        region: Name,
+        /// Its addresses.
+        range: AddressRange,
+        /// What it should be.
+        kind: MemoryKind,
+    },
+    /// A region belongs to somebody else.
+    #[error("region {region}, {range}: overlaps {other}, which belongs to {owner}")]
+    RegionTaken {
+        /// The region's node.
+        region: Name,
+        /// Its addresses.
+        range: AddressRange,
+        /// What it overlaps.
+        other: AddressRange,
+        /// Whose that is.
+        owner: Owner,
+    },
+    /// More partitions than fit.
+    #[error("more than {MAX_PARTITIONS} partitions")]
+    TooMany,
+}
+
+/// Whose a range is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// spm itself.
+    Spm,
+    /// The partition of this ID.
+    Partition(u16),
+}
+
+impl core::fmt::Display for Owner {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Spm => f.write_str("spm"),
+            Self::Partition(id) => write!(f, "partition {id:#06x}"),
+        }
+    }
+}
+
+/// A region as it is to be mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlacedRegion {
+    /// Its addresses, the same for the partition (IPA) and the platform (PA).
+    pub range: AddressRange,
+    /// What the partition may do with it.
+    pub access: Access,
+    /// The address space it lies in.
+    pub security: Security,
+}
+
+/// A partition that was admitted: what to map, and where to enter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionLayout {
+    /// Its FF-A ID.
+    pub id: u16,
+    /// All memory of its own; secure, readable, writable and executable in stage 2.
+    pub memory: AddressRange,
+    /// Its first instruction.
+    pub entry: u64,
+    /// Memory beyond its own.
+    pub memory_regions: Vec<PlacedRegion, MAX_REGIONS>,
+    /// Device registers.
+    pub device_regions: Vec<PlacedRegion, MAX_REGIONS>,
+}
+
+/// Who holds what so far.
+#[derive(Debug)]
+pub struct Layout<'a> {
+    spmc: &'a SpmcManifest,
+    /// How many contexts a partition has that runs on all cores.
+    cores: NonZeroU16,
+    reserved: Vec<AddressRange, MAX_RESERVED>,
+    admitted: Vec<PartitionLayout, MAX_PARTITIONS>,
+}
+
+impl<'a> Layout<'a> {
+    /// Begins with nothing admitted. `reserved` are the ranges that spm keeps: its image with stacks and tables, its
+    /// manifest. The console is reserved by itself. More than [`MAX_RESERVED`] - 1 ranges are an error of spm: `None`.
+    #[must_use]
+    pub fn new(spmc: &'a SpmcManifest, cores: NonZeroU16, reserved: &[AddressRange]) -> Option<Self> {
+        let mut kept = Vec::from_slice(reserved).ok()?;
+        if let Some(console) = spmc.console {
+            kept.push(console).ok()?;
+        }
+        Some(Self { spmc, cores, reserved: kept, admitted: Vec::new() })
+    }
+
+    /// Checks a partition, and counts what it holds as taken if all is well. `place` is its entry in the SPMC manifest.
+    ///
+    /// # Errors
+    /// [`LayoutError`] says which claim contradicts what; nothing is taken then.
+    pub fn admit(
+        &mut self,
+        place: &SpmcPartition,
+        manifest: &PartitionManifest,
+        package: &Package,
+    ) -> Result<&PartitionLayout, LayoutError> {
+        let layout = PartitionLayout {
+            id: self.check_id(place, manifest)?,
+            memory: self.check_memory(place, manifest, package)?,
+            entry: entry(place, manifest, package)?,
+            memory_regions: self.check_regions(place, &manifest.memory_regions, memory_kind)?,
+            device_regions: self.check_regions(place, &manifest.device_regions, device_kind)?,
+        };
+        self.check_contexts(place, manifest)?;
+        self.admitted.push(layout).map_err(|_| LayoutError::TooMany)?;
+        self.admitted.last().ok_or(LayoutError::TooMany)
+    }
+
+    /// Returns the partitions that were admitted, in that order.
+    #[must_use]
+    pub fn admitted(&self) -> &[PartitionLayout] {
+        &self.admitted
+    }
+
+    fn check_id(&self, place: &SpmcPartition, manifest: &PartitionManifest) -> Result<u16, LayoutError> {
+        let id = manifest.id.unwrap_or(place.id);
+        let listed = self.spmc.partitions.iter().any(|other| other.id == id && other.id != place.id);
+        if listed || id == self.spmc.spmc_id || self.admitted.iter().any(|other| other.id == id) {
+            return Err(LayoutError::IdTaken(id));
+        }
+        Ok(id)
+    }
+
+    fn check_memory(
+        &self,
+        place: &SpmcPartition,
+        manifest: &PartitionManifest,
+        package: &Package,
+    ) -> Result<AddressRange, LayoutError> {
+        let memory = place.memory;
+        if !self.spmc.holds(MemoryKind::Secure, memory) {
+            return Err(LayoutError::MemoryNotSecure(memory));
+        }
+        if let Some((other, owner)) = self.holder(memory) {
+            return Err(LayoutError::MemoryTaken { memory, other, owner });
+        }
+        match manifest.load_address {
+            Some(wanted) if wanted != memory.start() => {
+                return Err(LayoutError::LoadAddress { wanted, given: memory.start() });
+            }
+            _ => {}
+        }
+        let end = package.manifest().end.max(package.image().end);
+        match u64::try_from(end) {
+            Ok(size) if size <= memory.size() => Ok(memory),
+            _ => Err(LayoutError::PackageTooLarge(end)),
+        }
+    }
+
+    fn check_contexts(&self, place: &SpmcPartition, manifest: &PartitionManifest) -> Result<(), LayoutError> {
+        let (wanted, given, cores) = (manifest.contexts, place.vcpu_count, self.cores);
+        let possible = wanted == NonZeroU16::MIN || wanted == cores;
+        if wanted == given && possible { Ok(()) } else { Err(LayoutError::Contexts { wanted, given, cores }) }
+    }
+
+    fn check_regions(
+        &self,
+        place: &SpmcPartition,
+        regions: &[Region],
+        kind_of: fn(Security) -> MemoryKind,
+    ) -> Result<Vec<PlacedRegion, MAX_REGIONS>, LayoutError> {
+        let mut placed: Vec<PlacedRegion, MAX_REGIONS> = Vec::new();
+        for region in regions {
+            let name = || region.name.clone();
+            let range = region
+                .range(place.memory.start())
+                .map_err(|reason| LayoutError::RegionAddress { region: name(), reason })?;
+            let kind = kind_of(region.security);
+            if !self.spmc.holds(kind, range) {
+                return Err(LayoutError::RegionKind { region: name(), range, kind });
+            }
+            let own = core::iter::once(place.memory).chain(placed.iter().map(|earlier| earlier.range));
+            let taken_by_itself = own
+                .into_iter()
+                .find(|other| other.overlaps(range))
+                .map(|other| (other, Owner::Partition(place.id)));
+            if let Some((other, owner)) = taken_by_itself.or_else(|| self.holder(range)) {
+                return Err(LayoutError::RegionTaken { region: name(), range, other, owner });
+            }
+            let entry = PlacedRegion { range, access: region.access, security: region.security };
+            placed.push(entry).map_err(|_| LayoutError::RegionAddress {
+                region: name(),
+                reason: Reason::TooMany(MAX_REGIONS),
+            })?;
+        }
+        Ok(placed)
+    }
+
+    /// Finds a range that overlaps `range` and is taken.
+    fn holder(&self, range: AddressRange) -> Option<(AddressRange, Owner)> {
+        let reserved = self.reserved.iter().map(|reserved| (*reserved, Owner::Spm));
+        let admitted = self.admitted.iter().flat_map(|partition| {
+            let regions = partition.memory_regions.iter().chain(&partition.device_regions);
+            core::iter::once(partition.memory)
+                .chain(regions.map(|region| region.range))
+                .map(|held| (held, Owner::Partition(partition.id)))
+        });
+        reserved.chain(admitted).find(|(held, _)| held.overlaps(range))
+    }
+}
+
+fn entry(place: &SpmcPartition, manifest: &PartitionManifest, package: &Package) -> Result<u64, LayoutError> {
+    let outside = LayoutError::EntryOutsideImage(manifest.entry_offset);
+    match usize::try_from(manifest.entry_offset) {
+        Ok(offset) if package.image().contains(&offset) => {
+            place.memory.start().checked_add(manifest.entry_offset).ok_or(outside)
+        }
+        _ => Err(outside),
+    }
+}
+
+const fn memory_kind(security: Security) -> MemoryKind {
+    match security {
+        Security::Secure => MemoryKind::Secure,
+        Security::NonSecure => MemoryKind::NonSecure,
+    }
+}
+
+const fn device_kind(security: Security) -> MemoryKind {
+    match security {
+        Security::Secure => MemoryKind::SecureDevice,
+        Security::NonSecure => MemoryKind::NonSecureDevice,
+    }
+}

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The partition manifest (FF-A 1.2 §5.2, Hafnium's `arm,ffa-manifest-1.0` binding): what a partition says about itself.
+//!
+//! The partition's author is to blame for what is wrong here. Whether the platform agrees is checked in
+//! [`super::layout`].
+
+use core::num::NonZeroU16;
+
+use arm_ffa::{UuidHelper, Version};
+use heapless::Vec;
+use uuid::Uuid;
+
+use super::fdt::{Node, Tree};
+use super::fields::{Binding, check_nodes, check_properties};
+use super::region::{self, Regions};
+use super::{MAX_SERVICES, ManifestError, Name, Reason};
+
+/// Entry point of the image behind the load address where the manifest names none, in bytes (Hafnium's default).
+const DEFAULT_ENTRY_OFFSET: u64 = 0x1000;
+
+/// Which messages a service takes and sends: the bits of `messaging-method`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessagingMethod {
+    /// It receives FFA_MSG_SEND_DIRECT_REQ.
+    pub receives_direct: bool,
+    /// It sends FFA_MSG_SEND_DIRECT_REQ.
+    pub sends_direct: bool,
+}
+
+impl MessagingMethod {
+    const RECEIVES_DIRECT: u32 = 1;
+    const SENDS_DIRECT: u32 = 1 << 1;
+    const INDIRECT: u32 = 1 << 2;
+    const DIRECT2: u32 = 0b11 << 9;
+
+    fn from_bits(bits: u32) -> Result<Self, Reason> {
+        if bits & Self::INDIRECT != 0 {
+            return Err(Reason::NotSupported("indirect messages"));
+        }
+        if bits & Self::DIRECT2 != 0 {
+            return Err(Reason::NotSupported("FFA_MSG_SEND_DIRECT_REQ2"));
+        }
+        if bits & !(Self::RECEIVES_DIRECT | Self::SENDS_DIRECT) != 0 {
+            return Err(Reason::OutOfRange(u64::from(bits)));
+        }
+        Ok(Self {
+            receives_direct: bits & Self::RECEIVES_DIRECT != 0,
+            sends_direct: bits & Self::SENDS_DIRECT != 0,
+        })
+    }
+}
+
+/// One service of a partition, as FFA_PARTITION_INFO_GET lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Its protocol.
+    pub uuid: Uuid,
+    /// How it is talked to.
+    pub messaging: MessagingMethod,
+}
+
+/// What happens to a non-secure interrupt while the partition runs: only queueing is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NsInterruptsAction {
+    /// It waits until the partition gives the core back.
+    Queued,
+}
+
+/// A partition manifest whose every field was understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionManifest {
+    /// The FF-A version that the partition was written for, 1.0 to 1.2.
+    pub ffa_version: Version,
+    /// The partition ID that it wants, if it wants a certain one.
+    pub id: Option<u16>,
+    /// A name for people; may be empty.
+    pub description: Name,
+    /// What it offers, at least one.
+    pub services: Vec<Service, MAX_SERVICES>,
+    /// How many execution contexts (vCPUs) it has.
+    pub contexts: NonZeroU16,
+    /// Where it expects to be loaded, if it does.
+    pub load_address: Option<u64>,
+    /// Distance of its first instruction from the load address, in bytes, a multiple of 4.
+    pub entry_offset: u64,
+    /// When it boots, lower first; `u16::MAX` where the manifest does not say.
+    pub boot_order: u16,
+    /// The general-purpose register, 0 to 3, that gets the address of the boot information.
+    pub boot_register: Option<u8>,
+    /// Whether the boot information is to name the manifest.
+    pub wants_manifest: bool,
+    /// What happens to non-secure interrupts.
+    pub ns_interrupts: NsInterruptsAction,
+    /// Memory beyond its own that it asks for.
+    pub memory_regions: Regions,
+    /// Device registers that it asks for.
+    pub device_regions: Regions,
+}
+
+impl PartitionManifest {
+    /// Reads the device-tree blob at the start of `bytes`.
+    ///
+    /// # Errors
+    /// [`ManifestError`] with the node, the property and what is wrong with it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
+        let root = Tree::new(bytes)?.root()?;
+        root.require_compatible("arm,ffa-manifest-1.0")?;
+        check_properties(&root, Binding::Partition)?;
+        check_nodes(&root)?;
+        require_fixed_values(&root)?;
+        let (boot_register, wants_manifest) = boot_information(&root)?;
+        Ok(Self {
+            ffa_version: ffa_version(&root)?,
+            id: id(&root)?,
+            description: Name::new(root.text("description")?.unwrap_or_default()),
+            services: services(&root)?,
+            contexts: contexts(&root)?,
+            load_address: root.u64("load-address")?,
+            entry_offset: entry_offset(&root)?,
+            boot_order: u16_or(&root, "boot-order", u16::MAX)?,
+            boot_register,
+            wants_manifest,
+            ns_interrupts: ns_interrupts(&root)?,
+            memory_regions: regions(
+                &root,
+                "memory-regions",
+                Binding::MemoryRegion,
+                "arm,ffa-manifest-memory-regions",
+            )?,
+            device_regions: regions(
+                &root,
+                "device-regions",
+                Binding::DeviceRegion,
+                "arm,ffa-manifest-device-regions",
+            )?,
+        })
+    }
+}
+
+/// Checks the properties of which only one value is offered.
+fn require_fixed_values(root: &Node<'_>) -> Result<(), ManifestError> {
+    match root.require_u32("exception-level")? {
+        2 => {}
+        0 => return Err(refuse(root, "exception-level", "EL1 is the normal world's")),
+        1 => return Err(refuse(root, "exception-level", "partitions at S-EL0")),
+        other => return Err(out_of_range(root, "exception-level", other)),
+    }
+    match root.require_u32("execution-state")? {
+        0 => {}
+        1 => return Err(refuse(root, "execution-state", "AArch32")),
+        other => return Err(out_of_range(root, "execution-state", other)),
+    }
+    match root.u32("xlat-granule")? {
+        None | Some(0) => Ok(()),
+        Some(1 | 2) => Err(refuse(root, "xlat-granule", "granules other than 4 KiB")),
+        Some(other) => Err(out_of_range(root, "xlat-granule", other)),
+    }
+}
+
+fn ffa_version(root: &Node<'_>) -> Result<Version, ManifestError> {
+    let raw = root.require_u32("ffa-version")?;
+    match Version::try_from(raw) {
+        Ok(version) if (Version(1, 0)..=Version(1, 2)).contains(&version) => Ok(version),
+        Ok(Version(1, _)) => Err(refuse(root, "ffa-version", "FF-A later than 1.2")),
+        _ => Err(out_of_range(root, "ffa-version", raw)),
+    }
+}
+
+fn id(root: &Node<'_>) -> Result<Option<u16>, ManifestError> {
+    let Some(raw) = root.u32("id")? else { return Ok(None) };
+    match u16::try_from(raw) {
+        // Bit 15 marks secure endpoints, 0x8000 is the SPMC and 0xffff the SPMD.
+        Ok(id @ 0x8001..=0xfffe) => Ok(Some(id)),
+        _ => Err(out_of_range(root, "id", raw)),
+    }
+}
+
+fn contexts(root: &Node<'_>) -> Result<NonZeroU16, ManifestError> {
+    let raw = root.require_u32("execution-ctx-count")?;
+    u16::try_from(raw)
+        .ok()
+        .and_then(NonZeroU16::new)
+        .ok_or_else(|| out_of_range(root, "execution-ctx-count", raw))
+}
+
+fn entry_offset(root: &Node<'_>) -> Result<u64, ManifestError> {
+    let offset = root.u64("entrypoint-offset")?.unwrap_or(DEFAULT_ENTRY_OFFSET);
+    if offset.is_multiple_of(4) {
+        Ok(offset)
+    } else {
+        Err(root.wrong_property("entrypoint-offset", Reason::OutOfRange(offset)))
+    }
+}
+
+fn ns_interrupts(root: &Node<'_>) -> Result<NsInterruptsAction, ManifestError> {
+    match root.u32("ns-interrupts-action")? {
+        None | Some(0) => Ok(NsInterruptsAction::Queued),
+        Some(1) => Err(refuse(root, "ns-interrupts-action", "managed exit")),
+        Some(2) => Err(refuse(root, "ns-interrupts-action", "preemption by non-secure interrupts")),
+        Some(other) => Err(out_of_range(root, "ns-interrupts-action", other)),
+    }
+}
+
+/// Reads `gp-register-num` and the `boot-info` node: what is passed, and by which register.
+fn boot_information(root: &Node<'_>) -> Result<(Option<u8>, bool), ManifestError> {
+    let register = match root.u32("gp-register-num")? {
+        None => None,
+        // FF-A 1.2 §5.4.3 allows x0 to x3.
+        Some(raw) => match u8::try_from(raw) {
+            Ok(register @ 0..=3) => Some(register),
+            _ => return Err(out_of_range(root, "gp-register-num", raw)),
+        },
+    };
+    let Some(node) = root.child("boot-info")? else { return Ok((register, false)) };
+    node.require_compatible("arm,ffa-manifest-boot-info")?;
+    check_properties(&node, Binding::BootInfo)?;
+    if register.is_none() {
+        return Err(root.wrong_property("gp-register-num", Reason::Missing));
+    }
+    Ok((register, node.has("ffa_manifest")))
+}
+
+/// Reads the `services` node, or `uuid` and `messaging-method` of the root where there is none.
+fn services(root: &Node<'_>) -> Result<Vec<Service, MAX_SERVICES>, ManifestError> {
+    let mut services = Vec::new();
+    match root.child("services")? {
+        None => read_services(root, &mut services)?,
+        Some(list) => {
+            for name in ["uuid", "messaging-method"] {
+                if root.has(name) {
+                    return Err(root.wrong_property(name, Reason::Duplicate));
+                }
+            }
+            for service in list.children() {
+                let service = service?;
+                check_properties(&service, Binding::Service)?;
+                read_services(&service, &mut services)?;
+            }
+        }
+    }
+    if services.is_empty() {
+        return Err(root.wrong_property("uuid", Reason::Missing));
+    }
+    Ok(services)
+}
+
+fn read_services(node: &Node<'_>, services: &mut Vec<Service, MAX_SERVICES>) -> Result<(), ManifestError> {
+    let messaging = MessagingMethod::from_bits(node.require_u32("messaging-method")?)
+        .map_err(|reason| node.wrong_property("messaging-method", reason))?;
+    let bytes = node.bytes("uuid").ok_or_else(|| node.wrong_property("uuid", Reason::Missing))?;
+    let (uuids, rest) = bytes.as_chunks::<16>();
+    if !rest.is_empty() || uuids.is_empty() {
+        return Err(node.wrong_property("uuid", Reason::WrongLength));
+    }
+    for bytes in uuids {
+        let uuid = uuid_from_cells(bytes);
+        if uuid.is_nil() {
+            // The nil UUID is FFA_PARTITION_INFO_GET's "all partitions".
+            return Err(node.wrong_property("uuid", Reason::OutOfRange(0)));
+        }
+        if services.iter().any(|service| service.uuid == uuid) {
+            return Err(node.wrong_property("uuid", Reason::Duplicate));
+        }
+        let service = Service { uuid, messaging };
+        services.push(service).map_err(|_| node.wrong_property("uuid", Reason::TooMany(MAX_SERVICES)))?;
+    }
+    Ok(())
+}
+
+/// The binding writes a UUID as the four words in which FFA_PARTITION_INFO_GET passes it (FF-A 1.2 §13.8), each a cell.
+fn uuid_from_cells(bytes: &[u8; 16]) -> Uuid {
+    let (cells, _) = bytes.as_chunks::<4>();
+    let mut words = [0; 4];
+    for (word, cell) in words.iter_mut().zip(cells) {
+        *word = u32::from_be_bytes(*cell);
+    }
+    UuidHelper::from_u32_regs(words)
+}
+
+fn regions(
+    root: &Node<'_>,
+    name: &str,
+    binding: Binding,
+    compatible: &'static str,
+) -> Result<Regions, ManifestError> {
+    match root.child(name)? {
+        Some(list) => region::read_all(&list, binding, compatible),
+        None => Ok(Regions::new()),
+    }
+}
+
+fn u16_or(node: &Node<'_>, property: &str, default: u16) -> Result<u16, ManifestError> {
+    match node.u32(property)? {
+        None => Ok(default),
+        Some(raw) => u16::try_from(raw).map_err(|_| out_of_range(node, property, raw)),
+    }
+}
+
+fn refuse(node: &Node<'_>, property: &str, why: &'static str) -> ManifestError {
+    node.wrong_property(property, Reason::NotSupported(why))
+}
+
+fn out_of_range(node: &Node<'_>, property: &str, value: u32) -> ManifestError {
+    node.wrong_property(property, Reason::OutOfRange(u64::from(value)))
+}
