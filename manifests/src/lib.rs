@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Platform descriptions and policies, and the compiler from them to all that boots.
+//!
+//! A platform is a folder of this package with `platform.dtsi` (what stands where: every address is written there once)
+//! and `policy.dts` (which stream belongs to which device, and who may hold it). The README beside this package has
+//! the binding. [`Platform::load`] compiles and checks them; its methods generate everything that is built from them:
+//!
+//! | method | what |
+//! |---|---|
+//! | [`Platform::spmc_manifest`] | SPMC manifest, TOS_FW_CONFIG |
+//! | [`Platform::tb_fw_config`] | list of SP packages for BL2 of TF-A's QEMU platforms |
+//! | [`Platform::sp_layout`] | SP_LAYOUT_FILE for TF-A's build |
+//! | [`Platform::sp_manifest`] | manifest of one partition |
+//! | [`Blob::encode`], [`with_policy`] | policy blob, and the image with it behind |
+//! | [`package`] | SP package of one partition |
+//! | [`Platform::constants`] | Rust constants for the normal world's scenarios |
+//!
+//! Nothing here writes a file: where things go is the caller's affair.
+#![forbid(unsafe_code)]
+
+mod error;
+mod output;
+mod platform;
+mod policy;
+mod source;
+
+pub use error::{Error, Reason, Result};
+pub use output::{DeviceTree, IMAGE_OFFSET, MANIFEST_OFFSET, PartitionFiles, package, with_policy};
+pub use platform::{Devices, Memory, Partition, Platform, Roles, SmmuFrame};
+pub use policy::Blob;
+pub use source::{Node, Tree};
+
+/// The platforms that this project has descriptions of.
+pub const PLATFORMS: [&str; 3] = ["qemu-sbsa", "qemu-virt", "fvp"];

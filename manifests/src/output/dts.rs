@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Writes device-tree source. The text also passes the C preprocessor in TF-A's build, so it has no apostrophes.
+
+use iommu_core::policy::Range;
+use std::fmt::Write as _;
+
+/// A source text that grows node by node.
+#[derive(Debug)]
+pub(super) struct Writer {
+    text: String,
+    depth: usize,
+}
+
+impl Writer {
+    /// Writes a whole source: head, a comment that says what this is, and the root node.
+    pub(super) fn source(comment: &str, root: impl FnOnce(&mut Self)) -> String {
+        let mut writer = Self {
+            text: format!("// SPDX-License-Identifier: Apache-2.0 OR MIT\n/* {comment} */\n/dts-v1/;\n\n"),
+            depth: 0,
+        };
+        writer.node("/", root);
+        writer.text
+    }
+
+    pub(super) fn node(&mut self, name: &str, inside: impl FnOnce(&mut Self)) {
+        if self.depth > 0 && !self.text.ends_with("{\n") {
+            self.text.push('\n');
+        }
+        self.line(&format!("{name} {{"));
+        self.depth += 1;
+        inside(self);
+        self.depth -= 1;
+        self.line("};");
+    }
+
+    pub(super) fn flag(&mut self, name: &str) {
+        self.line(&format!("{name};"));
+    }
+
+    pub(super) fn string(&mut self, name: &str, value: &str) {
+        self.line(&format!("{name} = \"{value}\";"));
+    }
+
+    /// Writes 32-bit cells.
+    pub(super) fn cells(&mut self, name: &str, values: &[u32]) {
+        let words: Vec<_> = values.iter().map(|value| format!("{value:#x}")).collect();
+        self.line(&format!("{name} = <{}>;", words.join(" ")));
+    }
+
+    /// Writes one value of 64 bits as two cells.
+    pub(super) fn wide(&mut self, name: &str, value: u64) {
+        self.cells(name, &halves(value));
+    }
+
+    /// Writes ranges as two cells of address and two of size each.
+    pub(super) fn ranges(&mut self, name: &str, ranges: &[Range]) {
+        let words: Vec<_> = ranges
+            .iter()
+            .map(|range| {
+                let [base_high, base_low] = halves(range.base);
+                let [size_high, size_low] = halves(range.size);
+                format!("<{base_high:#x} {base_low:#x} {size_high:#x} {size_low:#x}>")
+            })
+            .collect();
+        self.line(&format!("{name} = {};", words.join(", ")));
+    }
+
+    pub(super) fn bytes(&mut self, name: &str, value: &[u8]) {
+        let mut words = String::new();
+        for byte in value {
+            // Writing into a String cannot fail.
+            let _ = write!(words, "{byte:02x}");
+        }
+        self.line(&format!("{name} = [{words}];"));
+    }
+
+    fn line(&mut self, text: &str) {
+        self.text.extend(core::iter::repeat_n('\t', self.depth));
+        self.text.push_str(text);
+        self.text.push('\n');
+    }
+}
+
+fn halves(value: u64) -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = value.to_be_bytes();
+    [u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])]
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What is generated from a description: everything that boots with spm, as text that an integrator can read.
+//!
+//! | module | who reads it |
+//! |---|---|
+//! | `spmc_manifest` | TF-A's SPMD and spm |
+//! | `tb_fw_config`, `sp_layout` | TF-A's BL2, and its build |
+//! | `sp_manifest` | spm and the partition |
+//! | `package` | BL2 carries it, spm unpacks it |
+//! | `image` | puts the policy behind the iommu service's image |
+//! | `constants` | the normal world's scenarios |
+
+mod constants;
+mod dts;
+mod image;
+mod package;
+mod sp_layout;
+mod sp_manifest;
+mod spmc_manifest;
+mod tb_fw_config;
+
+pub use image::with_policy;
+pub use package::{IMAGE_OFFSET, MANIFEST_OFFSET, package};
+pub use sp_layout::PartitionFiles;
+
+use crate::{
+    error::{Error, Reason, Result},
+    source::compile_text,
+};
+
+/// A generated device tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceTree {
+    /// Source text.
+    pub text: String,
+    /// The same, compiled.
+    pub blob: Vec<u8>,
+}
+
+impl DeviceTree {
+    /// Compiles a generated text; `name` stands for it in errors.
+    fn compile(name: &str, text: String, limit: usize) -> Result<Self> {
+        let blob = compile_text(name, &text)?;
+        if blob.len() > limit {
+            let reason = Reason::TooLarge(name.to_owned(), blob.len() as u64, limit as u64);
+            return Err(Error::file(name, reason));
+        }
+        Ok(Self { text, blob })
+    }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! SP manifests (`arm,ffa-manifest-1.0`, TF-A docs/components/ffa-manifest-binding.rst): what a partition is given.
+//!
+//! The iommu service gets the SMMU frames as devices, the pool as non-secure memory, and the digest of its policy as
+//! `sidguard,policy-digest`; other partitions get nothing but their own memory.
+
+use super::{DeviceTree, IMAGE_OFFSET, MANIFEST_OFFSET, dts::Writer};
+use crate::{
+    error::{Error, Reason, Result},
+    platform::{Partition, Platform},
+    policy::Blob,
+};
+use iommu_core::policy::Range;
+
+const PAGE_SIZE: u64 = 4096;
+/// Between the two offsets of a package.
+const LIMIT: usize = IMAGE_OFFSET - MANIFEST_OFFSET;
+/// FF-A 1.2, as `ffa-version` spells it.
+const FFA_VERSION: u32 = 0x0001_0002;
+/// `exception-level`: S-EL1.
+const S_EL1: u32 = 2;
+/// `messaging-method`: receives direct requests.
+const RECEIVES: u32 = 1 << 0;
+/// `messaging-method`: sends direct requests.
+const SENDS: u32 = 1 << 1;
+/// `attributes` of memory and device regions: readable, writable, never executable; non-secure.
+const READ: u32 = 1 << 0;
+const WRITE: u32 = 1 << 1;
+const NON_SECURE: u32 = 1 << 3;
+
+impl Platform {
+    /// Generates the manifest of one partition of this platform.
+    ///
+    /// # Errors
+    /// [`Reason::TooLarge`] where the package has no room for it, and what `dtc` says.
+    pub fn sp_manifest(&self, partition: &Partition) -> Result<DeviceTree> {
+        let policy = if partition.iommu_service { Some(Blob::encode(&self.policy)?) } else { None };
+        let pages = self.pages()?;
+        let image_offset =
+            u32::try_from(IMAGE_OFFSET).map_err(|_| partition.error(Reason::High(partition.memory)))?;
+        let comment = format!("SP manifest of {} on {}.", partition.name, self.model);
+        let text = Writer::source(&comment, |root| {
+            root.string("compatible", "arm,ffa-manifest-1.0");
+            root.cells("ffa-version", &[FFA_VERSION]);
+            root.cells("uuid", &uuid_cells(partition));
+            root.string("description", &partition.name);
+            root.cells("id", &[u32::from(partition.id)]);
+            root.cells("execution-ctx-count", &[self.execution_contexts]);
+            root.cells("exception-level", &[S_EL1]);
+            // 0 is AArch64.
+            root.cells("execution-state", &[0]);
+            root.wide("load-address", partition.memory.base);
+            root.cells("entrypoint-offset", &[image_offset]);
+            // 0 is 4 KiB.
+            root.cells("xlat-granule", &[0]);
+            root.cells("boot-order", &[u32::from(partition.id & 0x7fff) - 1]);
+            root.cells("gp-register-num", &[0]);
+            // The iommu service answers and asks nobody.
+            root.cells(
+                "messaging-method",
+                &[if partition.iommu_service { RECEIVES } else { RECEIVES | SENDS }],
+            );
+            // 0 queues the normal world's interrupts while the partition runs.
+            root.cells("ns-interrupts-action", &[0]);
+            if let Some(policy) = &policy {
+                root.bytes("sidguard,policy-digest", &policy.digest);
+            }
+            root.node("boot-info", |node| {
+                node.string("compatible", "arm,ffa-manifest-boot-info");
+                node.flag("ffa_manifest");
+            });
+            if partition.iommu_service {
+                iommu_regions(root, &pages);
+            }
+        });
+        DeviceTree::compile(&format!("{}-manifest", partition.name), text, LIMIT)
+    }
+
+    /// Counts the pages of what the iommu service is given.
+    fn pages(&self) -> Result<Vec<Region>> {
+        let pool = ("memory", "pool".to_owned(), self.policy.pool);
+        let frames = self.devices.smmus.iter().map(|smmu| ("device", smmu.name.clone(), smmu.frame));
+        core::iter::once(pool)
+            .chain(frames)
+            .map(|(kind, name, range)| {
+                let pages = u32::try_from(range.size / PAGE_SIZE).map_err(|_| {
+                    Error::file(&self.name, Reason::TooLarge(name.clone(), range.size, u64::from(u32::MAX)))
+                })?;
+                Ok(Region { device: kind == "device", name, range, pages })
+            })
+            .collect()
+    }
+}
+
+/// One region that the iommu service is given.
+struct Region {
+    device: bool,
+    name: String,
+    range: Range,
+    pages: u32,
+}
+
+fn iommu_regions(root: &mut Writer, regions: &[Region]) {
+    root.node("memory-regions", |list| {
+        list.string("compatible", "arm,ffa-manifest-memory-regions");
+        for region in regions.iter().filter(|region| !region.device) {
+            region_node(list, region, READ | WRITE | NON_SECURE);
+        }
+    });
+    root.node("device-regions", |list| {
+        list.string("compatible", "arm,ffa-manifest-device-regions");
+        for region in regions.iter().filter(|region| region.device) {
+            region_node(list, region, READ | WRITE);
+        }
+    });
+}
+
+fn region_node(list: &mut Writer, region: &Region, attributes: u32) {
+    list.node(&region.name, |node| {
+        node.string("description", &region.name);
+        node.wide("base-address", region.range.base);
+        node.cells("pages-count", &[region.pages]);
+        node.cells("attributes", &[attributes]);
+    });
+}
+
+/// A UUID as four words, each of the next four bytes in little-endian order (SMCCC, DEN0028, UUID format).
+fn uuid_cells(partition: &Partition) -> Vec<u32> {
+    partition.uuid.as_bytes().as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect()
+}

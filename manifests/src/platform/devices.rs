@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Devices by the part that they play: the node `/devices` of a description.
+
+use crate::{
+    error::{Reason, Result},
+    source::Node,
+};
+use iommu_core::policy::Range;
+
+/// Devices by the part that they play.
+#[derive(Clone, Debug)]
+pub struct Devices {
+    /// PL011 of the normal world.
+    pub normal_uart: Range,
+    /// PL011 of spm and the partitions.
+    pub secure_uart: Range,
+    /// GICv3 distributor.
+    pub gic_distributor: Range,
+    /// GICv3 redistributors, 128 KiB a core.
+    pub gic_redistributors: Range,
+    /// PCI configuration space (ECAM); its first bus is bus 0.
+    pub pci_configuration: Range,
+    /// 32-bit addresses for PCI BARs.
+    pub pci_memory: Range,
+    /// SMMUs in source order, which is the order of their index.
+    pub smmus: Vec<SmmuFrame>,
+}
+
+/// One SMMU, as hardware.
+#[derive(Clone, Debug)]
+pub struct SmmuFrame {
+    /// Name of its node.
+    pub name: String,
+    /// Its registers.
+    pub frame: Range,
+    /// Whether DMA passes after reset.
+    pub resets_to_bypass: bool,
+    path: String,
+}
+
+impl SmmuFrame {
+    /// Tells whether this is the SMMU that a node describes.
+    #[must_use]
+    pub fn is(&self, node: &Node) -> bool {
+        self.path == node.path()
+    }
+}
+
+/// Children of `/devices` that have a part; every other one must be an SMMU.
+const PARTS: [&str; 6] = [
+    "normal-uart",
+    "secure-uart",
+    "gic-distributor",
+    "gic-redistributors",
+    "pci-configuration",
+    "pci-memory",
+];
+const UART: &str = "arm,pl011";
+const SMMU: &str = "arm,smmu-v3";
+
+impl Devices {
+    pub(super) fn read(node: &Node) -> Result<Self> {
+        node.only(&[], None)?;
+        let smmus = node
+            .children()
+            .filter(|child| !PARTS.contains(&child.name()))
+            .map(read_smmu)
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            normal_uart: uart(node.child("normal-uart")?)?,
+            secure_uart: uart(node.child("secure-uart")?)?,
+            gic_distributor: plain(node.child("gic-distributor")?)?,
+            gic_redistributors: plain(node.child("gic-redistributors")?)?,
+            pci_configuration: plain(node.child("pci-configuration")?)?,
+            pci_memory: plain(node.child("pci-memory")?)?,
+            smmus,
+        })
+    }
+}
+
+fn read_smmu(node: &Node) -> Result<SmmuFrame> {
+    if !node.has("compatible") || node.string("compatible")? != SMMU {
+        return Err(node.error(Reason::Binding(SMMU)));
+    }
+    node.only(&["compatible", "reg", "resets-to-bypass"], Some(&[]))?;
+    Ok(SmmuFrame {
+        name: node.name().to_owned(),
+        frame: node.range("reg")?,
+        resets_to_bypass: node.flag("resets-to-bypass")?,
+        path: node.path().to_owned(),
+    })
+}
+
+fn uart(node: &Node) -> Result<Range> {
+    node.only(&["compatible", "reg"], Some(&[]))?;
+    if node.string("compatible")? == UART {
+        node.range("reg")
+    } else {
+        Err(node.error(Reason::Binding(UART)))
+    }
+}
+
+fn plain(node: &Node) -> Result<Range> {
+    node.only(&["reg"], Some(&[]))?;
+    node.range("reg")
+}

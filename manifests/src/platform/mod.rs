@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A platform as its description says: where memory, partitions and devices stand, and the policy for them.
+//!
+//! What is generated from it lives in [`crate::output`].
+
+mod devices;
+mod layout;
+mod memory;
+mod partition;
+mod roles;
+
+pub use devices::{Devices, SmmuFrame};
+pub use memory::Memory;
+pub use partition::Partition;
+pub use roles::Roles;
+
+use crate::{
+    error::{Error, Reason, Result},
+    policy,
+    source::Tree,
+};
+use iommu_core::policy::Policy;
+use std::path::Path;
+
+/// The binding that this crate reads.
+const BINDING: &str = "sidguard,platform-1";
+/// Source file in a platform's folder.
+const SOURCE: &str = "policy.dts";
+/// Cores that spm keeps state for, and so the most that a partition can have execution contexts for.
+const MAX_EXECUTION_CONTEXTS: u32 = 8;
+
+/// Everything that a platform's description says, checked.
+#[derive(Clone, Debug)]
+pub struct Platform {
+    /// Name of its folder, as `qemu-sbsa`.
+    pub name: String,
+    /// What people call it.
+    pub model: String,
+    /// Execution contexts of every partition: one a core, so that each core has its own.
+    pub execution_contexts: u32,
+    /// Memory by its use.
+    pub memory: Memory,
+    /// Partitions in the order of their IDs.
+    pub partitions: Vec<Partition>,
+    /// Devices by their part.
+    pub devices: Devices,
+    /// What the iommu service will be bound by.
+    pub policy: Policy,
+    /// Which device plays which part in the scenarios.
+    pub roles: Roles,
+}
+
+impl Platform {
+    /// Compiles and checks the description in `folder/name/policy.dts`.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with file and node.
+    pub fn load(folder: &Path, name: &str) -> Result<Self> {
+        let file = folder.join(name).join(SOURCE);
+        Self::from_tree(name, &file, &Tree::from_source(&file)?)
+    }
+
+    /// Checks a description that is compiled already; `file` stands for it in errors.
+    ///
+    /// # Errors
+    /// As for [`Platform::load`].
+    pub fn from_dtb(name: &str, file: &Path, bytes: &[u8]) -> Result<Self> {
+        Self::from_tree(name, file, &Tree::from_dtb(file, bytes)?)
+    }
+
+    fn from_tree(name: &str, file: &Path, tree: &Tree) -> Result<Self> {
+        let root = tree.root();
+        if !root.has("compatible") || root.string("compatible")? != BINDING {
+            return Err(Error::file(file, Reason::Binding(BINDING)));
+        }
+        root.only(
+            &["compatible", "model", "execution-contexts"],
+            Some(&["memory", "partitions", "devices", "policy", "scenarios"]),
+        )?;
+        let execution_contexts = root.u32("execution-contexts")?;
+        if !(1..=MAX_EXECUTION_CONTEXTS).contains(&execution_contexts) {
+            return Err(root.error(Reason::Malformed("execution-contexts", "a number from 1 to 8")));
+        }
+        let memory = Memory::read(root.child("memory")?)?;
+        let partitions = partition::read(root.child("partitions")?, &memory)?;
+        let devices = Devices::read(root.child("devices")?)?;
+        layout::check(root, &memory, &partitions)?;
+        let policy = policy::compile(tree, &memory, &devices, &partitions)?;
+        let roles = Roles::read(tree, root.child("scenarios")?, &policy)?;
+        Ok(Self {
+            name: name.to_owned(),
+            model: root.string("model")?.to_owned(),
+            execution_contexts,
+            memory,
+            partitions,
+            devices,
+            policy,
+            roles,
+        })
+    }
+
+    /// Finds a partition by name.
+    #[must_use]
+    pub fn partition(&self, name: &str) -> Option<&Partition> {
+        self.partitions.iter().find(|partition| partition.name == name)
+    }
+
+    /// Returns the partition that the policy is for.
+    #[must_use]
+    pub fn iommu_partition(&self) -> Option<&Partition> {
+        self.partitions.iter().find(|partition| partition.iommu_service)
+    }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Secure partitions: the children of `/partitions` of a description.
+
+use super::Memory;
+use crate::{
+    error::{Error, Reason, Result},
+    source::Node,
+};
+use iommu_core::policy::Range;
+use uuid::Uuid;
+
+/// Packages that BL2 of TF-A's QEMU platforms loads (TF-A 2.12, MAX_SP_IDS).
+const MAX_PARTITIONS: usize = 8;
+/// ID of the first partition: bit 15 marks the secure world (FF-A 1.2, 6.1), 0x8000 is the SPMC.
+const FIRST_ID: u16 = 0x8001;
+
+/// One partition.
+#[derive(Clone, Debug)]
+pub struct Partition {
+    /// Name of its node, and of its image.
+    pub name: String,
+    /// Its FF-A endpoint ID.
+    pub id: u16,
+    /// Its service, and the name of its package in the FIP.
+    pub uuid: Uuid,
+    /// Its memory; the package is loaded at the start.
+    pub memory: Range,
+    /// Whether the boot stops without it.
+    pub essential: bool,
+    /// Whether it is the one that the policy, the SMMU frames and the pool are for.
+    pub iommu_service: bool,
+    node: Node,
+}
+
+impl Partition {
+    /// Makes an error that blames this partition's node.
+    #[must_use]
+    pub fn error(&self, reason: impl Into<Reason>) -> Error {
+        self.node.error(reason)
+    }
+}
+
+pub(super) fn read(node: &Node, memory: &Memory) -> Result<Vec<Partition>> {
+    node.only(&[], None)?;
+    let mut partitions: Vec<Partition> = Vec::new();
+    for (id, child) in (FIRST_ID..).zip(node.children()) {
+        let partition = read_one(child, id)?;
+        if partitions.len() == MAX_PARTITIONS {
+            return Err(node.error(Reason::TooMany("partitions", MAX_PARTITIONS)));
+        }
+        if partitions.iter().any(|other| other.uuid == partition.uuid) {
+            return Err(child.error(Reason::Twice(partition.uuid.to_string())));
+        }
+        if !memory.secure_ram.contains(&partition.memory) {
+            return Err(child.error(Reason::Outside(partition.memory, "secure-ram".to_owned())));
+        }
+        if u32::try_from(partition.memory.base).is_err() || u32::try_from(partition.memory.size).is_err() {
+            return Err(child.error(Reason::High(partition.memory)));
+        }
+        partitions.push(partition);
+    }
+    match partitions.iter().filter(|partition| partition.iommu_service).count() {
+        0 => Err(node.error(Reason::MissingNode("with iommu-service".to_owned()))),
+        1 => Ok(partitions),
+        _ => Err(node.error(Reason::Twice("iommu-service".to_owned()))),
+    }
+}
+
+fn read_one(node: &Node, id: u16) -> Result<Partition> {
+    node.only(&["reg", "uuid", "essential", "iommu-service"], Some(&[]))?;
+    Ok(Partition {
+        name: node.name().to_owned(),
+        id,
+        uuid: Uuid::try_parse(node.string("uuid")?)
+            .map_err(|_| node.error(Reason::Malformed("uuid", "a UUID in hexadecimal groups")))?,
+        memory: node.range("reg")?,
+        essential: node.flag("essential")?,
+        iommu_service: node.flag("iommu-service")?,
+        node: node.clone(),
+    })
+}

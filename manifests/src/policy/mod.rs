@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The policy compiler: from the node `/policy` of a description to what the iommu service reads.
+//!
+//! The types, and the check that the service repeats when it starts, live in `iommu_core::policy`. This module adds
+//! what only the source can tell: names for phandles, words for enums, and typing errors.
+
+mod blob;
+mod device;
+mod managed;
+mod words;
+
+pub use blob::Blob;
+pub(crate) use device::device_at;
+
+use crate::{
+    error::{Reason, Result},
+    platform::{Devices, Memory, Partition},
+    source::{Node, Tree},
+};
+use iommu_core::policy::{FORMAT_VERSION, MAX_DEVICES, MAX_SMMUS, MAX_UNPROTECTED, Name, Policy, Smmu};
+
+/// Turns `/policy` into a policy and checks it.
+pub(crate) fn compile(
+    tree: &Tree,
+    memory: &Memory,
+    devices: &Devices,
+    _partitions: &[Partition],
+) -> Result<Policy> {
+    let node = tree.root().child("policy")?;
+    node.only(&["guard", "hyp", "managed", "pool", "unprotected-masters"], Some(&["devices"]))?;
+    let pool = managed::pool(tree, node, memory)?;
+    let mut policy = Policy {
+        version: FORMAT_VERSION,
+        guard: words::guard(node)?,
+        hyp: words::hyp(node)?,
+        managed: managed::managed(tree, node, memory, &pool)?,
+        pool,
+        smmus: heapless::Vec::new(),
+        devices: heapless::Vec::new(),
+        unprotected: unprotected(node)?,
+    };
+    for smmu in &devices.smmus {
+        let smmu = Smmu {
+            name: name(node, &smmu.name)?,
+            frame: smmu.frame,
+            resets_to_bypass: smmu.resets_to_bypass,
+        };
+        policy.smmus.push(smmu).map_err(|_| node.error(Reason::TooMany("SMMUs", MAX_SMMUS)))?;
+    }
+    let list = node.child("devices")?;
+    list.only(&[], None)?;
+    for child in list.children() {
+        let device = device::read(tree, child, &devices.smmus)?;
+        policy.devices.push(device).map_err(|_| list.error(Reason::TooMany("devices", MAX_DEVICES)))?;
+    }
+    policy.check().map_err(|error| node.error(error))?;
+    Ok(policy)
+}
+
+fn unprotected(node: &Node) -> Result<heapless::Vec<Name, MAX_UNPROTECTED>> {
+    let mut list = heapless::Vec::new();
+    if node.has("unprotected-masters") {
+        for word in node.strings("unprotected-masters")? {
+            list.push(name(node, word)?)
+                .map_err(|_| node.error(Reason::TooMany("unprotected masters", MAX_UNPROTECTED)))?;
+        }
+    }
+    Ok(list)
+}
+
+fn name(node: &Node, text: &str) -> Result<Name> {
+    Name::try_from(text).map_err(|_| node.error(Reason::LongName(text.to_owned())))
+}
