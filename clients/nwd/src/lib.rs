@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The normal world's side: what a bare-metal client at NS-EL2 needs to ask the iommu service for DMA and to try it.
+//!
+//! Entry, console, secondary cores, FF-A calls, a typed client of the service, PCI and the `edu` device. No address of
+//! any platform stands here: a binary describes its machine by a [`Description`]. What is tried, and what has to come of
+//! it, is the binary's.
+#![no_std]
+
+pub mod console;
+pub mod cores;
+pub mod counter;
+pub mod edu;
+mod entry;
+mod exceptions;
+pub mod ffa;
+mod gic;
+pub mod guarded;
+pub mod iommu;
+mod machine;
+pub mod mailbox;
+pub mod mmio;
+mod paging;
+pub mod pci;
+pub mod ram;
+pub mod random;
+pub mod timer;
+
+pub use machine::{Description, Machine, Region, fatal, power_off};

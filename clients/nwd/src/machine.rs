@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The machine that the binary describes, started once.
+#![expect(unsafe_code, reason = "what stands at an address is the binary's word")]
+
+use crate::{console, gic, mailbox::Mailbox, mmio::Mmio, paging, pci::Ecam, ram::Ram, timer};
+use core::fmt;
+use smccc::{Smc, psci};
+
+/// A range of physical addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// First address.
+    pub base: u64,
+    /// Length in bytes.
+    pub size: u64,
+}
+
+impl Region {
+    /// Returns the address at an offset, if as many bytes from there lie inside.
+    #[must_use]
+    pub fn inside(&self, offset: u64, size: u64) -> Option<u64> {
+        let end = offset.checked_add(size)?;
+        if end <= self.size { self.base.checked_add(offset) } else { None }
+    }
+}
+
+/// What the normal world needs to know of a machine.
+#[derive(Debug)]
+pub struct Description {
+    /// Registers of the PL011 that is the normal world's.
+    pub console: Region,
+    /// PCI configuration space from bus 0 on (PCI Express, 7.2.2).
+    pub ecam: Region,
+    /// Where 32-bit BARs may be placed.
+    pub pci_mmio: Region,
+    /// GICv3 distributor.
+    pub distributor: Region,
+    /// GICv3 redistributor of the first core, both frames.
+    pub redistributor: Region,
+    /// Affinities of the cores, as PSCI wants them.
+    pub cores: &'static [u64],
+    /// Non-secure RAM, in which this image lies.
+    pub ram: Region,
+    /// RAM for devices' transfers, in `ram`.
+    pub scratch: Region,
+    /// Where the run leaves its parameters, in `ram`.
+    pub mailbox: Region,
+    /// Addresses that are only ever accessed through [`guarded`](crate::guarded).
+    pub forbidden: &'static [Region],
+}
+
+/// A machine that runs: console, MMU and sleep work.
+#[derive(Debug)]
+pub struct Machine {
+    description: &'static Description,
+}
+
+impl Machine {
+    /// Starts the machine on the first core.
+    ///
+    /// # Safety
+    /// Called once, by the first core. Each range of the description is what it says, they are disjoint but for `scratch`
+    /// and `mailbox`, which lie in `ram` and hold neither this image nor anything that others use.
+    #[must_use]
+    pub unsafe fn start(description: &'static Description) -> Self {
+        // SAFETY: our caller vouches for the range.
+        console::start(unsafe { Mmio::new(description.console) });
+        if let Err(error) = paging::start(description) {
+            fatal(format_args!("cannot map the machine: {error}"));
+        }
+        // SAFETY: our caller vouches for the range, which was just mapped as device memory.
+        let distributor = unsafe { Mmio::new(description.distributor) };
+        // SAFETY: our caller vouches for the range, which was just mapped as device memory.
+        let redistributor = unsafe { Mmio::new(description.redistributor) };
+        gic::let_wake(distributor, redistributor, timer::INTERRUPT);
+        Self { description }
+    }
+
+    /// Returns PCI configuration space.
+    #[must_use]
+    pub fn ecam(&self) -> Ecam {
+        // SAFETY: `start`'s caller vouches for both ranges, which it mapped as device memory.
+        let config = unsafe { Mmio::new(self.description.ecam) };
+        // SAFETY: `start`'s caller vouches for both ranges, which it mapped as device memory.
+        let window = unsafe { Mmio::new(self.description.pci_mmio) };
+        Ecam::new(config, window)
+    }
+
+    /// Returns the memory for devices' transfers.
+    #[must_use]
+    pub fn scratch(&self) -> Ram {
+        // SAFETY: `start`'s caller vouches that the range is RAM with nothing of this program in it.
+        unsafe { Ram::new(self.description.scratch) }
+    }
+
+    /// Returns what the run left for this machine.
+    #[must_use]
+    pub fn mailbox(&self) -> Option<Mailbox> {
+        // SAFETY: `start`'s caller vouches that the range is RAM with nothing of this program in it.
+        Mailbox::read(&unsafe { Ram::new(self.description.mailbox) })
+    }
+
+    /// Returns the affinities of the cores.
+    #[must_use]
+    pub fn cores(&self) -> &'static [u64] {
+        self.description.cores
+    }
+}
+
+/// Switches the machine off.
+pub fn power_off() -> ! {
+    let _ = psci::system_off::<Smc>();
+    loop {
+        core::hint::spin_loop();
+    }
+}
+
+/// Says why the run cannot go on, and ends it: its last line is then not the one that a complete run has.
+pub fn fatal(reason: fmt::Arguments<'_>) -> ! {
+    console::last_line(format_args!("fatal: {reason}"));
+    power_off()
+}

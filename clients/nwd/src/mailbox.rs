@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the run that started this machine left for it in memory.
+
+use crate::ram::Ram;
+
+/// The first word: "SDGUARD1".
+pub const MAGIC: u64 = 0x5344_4755_4152_4431;
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Show a person what happens.
+    Demo,
+    /// Check everything.
+    Test,
+    /// Count instructions.
+    Bench,
+    /// Check what can be checked when partitions are missing or broken on purpose.
+    Variant,
+}
+
+/// A run's parameters, five words of 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mailbox {
+    /// Word 1: this run's seed.
+    pub seed: u64,
+    /// Word 2.
+    pub mode: Mode,
+    /// Word 3: which variant, and other switches.
+    pub flags: u64,
+    /// Word 4: how many cores the machine has.
+    pub cores: u64,
+}
+
+impl Mailbox {
+    /// Bytes that a mailbox takes.
+    pub const SIZE: u64 = 40;
+
+    /// Reads a mailbox, or `None` where none was left or its mode is not known.
+    #[must_use]
+    pub fn read(memory: &Ram) -> Option<Self> {
+        if memory.word(0) != MAGIC {
+            return None;
+        }
+        let mode = match memory.word(16) {
+            0 => Mode::Demo,
+            1 => Mode::Test,
+            2 => Mode::Bench,
+            3 => Mode::Variant,
+            _ => return None,
+        };
+        Some(Self { seed: memory.word(8), mode, flags: memory.word(24), cores: memory.word(32) })
+    }
+}

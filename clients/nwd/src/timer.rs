@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Waiting without running: the core sleeps until EL2's physical timer fires.
+//!
+//! Busy polling would cost a host that counts instructions minutes per second of virtual time.
+#![expect(unsafe_code, reason = "the timer is programmed, and waited for, by assembly")]
+
+use crate::counter;
+use core::arch::asm;
+
+/// The interrupt ID of the non-secure EL2 physical timer (Arm BSA, DEN 0094, table of PPIs).
+pub(crate) const INTERRUPT: u32 = 26;
+
+/// Sleeps for at least this many counter ticks. The interrupt must have been enabled by [`Machine`](crate::Machine).
+pub fn sleep(ticks: u64) {
+    let end = counter::now().saturating_add(ticks);
+    while counter::now() < end {
+        // SAFETY: programs a timer that nothing else uses, and waits for it; interrupts stay masked, so nothing runs
+        // but the next instruction. The timer is off afterwards, so its interrupt does not stay pending.
+        unsafe {
+            asm!(
+                "msr cnthp_cval_el2, {end}",
+                "msr cnthp_ctl_el2, {on}",
+                "isb",
+                "wfi",
+                "msr cnthp_ctl_el2, xzr",
+                "isb",
+                end = in(reg) end,
+                on = in(reg) 1_u64,
+                options(nostack),
+            );
+        }
+    }
+}
+
+/// Sleeps for at least this many microseconds.
+pub fn sleep_us(us: u64) {
+    sleep(counter::frequency().saturating_mul(us) / 1_000_000);
+}
