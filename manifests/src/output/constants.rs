@@ -15,13 +15,14 @@ impl Platform {
             "// SPDX-License-Identifier: Apache-2.0 OR MIT\n// What {} is made of, generated from its description.\n\n",
             self.model
         ));
-        file.text("NAME", "Name of the platform in this project.", &self.name);
+        file.text("PLATFORM", "Name of the platform in this project.", &self.name);
         file.text("MODEL", "What people call the platform.", &self.model);
+        let affinities: Vec<_> = self.core_affinities.iter().map(|core| format!("{core:#x}")).collect();
         file.plain(
-            "CORES",
-            "Cores that each partition has an execution context for.",
-            "usize",
-            self.execution_contexts,
+            "MPIDRS",
+            "Affinities of the cores, as PSCI takes them.",
+            &format!("[u64; {}]", affinities.len()),
+            format!("[{}]", affinities.join(", ")),
         );
         self.memory_constants(&mut file);
         self.device_constants(&mut file);
@@ -32,30 +33,42 @@ impl Platform {
 
     fn memory_constants(&self, file: &mut File) {
         let memory = &self.memory;
-        file.range("NS_RAM", "Non-secure RAM, all of it", &memory.normal_ram);
+        file.range("RAM", "Non-secure RAM, all of it", &memory.normal_ram);
         file.range(
-            "NS_IMAGE",
+            "IMAGE",
             "Where this image is loaded, and what it may use as its own",
             &memory.normal_image,
+        );
+        file.range(
+            "SCRATCH",
+            "Non-secure RAM for devices' transfers; starts at a multiple of 1 GiB",
+            &memory.scratch,
         );
         file.range("SECURE_RAM", "Secure RAM of spm and the partitions", &memory.secure_ram);
         file.range("POOL", "Carve-out for what the SMMU fetches", &memory.pool);
         file.range("HOLE", "Addresses where nothing answers", &memory.hole);
-        file.plain("MAILBOX", "Words that the host leaves before reset.", "u64", hex(memory.mailbox.base));
+        file.address("MAILBOX", "Page of words that the host leaves before reset", &memory.mailbox);
     }
 
     fn device_constants(&self, file: &mut File) {
         let devices = &self.devices;
-        file.range("NS_UART", "PL011 of the normal world", &devices.normal_uart);
-        file.range("SECURE_UART", "PL011 of the secure world", &devices.secure_uart);
-        file.range("GICD", "GICv3 distributor", &devices.gic_distributor);
-        file.range("GICR", "GICv3 redistributors, 128 KiB a core", &devices.gic_redistributors);
-        file.range("ECAM", "PCI configuration space from bus 0 on", &devices.pci_configuration);
+        file.address("CONSOLE", "PL011 of the normal world", &devices.normal_uart);
+        file.address("SECURE_CONSOLE", "PL011 of the secure world", &devices.secure_uart);
+        file.address("GICD", "GICv3 distributor", &devices.gic_distributor);
+        file.address(
+            "GICR",
+            "GICv3 redistributors, 128 KiB a core in the order of MPIDRS",
+            &devices.gic_redistributors,
+        );
+        file.address("ECAM", "PCI configuration space from bus 0 on", &devices.pci_configuration);
         file.range("PCI_MMIO", "32-bit addresses for PCI BARs", &devices.pci_memory);
+        if let Some(first) = devices.smmus.first() {
+            file.range("SMMU_FRAME", "Registers of the first SMMU", &first.frame);
+        }
         let frames: Vec<_> = devices.smmus.iter().map(|smmu| pair(&smmu.frame)).collect();
         file.plain(
-            "SMMUS",
-            "Frames of the SMMUs by index: base and size in bytes.",
+            "SMMU_FRAMES",
+            "Registers of the SMMUs by index: base and size in bytes.",
             "&[(u64, u64)]",
             list(&frames),
         );
@@ -154,9 +167,12 @@ impl File {
         self.plain(name, about, "&str", format!("{value:?}"));
     }
 
+    fn address(&mut self, name: &str, about: &str, range: &Range) {
+        self.plain(name, &format!("{about}: first address."), "u64", hex(range.base));
+    }
+
     fn range(&mut self, name: &str, about: &str, range: &Range) {
-        self.plain(&format!("{name}_BASE"), &format!("{about}: first address."), "u64", hex(range.base));
-        self.plain(&format!("{name}_SIZE"), &format!("{about}: length in bytes."), "u64", hex(range.size));
+        self.plain(name, &format!("{about}: base and size in bytes."), "(u64, u64)", pair(range));
     }
 }
 

@@ -45,7 +45,7 @@ impl Platform {
             root.cells("uuid", &uuid_cells(partition));
             root.string("description", &partition.name);
             root.cells("id", &[u32::from(partition.id)]);
-            root.cells("execution-ctx-count", &[self.execution_contexts]);
+            root.cells("execution-ctx-count", &[self.execution_contexts()]);
             root.cells("exception-level", &[S_EL1]);
             // 0 is AArch64.
             root.cells("execution-state", &[0]);

@@ -53,7 +53,7 @@ impl Platform {
                 vm.flag("is_ffa_partition");
                 vm.string("debug_name", &partition.name);
                 vm.cells("load_address", &[low(partition.memory.base)]);
-                vm.cells("vcpu_count", &[self.execution_contexts]);
+                vm.cells("vcpu_count", &[self.execution_contexts()]);
                 vm.cells("mem_size", &[low(partition.memory.size)]);
                 if partition.essential {
                     vm.flag("sidguard,essential");
@@ -67,9 +67,8 @@ impl Platform {
         let kinds = [
             ("memory", vec![self.memory.secure_ram]),
             ("ns-memory", vec![self.memory.normal_ram]),
-            // What partitions may be given of devices, and no more.
-            ("device-memory", frames.clone()),
-            ("ns-device-memory", frames),
+            // What partitions may be given of devices, and no more. Secure accesses reach it like any other's.
+            ("device-memory", frames),
         ];
         for (number, (kind, ranges)) in kinds.iter().enumerate() {
             root.node(&format!("memory@{number}"), |node| {

@@ -33,6 +33,7 @@ pub(super) fn check(root: &Node, memory: &Memory, partitions: &[Partition]) -> R
     let normal = [
         (places.child("normal-image")?, memory.normal_image),
         (places.child("mailbox")?, memory.mailbox),
+        (places.child("scratch")?, memory.scratch),
         (places.child("pool")?, memory.pool),
     ];
     disjoint(&normal)?;

@@ -20,6 +20,8 @@ pub struct Memory {
     pub normal_image: Range,
     /// Words that the host running an emulator leaves for BL33.
     pub mailbox: Range,
+    /// Non-secure RAM that scenarios let devices write to.
+    pub scratch: Range,
     /// Carve-out for what SMMUs fetch.
     pub pool: Range,
     /// Addresses where nothing answers.
@@ -28,7 +30,10 @@ pub struct Memory {
 
 impl Memory {
     pub(super) fn read(node: &Node) -> Result<Self> {
-        node.only(&[], Some(&["secure-ram", "normal-ram", "normal-image", "mailbox", "pool", "hole"]))?;
+        node.only(
+            &[],
+            Some(&["secure-ram", "normal-ram", "normal-image", "mailbox", "scratch", "pool", "hole"]),
+        )?;
         let secure = node.child("secure-ram")?;
         secure.only(&["reg", "spm-size"], Some(&[]))?;
         let secure_ram = secure.range("reg")?;
@@ -41,6 +46,7 @@ impl Memory {
             normal_ram: plain(node, "normal-ram")?,
             normal_image: plain(node, "normal-image")?,
             mailbox: plain(node, "mailbox")?,
+            scratch: plain(node, "scratch")?,
             pool: plain(node, "pool")?,
             hole: plain(node, "hole")?,
         })

@@ -27,7 +27,7 @@ const BINDING: &str = "sidguard,platform-1";
 /// Source file in a platform's folder.
 const SOURCE: &str = "policy.dts";
 /// Cores that spm keeps state for, and so the most that a partition can have execution contexts for.
-const MAX_EXECUTION_CONTEXTS: u32 = 8;
+const MAX_CORES: usize = 8;
 
 /// Everything that a platform's description says, checked.
 #[derive(Clone, Debug)]
@@ -36,8 +36,8 @@ pub struct Platform {
     pub name: String,
     /// What people call it.
     pub model: String,
-    /// Execution contexts of every partition: one a core, so that each core has its own.
-    pub execution_contexts: u32,
+    /// MPIDR_EL1 affinities of the cores, as PSCI takes them.
+    pub core_affinities: Vec<u32>,
     /// Memory by its use.
     pub memory: Memory,
     /// Partitions in the order of their IDs.
@@ -74,12 +74,12 @@ impl Platform {
             return Err(Error::file(file, Reason::Binding(BINDING)));
         }
         root.only(
-            &["compatible", "model", "execution-contexts"],
+            &["compatible", "model", "core-affinities"],
             Some(&["memory", "partitions", "devices", "policy", "scenarios"]),
         )?;
-        let execution_contexts = root.u32("execution-contexts")?;
-        if !(1..=MAX_EXECUTION_CONTEXTS).contains(&execution_contexts) {
-            return Err(root.error(Reason::Malformed("execution-contexts", "a number from 1 to 8")));
+        let core_affinities = root.cells("core-affinities")?;
+        if core_affinities.len() > MAX_CORES {
+            return Err(root.error(Reason::TooMany("cores", MAX_CORES)));
         }
         let memory = Memory::read(root.child("memory")?)?;
         let partitions = partition::read(root.child("partitions")?, &memory)?;
@@ -90,13 +90,19 @@ impl Platform {
         Ok(Self {
             name: name.to_owned(),
             model: root.string("model")?.to_owned(),
-            execution_contexts,
+            core_affinities,
             memory,
             partitions,
             devices,
             policy,
             roles,
         })
+    }
+
+    /// Returns how many execution contexts each partition has: one a core, so that each core has its own.
+    #[must_use]
+    pub fn execution_contexts(&self) -> u32 {
+        u32::try_from(self.core_affinities.len()).unwrap_or(u32::MAX)
     }
 
     /// Finds a partition by name.
