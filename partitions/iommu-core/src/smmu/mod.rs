@@ -5,9 +5,26 @@
 //! nothing: which stream may have which configuration was checked before it is called. Page tables are not its own;
 //! it is told where a root stands.
 
+mod driver;
+mod errors;
+mod events;
+mod gate;
+pub mod hardware;
+mod identification;
+mod invalidate;
 mod invalidated;
+mod queue;
+mod reset;
+mod ring;
+mod spec;
+mod stream_table;
 
+pub use driver::SmmuV3;
+pub use errors::Statistics;
+pub use hardware::{Hardware, PoolMapping};
+pub use identification::Unsupported;
 pub use invalidated::Invalidated;
+pub use reset::BringUpError;
 
 use crate::table::{Geometry, LeafSize};
 use ffa_abi::{FaultKind, Iova, PhysAddr, StreamId};

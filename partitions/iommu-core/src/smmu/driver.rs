@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The SMMUv3 driver: what the service asks for, made of commands, entries and register accesses.
+//!
+//! Locks, outermost first: stream states, command queue, event queue. Each is held for a bounded time, whatever the
+//! SMMU does.
+
+use super::errors::{Counters, EVENTS_ABORTED, FATAL, Health, KNOWN, Statistics, count};
+use super::events::EventQueue;
+use super::hardware::Hardware;
+use super::identification::Capabilities;
+use super::invalidate::{Plan, plan};
+use super::queue::{CommandQueue, GERROR_CMDQ, QueueError};
+use super::spec::commands::Command;
+use super::stream_table::StreamTable;
+use super::{Event, Polled, Smmu, SmmuError, SmmuFeatures, StreamConfig, TlbRange, Vmid};
+use ffa_abi::StreamId;
+use spin::mutex::SpinMutex;
+
+/// Streams whose entries are invalidated one by one; beyond it is cheaper to forget all.
+const MAX_SINGLE: u16 = 32;
+
+/// An SMMUv3 that aborts whatever it was not told to translate. Made by [`bring_up`](Self::bring_up).
+#[derive(Debug)]
+pub struct SmmuV3<'p, H> {
+    pub(super) hardware: H,
+    pub(super) capabilities: Capabilities,
+    pub(super) commands: SpinMutex<CommandQueue<'p>>,
+    pub(super) events: SpinMutex<EventQueue<'p>>,
+    pub(super) streams: StreamTable<'p>,
+    pub(super) health: Health,
+    pub(super) counters: Counters,
+}
+
+impl<H: Hardware> SmmuV3<'_, H> {
+    /// Returns what happened since the SMMU was brought up.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.counters.read()
+    }
+
+    /// Returns the registers and the clock that the driver works with.
+    pub const fn hardware(&self) -> &H {
+        &self.hardware
+    }
+
+    /// Has the SMMU do some commands, and waits until it has.
+    #[inline]
+    fn run(
+        &self,
+        commands: impl FnOnce(&mut CommandQueue<'_>, &H) -> Result<(), QueueError>,
+    ) -> Result<(), SmmuError> {
+        let mut queue = self.commands.lock();
+        // Asked under the lock: who waited for it may have waited for somebody who gave up.
+        self.health.check()?;
+        let result = commands(&mut queue, &self.hardware).and_then(|()| queue.sync(&self.hardware));
+        match result {
+            Ok(()) => Ok(()),
+            Err(error) => self.recover(&mut queue, error),
+        }
+    }
+
+    /// Makes up for a batch that went wrong, or gives the SMMU up.
+    #[cold]
+    fn recover(&self, queue: &mut CommandQueue<'_>, error: QueueError) -> Result<(), SmmuError> {
+        let error = match error {
+            QueueError::Skipped(skipped) => {
+                count(&self.counters.skipped_commands, skipped);
+                // Which commands were lost is unknown: everything they could have said is said again.
+                match forget_everything(queue, &self.hardware, self.capabilities.hyp) {
+                    Ok(()) => return Ok(()),
+                    Err(error) => error,
+                }
+            }
+            error => error,
+        };
+        let reason = match error {
+            QueueError::Timeout => SmmuError::Timeout,
+            QueueError::Stopped | QueueError::Skipped(_) => {
+                SmmuError::Global(queue.active_errors(&self.hardware) | GERROR_CMDQ)
+            }
+        };
+        Err(self.health.give_up(&self.hardware, reason))
+    }
+
+    fn forget_streams(&self, first: StreamId, count: u16) -> Result<(), SmmuError> {
+        self.run(|queue, hardware| {
+            if count > MAX_SINGLE {
+                return queue.push(hardware, Command::forget_all_streams());
+            }
+            for place in 0..u32::from(count) {
+                queue.push(hardware, Command::forget_stream(StreamId(first.0.wrapping_add(place))))?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Has the SMMU forget all configurations, then all translations: the other way round, some could come back (4.3.6).
+pub(super) fn forget_everything<H: Hardware>(
+    queue: &mut CommandQueue<'_>,
+    hardware: &H,
+    hyp: bool,
+) -> Result<(), QueueError> {
+    queue.push(hardware, Command::forget_all_streams())?;
+    queue.sync(hardware)?;
+    if hyp {
+        queue.push(hardware, Command::INVALIDATE_EL2)?;
+    }
+    queue.push(hardware, Command::INVALIDATE_ALL)?;
+    queue.sync(hardware)
+}
+
+impl<H: Hardware> Smmu for SmmuV3<'_, H> {
+    fn features(&self) -> SmmuFeatures {
+        self.capabilities.features
+    }
+
+    /// `first` and `count` are those of one device of the policy: its streams have one state.
+    fn set_streams(&self, first: StreamId, count: u16, config: &StreamConfig) -> Result<(), SmmuError> {
+        self.health.check()?;
+        self.streams.set(first, count, config, || self.forget_streams(first, count))
+    }
+
+    #[inline]
+    fn publish(&self) {
+        self.hardware.publish();
+    }
+
+    #[inline]
+    fn invalidate_range(&self, vmid: Vmid, range: &TlbRange) -> Result<(), SmmuError> {
+        let plan = plan(vmid, range, self.capabilities.features.range_invalidation);
+        self.run(|queue, hardware| match plan {
+            Plan::One(command) => queue.push(hardware, command),
+            Plan::Each { first, step, count, leaf } => {
+                let mut address = first;
+                for _ in 0..count {
+                    queue.push(hardware, Command::invalidate_address(vmid, address, leaf))?;
+                    address = address.wrapping_add(step);
+                }
+                Ok(())
+            }
+        })
+    }
+
+    fn invalidate_vmid(&self, vmid: Vmid) -> Result<(), SmmuError> {
+        self.run(|queue, hardware| queue.push(hardware, Command::invalidate_vmid(vmid)))
+    }
+
+    fn poll_events(&self, budget: usize, sink: &mut dyn FnMut(Event)) -> Polled {
+        let polled = self.events.lock().poll(&self.hardware, budget, sink);
+        if polled.overflow {
+            count(&self.counters.event_overflows, 1);
+        }
+        polled
+    }
+
+    fn check_errors(&self) -> Result<(), SmmuError> {
+        let mut queue = self.commands.lock();
+        self.health.check()?;
+        let active = queue.active_errors(&self.hardware) & KNOWN;
+        if active == 0 {
+            return Ok(());
+        }
+        if active & FATAL != 0 {
+            return Err(self.health.give_up(&self.hardware, SmmuError::Global(active)));
+        }
+        if active & EVENTS_ABORTED != 0 {
+            count(&self.counters.event_aborts, 1);
+            self.events.lock().discard(&self.hardware);
+        }
+        if active & !EVENTS_ABORTED != 0 {
+            count(&self.counters.stray_errors, 1);
+        }
+        queue.acknowledge(&self.hardware, active);
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Global errors (IHI 0070, 6.3.19 and 7.5), and how an SMMU is given up.
+
+use super::SmmuError;
+use super::gate;
+use super::hardware::Hardware;
+use super::spec::registers::GERROR;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// Global errors that exist (6.3.19).
+pub(super) const KNOWN: u32 = GERROR::CMDQ_ERR::SET.value
+    | GERROR::EVENTQ_ABT_ERR::SET.value
+    | GERROR::PRIQ_ABT_ERR::SET.value
+    | GERROR::MSI_CMDQ_ABT_ERR::SET.value
+    | GERROR::MSI_EVENTQ_ABT_ERR::SET.value
+    | GERROR::MSI_PRIQ_ABT_ERR::SET.value
+    | GERROR::MSI_GERROR_ABT_ERR::SET.value
+    | GERROR::SFM_ERR::SET.value
+    | GERROR::CMDQP_ERR::SET.value
+    | GERROR::DPT_ERR::SET.value;
+/// Errors after which the SMMU cannot go on: a command queue that stopped while nobody had a command in it, and the
+/// service failure mode, in which it stands still (12.3).
+pub(super) const FATAL: u32 = GERROR::CMDQ_ERR::SET.value | GERROR::SFM_ERR::SET.value;
+/// An access to the event queue was aborted.
+pub(super) const EVENTS_ABORTED: u32 = GERROR::EVENTQ_ABT_ERR::SET.value;
+
+/// What happened to an SMMU since it was brought up, for people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Commands that the SMMU found illegal: somebody else wrote into the queue.
+    pub skipped_commands: u32,
+    /// Times that the event queue overflowed or could not be read.
+    pub event_overflows: u32,
+    /// Times that an access to the event queue was aborted.
+    pub event_aborts: u32,
+    /// Times that errors were reported of what this driver never uses: messages, page requests, permission tables.
+    pub stray_errors: u32,
+}
+
+/// The counters behind [`Statistics`].
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) skipped_commands: AtomicU32,
+    pub(super) event_overflows: AtomicU32,
+    pub(super) event_aborts: AtomicU32,
+    pub(super) stray_errors: AtomicU32,
+}
+
+impl Counters {
+    pub(super) fn read(&self) -> Statistics {
+        Statistics {
+            skipped_commands: self.skipped_commands.load(Relaxed),
+            event_overflows: self.event_overflows.load(Relaxed),
+            event_aborts: self.event_aborts.load(Relaxed),
+            stray_errors: self.stray_errors.load(Relaxed),
+        }
+    }
+}
+
+/// Counts, and stays at the top rather than to start again.
+pub(super) fn count(counter: &AtomicU32, by: u32) {
+    // Under contention a count may be lost; these are for people.
+    counter.store(counter.load(Relaxed).saturating_add(by), Relaxed);
+}
+
+/// Whether an SMMU still works, and why it does not.
+#[derive(Debug, Default)]
+pub(super) struct Health(AtomicU64);
+
+const WORKS: u64 = 0;
+const TIMED_OUT: u64 = 1;
+/// Above this the global errors that were active.
+const GLOBAL_SHIFT: u32 = 32;
+const GLOBAL: u64 = 2;
+
+impl Health {
+    /// Answers with the reason for which the SMMU was given up, if it was.
+    #[inline]
+    pub(super) fn check(&self) -> Result<(), SmmuError> {
+        match self.0.load(Relaxed) {
+            WORKS => Ok(()),
+            state => Err(Self::reason(state)),
+        }
+    }
+
+    #[cold]
+    fn reason(state: u64) -> SmmuError {
+        match u32::try_from(state >> GLOBAL_SHIFT) {
+            Ok(errors) if state != TIMED_OUT => SmmuError::Global(errors),
+            _ => SmmuError::Timeout,
+        }
+    }
+
+    /// Gives the SMMU up: it aborts all DMA from here on, and every later call answers with the first reason.
+    #[cold]
+    pub(super) fn give_up<H: Hardware>(&self, hardware: &H, reason: SmmuError) -> SmmuError {
+        let state = match reason {
+            SmmuError::Timeout | SmmuError::Stream(_) => TIMED_OUT,
+            SmmuError::Global(errors) => u64::from(errors) << GLOBAL_SHIFT | GLOBAL,
+        };
+        if self.0.compare_exchange(WORKS, state, Relaxed, Relaxed).is_ok() {
+            gate::shut(hardware);
+        }
+        self.check().err().unwrap_or(reason)
+    }
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The event queue (IHI 0070, 7.2 to 7.4).
+//!
+//! Records stand in memory that others may write, and the producer index in a register that others may reach: whatever
+//! they say, a look at the queue ends after as many records as it was allowed.
+
+use super::hardware::{Hardware, Registers};
+use super::ring::{Index, Ring};
+use super::spec::events::{EVENT_WORDS, EVENT0, EVENT1, EventNumber, INPUT_ADDRESS_WORD};
+use super::spec::registers::{EVENTQ_CONS, EVENTQ_INDEX, EVENTQ_PROD};
+use super::{Event, Polled};
+use crate::pool::Reserved;
+use core::sync::atomic::Ordering::Relaxed;
+use ffa_abi::{FaultKind, Iova, StreamId};
+use tock_registers::LocalRegisterCopy;
+
+/// log2 of the entries: eight pages, some ten faulting transfers of a device.
+pub(super) const WANTED_LOG2: u8 = 10;
+
+/// The event queue.
+#[derive(Debug)]
+pub(super) struct EventQueue<'p> {
+    memory: Reserved<'p>,
+    ring: Ring,
+    /// Where the next record is read.
+    consumer: Index,
+    /// The overflow flag as it was acknowledged last.
+    overflow: bool,
+}
+
+impl<'p> EventQueue<'p> {
+    /// Makes an empty queue of zeroed memory, which must have room for the ring.
+    pub(super) const fn new(memory: Reserved<'p>, ring: Ring) -> Self {
+        Self { memory, ring, consumer: Index::START, overflow: false }
+    }
+
+    /// Returns the queue's memory and size.
+    pub(super) const fn place(&self) -> (&Reserved<'p>, Ring) {
+        (&self.memory, self.ring)
+    }
+
+    /// Hands at most `budget` records to `sink`, and acknowledges them and an overflow.
+    pub(super) fn poll<H: Hardware>(
+        &mut self,
+        hardware: &H,
+        budget: usize,
+        sink: &mut dyn FnMut(Event),
+    ) -> Polled {
+        let register = hardware.get(EVENTQ_PROD);
+        let producer = self.ring.index(register.get());
+        let overflow = register.is_set(EVENTQ_INDEX::OVERFLOW);
+        let mut polled = Polled { taken: 0, overflow: overflow != self.overflow };
+        self.overflow = overflow;
+        if producer == self.consumer && !polled.overflow {
+            return polled;
+        }
+        match self.ring.distance(self.consumer, producer) {
+            Some(available) => {
+                let count = u32::try_from(budget).unwrap_or(u32::MAX).min(available);
+                // Records are read behind the index that says they are there.
+                hardware.observe();
+                for _ in 0..count {
+                    if let Some(event) = self.read() {
+                        sink(event);
+                    }
+                    self.consumer = self.ring.advance(self.consumer, 1);
+                    polled.taken += 1;
+                }
+            }
+            // No queue can be that far ahead: what it holds is unknown, and lost.
+            None => {
+                self.consumer = producer;
+                polled.overflow = true;
+            }
+        }
+        self.release(hardware);
+        polled
+    }
+
+    /// Drops all records: after an aborted access none can be trusted (7.2.2).
+    pub(super) fn discard<H: Hardware>(&mut self, hardware: &H) {
+        let register = hardware.get(EVENTQ_PROD);
+        self.consumer = self.ring.index(register.get());
+        self.overflow = register.is_set(EVENTQ_INDEX::OVERFLOW);
+        self.release(hardware);
+    }
+
+    /// Gives the entries that were read back to the SMMU.
+    fn release<H: Hardware>(&self, hardware: &H) {
+        // The SMMU writes entries again as soon as the index says so: the reads have to be over.
+        hardware.observe();
+        let flag = if self.overflow { EVENTQ_INDEX::OVERFLOW::SET } else { EVENTQ_INDEX::OVERFLOW::CLEAR };
+        hardware.set(EVENTQ_CONS, EVENTQ_INDEX::INDEX.val(self.consumer.raw()) + flag);
+    }
+
+    fn read(&self) -> Option<Event> {
+        let first = self.ring.position(self.consumer) * EVENT_WORDS;
+        let words = self.memory.words.get(first..first + EVENT_WORDS)?;
+        let mut record = [0; EVENT_WORDS];
+        for (copy, word) in record.iter_mut().zip(words) {
+            *copy = word.load(Relaxed);
+        }
+        Some(decode(&record))
+    }
+}
+
+/// Reads a record, whatever it holds.
+pub(super) fn decode(record: &[u64; EVENT_WORDS]) -> Event {
+    let [first, second, ..] = *record;
+    let first = LocalRegisterCopy::<u64, EVENT0::Register>::new(first);
+    let second = LocalRegisterCopy::<u64, EVENT1::Register>::new(second);
+    let [number, ..] = first.read(EVENT0::NUMBER).to_le_bytes();
+    let known = EventNumber::try_from(number).ok();
+    let has_address = known.is_some_and(EventNumber::has_address);
+    let address = record.get(INPUT_ADDRESS_WORD).copied().filter(|_| has_address).unwrap_or(0);
+    Event {
+        sid: StreamId(u32::try_from(first.read(EVENT0::STREAM)).unwrap_or(u32::MAX)),
+        iova: Iova(address),
+        kind: known.map_or(FaultKind::Other, kind),
+        write: has_address && !second.is_set(EVENT1::RNW),
+        number,
+    }
+}
+
+/// Says in the service's words why a transaction was stopped.
+const fn kind(number: EventNumber) -> FaultKind {
+    match number {
+        EventNumber::Translation => FaultKind::Translation,
+        // Every descriptor of this service has the access flag, so that one without it allows nothing.
+        EventNumber::Permission
+        | EventNumber::Access
+        | EventNumber::BadAtsRequest
+        | EventNumber::TranslatedForbidden => FaultKind::Permission,
+        EventNumber::AddressSize => FaultKind::AddressSize,
+        EventNumber::BadStreamId
+        | EventNumber::BadSte
+        | EventNumber::StreamDisabled
+        | EventNumber::BadSubstreamId => FaultKind::Stream,
+        EventNumber::SteFetch
+        | EventNumber::CdFetch
+        | EventNumber::BadCd
+        | EventNumber::WalkAbort
+        | EventNumber::TlbConflict
+        | EventNumber::ConfigConflict
+        | EventNumber::VmsFetch => FaultKind::Structure,
+        EventNumber::UnsupportedTransaction | EventNumber::PageRequest => FaultKind::Other,
+    }
+}

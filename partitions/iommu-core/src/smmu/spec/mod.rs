@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Bit layouts of the SMMUv3 architecture, as Arm IHI 0070 (issue F and later) writes them down.
+//!
+//! | module | chapter of IHI 0070 |
+//! |---|---|
+//! | [`registers`] | 6, memory map and registers |
+//! | [`ste`] | 5, configuration structures |
+//! | [`commands`] | 4, commands |
+//! | [`events`] | 7, event records |
+//!
+//! Only what this driver uses is here, and nothing here decides or touches hardware.
+
+pub(crate) mod commands;
+pub(crate) mod events;
+pub(crate) mod registers;
+pub(crate) mod ste;
