@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Boot information (FF-A 1.2 §5.4): what the partition manager says about this partition when it starts.
+#![expect(unsafe_code, reason = "the boot information is found by its address")]
+
+use arm_ffa::boot_info::{
+    BootInfo as Descriptor, BootInfoContents, BootInfoIterator, BootInfoStdId, BootInfoType,
+};
+use dtoolkit::fdt::Fdt;
+use dtoolkit::{Node as _, Property as _};
+
+use crate::ffa::{self, EndpointId};
+use crate::mmu::{self, PAGE_SIZE};
+use crate::{image, log};
+
+/// Largest boot information that is read, in bytes: a page for the blob, and a manifest.
+const MAX_BLOB: usize = 64 * 1024;
+
+/// What a partition knows when it starts.
+#[derive(Clone, Copy)]
+pub struct BootInfo {
+    id: EndpointId,
+    manifest: Option<Fdt<'static>>,
+}
+
+impl BootInfo {
+    /// Reads the blob at `address`; 0 if there is none.
+    pub(crate) fn read(id: EndpointId, address: u64) -> Self {
+        let manifest = if address == 0 { None } else { find_manifest(address) };
+        Self { id, manifest: manifest.and_then(|bytes| Fdt::new(bytes).ok()) }
+    }
+
+    /// Returns this partition's ID.
+    #[must_use]
+    pub fn id(&self) -> EndpointId {
+        self.id
+    }
+
+    /// Returns this partition's manifest, if it asked for it.
+    #[must_use]
+    pub fn manifest(&self) -> Option<Fdt<'static>> {
+        self.manifest
+    }
+
+    /// Returns the bytes of a property of the manifest's root.
+    #[must_use]
+    pub fn property(&self, name: &str) -> Option<&'static [u8]> {
+        let found = self.manifest?.root().properties().find(|property| property.name() == name)?;
+        found.value_as().ok()
+    }
+
+    /// Returns what was appended to the image where the linker script left room for it; empty if it left none.
+    #[must_use]
+    pub fn policy(&self) -> &'static [u8] {
+        image::policy_bytes()
+    }
+
+    /// Tells how many vCPUs the manifest promises.
+    pub(crate) fn contexts(&self) -> Option<u32> {
+        let bytes = self.property("execution-ctx-count")?;
+        bytes.try_into().ok().map(u32::from_be_bytes)
+    }
+}
+
+/// Maps the blob and returns the manifest that it names.
+fn find_manifest(address: u64) -> Option<&'static [u8]> {
+    let page = map(address, PAGE_SIZE)?;
+    let size = Descriptor::get_blob_size(ffa::VERSION, page).ok()?;
+    let pages = size.checked_next_multiple_of(PAGE_SIZE)?;
+    if pages > MAX_BLOB {
+        log!("boot information of {size} bytes is too large");
+        return None;
+    }
+    let rest = address.checked_add(PAGE_SIZE as u64)?;
+    if pages > PAGE_SIZE {
+        map(rest, pages - PAGE_SIZE)?;
+    }
+    // SAFETY: 1. `map` mapped these pages one after the other, readable, for ever, and from the one to the other is one
+    // stretch of RAM. 2. The partition manager wrote them before this partition began, and nobody does later.
+    let blob = unsafe { core::slice::from_raw_parts(page.as_ptr(), size) };
+    let descriptors = BootInfoIterator::new(ffa::VERSION, blob).ok()?;
+    descriptors.flatten().find_map(|descriptor| match (descriptor.typ, descriptor.contents) {
+        (BootInfoType::Std(BootInfoStdId::Fdt), BootInfoContents::Address { content_buf }) => {
+            Some(content_buf)
+        }
+        _ => None,
+    })
+}
+
+fn map(address: u64, size: usize) -> Option<&'static [u8]> {
+    match mmu::map_constant(address, size as u64) {
+        Ok(range) => {
+            let first = core::ptr::with_exposed_provenance::<u8>(range.start);
+            // SAFETY: 1. The pages are mapped, readable, for ever. 2. They are outside the image, and nobody writes
+            // them any more. 3. Any byte is a valid `u8`.
+            Some(unsafe { core::slice::from_raw_parts(first, size) })
+        }
+        Err(error) => {
+            log!("boot information at {address:#x}: {error}");
+            None
+        }
+    }
+}

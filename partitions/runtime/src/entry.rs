@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The first instructions of a vCPU: relocation, .bss, translation on, a stack. No Rust runs before them.
+#![expect(unsafe_code, reason = "the code that makes it possible for other code to run is assembly")]
+
+use core::arch::global_asm;
+
+use crate::image;
+use crate::mmu::{self, Registers};
+use crate::vcpu::MAX_VCPUS;
+
+// The only relocation a position-independent image without imports has (ELF for the Arm 64-bit Architecture, §5.7.14).
+const R_AARCH64_RELATIVE: u32 = 1027;
+
+// Runs with translation off, where memory is Device-nGnRnE: aligned accesses only, no exclusives. Caches may hold
+// stale lines of what is written then, so the image is invalidated before they are switched on.
+global_asm!(
+    r#"
+    .section .text.entry, "ax"
+    .global sp_entry
+sp_entry:
+    mov     x19, x0                     // boot information; the manifest names x0
+    bl      sp_set_up_vcpu
+
+    adrp    x20, __image_start
+    add     x20, x20, :lo12:__image_start
+    adrp    x21, __rela_start
+    add     x21, x21, :lo12:__rela_start
+    adrp    x22, __rela_end
+    add     x22, x22, :lo12:__rela_end
+    mov     w23, #{relative}
+1:  cmp     x21, x22
+    b.hs    2f
+    ldp     x0, x1, [x21]               // r_offset, r_info
+    ldr     x2, [x21, #16]              // r_addend
+    add     x21, x21, #24
+    cmp     x1, x23
+    b.ne    sp_refuse
+    add     x2, x2, x20
+    str     x2, [x20, x0]
+    b       1b
+
+2:  adrp    x0, __bss_start             // both are page-aligned
+    adrp    x1, __bss_end
+3:  cmp     x0, x1
+    b.hs    4f
+    stp     xzr, xzr, [x0], #16
+    b       3b
+
+4:  mov     w0, #0
+    bl      sp_set_stack
+    bl      {build_tables}
+    cbz     w0, sp_refuse
+    adrp    x0, __image_start
+    adrp    x1, __image_end
+    bl      sp_invalidate
+    bl      sp_enable_mmu
+    mov     x0, x19
+    bl      sp_primary
+    b       sp_refuse
+
+    // Every vCPU but the first begins here. Slots are handed out once translation is on, since only then do the
+    // exclusive accesses work.
+    .global sp_secondary_entry
+sp_secondary_entry:
+    bl      sp_set_up_vcpu
+    bl      sp_enable_mmu
+    adrp    x9, {next_slot}
+    add     x9, x9, :lo12:{next_slot}
+5:  ldaxr   w0, [x9]
+    cmp     w0, #{slots}
+    b.hs    sp_refuse
+    add     w10, w0, #1
+    stlxr   w11, w10, [x9]
+    cbnz    w11, 5b
+    mov     w19, w0
+    bl      sp_set_stack
+    mov     w0, w19
+    bl      sp_secondary
+    // falls through
+
+    // FFA_ERROR(ABORTED): this partition is broken.
+sp_refuse:
+    mov     w0, #0x0060
+    movk    w0, #0x8400, lsl #16
+    mov     x1, xzr
+    mov     w2, #-8
+    mov     x3, xzr
+    mov     x4, xzr
+    mov     x5, xzr
+    mov     x6, xzr
+    mov     x7, xzr
+    smc     #0
+6:  wfi
+    b       6b
+
+    // Masks all exceptions, sets the vectors, traps FP and SIMD. Clobbers x9.
+sp_set_up_vcpu:
+    msr     daifset, #15
+    msr     spsel, #1
+    adrp    x9, sp_vectors
+    add     x9, x9, :lo12:sp_vectors
+    msr     vbar_el1, x9
+    msr     cpacr_el1, xzr
+    isb
+    ret
+
+    // Sets the stack of slot w0. Clobbers x9 and x10.
+sp_set_stack:
+    adrp    x9, __stacks_start
+    mov     w10, #{stack_stride}
+    umull   x10, w0, w10
+    add     x9, x9, x10
+    mov     x10, #{stack_stride}
+    add     sp, x9, x10
+    mov     x29, xzr
+    ret
+
+    // Invalidates the data cache for x0..x1. Clobbers x0, x9 and x10.
+sp_invalidate:
+    mrs     x9, ctr_el0
+    ubfx    x9, x9, #16, #4             // DminLine: log2 of words
+    mov     x10, #4
+    lsl     x9, x10, x9
+7:  dc      ivac, x0
+    add     x0, x0, x9
+    cmp     x0, x1
+    b.lo    7b
+    dsb     sy
+    ret
+
+    // Loads the translation registers and switches translation and caches on. Clobbers x9 to x13.
+sp_enable_mmu:
+    adrp    x9, {registers}
+    add     x9, x9, :lo12:{registers}
+    ldp     x10, x11, [x9]
+    ldp     x12, x13, [x9, #16]
+    msr     mair_el1, x10
+    msr     tcr_el1, x11
+    msr     ttbr0_el1, x12
+    isb
+    tlbi    vmalle1
+    ic      iallu
+    dsb     nsh
+    isb
+    msr     sctlr_el1, x13
+    isb
+    ret
+"#,
+    relative = const R_AARCH64_RELATIVE,
+    slots = const MAX_VCPUS,
+    stack_stride = const image::STACK_STRIDE,
+    next_slot = sym NEXT_SLOT,
+    registers = sym REGISTERS,
+    build_tables = sym build_tables,
+);
+
+unsafe extern "C" {
+    /// Where secondary vCPUs begin.
+    safe fn sp_secondary_entry();
+}
+
+/// The slot that the next vCPU gets; slot 0 is the primary's.
+static NEXT_SLOT: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(1);
+
+/// What `sp_enable_mmu` loads. Written once, before translation is on, and never again.
+static REGISTERS: RegistersCell = RegistersCell(core::cell::UnsafeCell::new(Registers::OFF));
+
+#[repr(transparent)]
+struct RegistersCell(core::cell::UnsafeCell<Registers>);
+
+// SAFETY: `build_tables` writes it while the primary vCPU is the only one that runs; later only assembly reads it.
+unsafe impl Sync for RegistersCell {}
+
+/// Builds the page tables of the image. Returns 1, or 0 if they do not fit.
+extern "C" fn build_tables() -> u32 {
+    match mmu::map_image() {
+        Ok(registers) => {
+            // SAFETY: no other vCPU runs yet and no reference to the cell exists.
+            unsafe { REGISTERS.0.get().write_volatile(registers) };
+            1
+        }
+        Err(_) => 0,
+    }
+}
+
+/// Returns the address to register as the secondary vCPUs' entry point.
+pub(crate) fn secondary_entry() -> u64 {
+    (sp_secondary_entry as *const () as usize) as u64
+}

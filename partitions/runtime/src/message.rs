@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The message loop: wait, handle a direct request, answer, wait again.
+//!
+//! A request and its answer stay in registers: `direct_request` is inlined between one SMC and the next.
+#![expect(unsafe_code, reason = "the SMC that ends one message and begins the next")]
+
+use core::arch::asm;
+use core::fmt;
+
+use arm_ffa::{FfaError, FuncId};
+
+use crate::boot::BootInfo;
+use crate::ffa::{self, EndpointId};
+use crate::vcpu::VcpuId;
+use crate::{log, stop};
+
+/// What a partition does.
+pub trait Partition: Sized + Sync + 'static {
+    /// Why it could not start.
+    type Error: fmt::Display;
+
+    /// Prepares the partition, on its first vCPU, before the normal world runs.
+    ///
+    /// # Errors
+    /// Whatever keeps it from its work; the partition then ends with FFA_ERROR.
+    fn start(boot: &BootInfo) -> Result<Self, Self::Error>;
+
+    /// Answers a 64-bit direct request: x3 to x7 in, x3 to x7 out. Several vCPUs call it at once.
+    fn direct_request(&self, vcpu: VcpuId, from: EndpointId, arguments: [u64; 5]) -> [u64; 5];
+
+    /// Answers a 32-bit direct request: w3 to w7 in, w3 to w7 out. By default with NOT_SUPPORTED in w3.
+    fn direct_request_32(&self, vcpu: VcpuId, from: EndpointId, arguments: [u32; 5]) -> [u32; 5] {
+        let _ = (vcpu, from, arguments);
+        [i32::from(FfaError::NotSupported).cast_unsigned(), 0, 0, 0, 0]
+    }
+}
+
+/// x2 of a direct message between the partition manager and a partition (FF-A 1.2, table 16.3): bit 31.
+const FRAMEWORK_MESSAGE: u64 = 1 << 31;
+
+const DIRECT_REQ_64: u32 = FuncId::MsgSendDirectReq64 as u32;
+const DIRECT_REQ_32: u32 = FuncId::MsgSendDirectReq32 as u32;
+const ERROR: u32 = FuncId::Error32 as u32;
+const DIRECT_RESP_64: u64 = FuncId::MsgSendDirectResp64 as u64;
+const DIRECT_RESP_32: u64 = FuncId::MsgSendDirectResp32 as u64;
+const WAIT: [u64; 8] = [FuncId::MsgWait32 as u64, 0, 0, 0, 0, 0, 0, 0];
+
+/// Serves requests on this vCPU for ever.
+pub(crate) fn serve<P: Partition>(partition: &P, vcpu: VcpuId) -> ! {
+    let mut registers = WAIT;
+    loop {
+        registers = exchange(registers);
+        let [function, ids, flags, a3, a4, a5, a6, a7] = registers;
+        let from = sender(ids);
+        registers = match low(function) {
+            DIRECT_REQ_64 if flags & FRAMEWORK_MESSAGE == 0 => {
+                let [r3, r4, r5, r6, r7] = partition.direct_request(vcpu, from, [a3, a4, a5, a6, a7]);
+                [DIRECT_RESP_64, answer_ids(ids), 0, r3, r4, r5, r6, r7]
+            }
+            DIRECT_REQ_32 if flags & FRAMEWORK_MESSAGE == 0 => {
+                let answer = partition.direct_request_32(vcpu, from, [a3, a4, a5, a6, a7].map(low));
+                let [r3, r4, r5, r6, r7] = answer.map(u64::from);
+                [DIRECT_RESP_32, answer_ids(ids), 0, r3, r4, r5, r6, r7]
+            }
+            DIRECT_REQ_64 | DIRECT_REQ_32 => {
+                let (kind, status) = framework_answer(flags);
+                [DIRECT_RESP_32, answer_ids(ids), FRAMEWORK_MESSAGE | kind, status, 0, 0, 0, 0]
+            }
+            ERROR => refused(low(flags)),
+            // FFA_RUN or FFA_INTERRUPT without a message.
+            _ => WAIT,
+        };
+    }
+}
+
+/// Gives the core back with x0 to x7 = `registers`, and returns x0 to x7 of what comes next.
+#[inline(always)]
+fn exchange(registers: [u64; 8]) -> [u64; 8] {
+    let [mut x0, mut x1, mut x2, mut x3, mut x4, mut x5, mut x6, mut x7] = registers;
+    // SAFETY: 1. By SMCCC 1.4 §2.6 and FF-A 1.2 §11.1 only x0 to x17 change. 2. The calls made are FFA_MSG_WAIT and
+    // FFA_MSG_SEND_DIRECT_RESP, which change no memory of this partition.
+    unsafe {
+        asm!(
+            "smc #0",
+            inout("x0") x0, inout("x1") x1, inout("x2") x2, inout("x3") x3,
+            inout("x4") x4, inout("x5") x5, inout("x6") x6, inout("x7") x7,
+            out("x8") _, out("x9") _, out("x10") _, out("x11") _, out("x12") _,
+            out("x13") _, out("x14") _, out("x15") _, out("x16") _, out("x17") _,
+            options(nostack),
+        );
+    }
+    [x0, x1, x2, x3, x4, x5, x6, x7]
+}
+
+/// Answers a message of the partition manager itself (FF-A 1.2 §16.3, §16.4): kind of the answer, and its status.
+fn framework_answer(flags: u64) -> (u64, u64) {
+    const SUCCESS: u64 = 0;
+    match flags & 0xff {
+        // A core goes down, or comes back: nothing that this runtime holds depends on it.
+        0 | 1 => (2, SUCCESS),
+        // A VM was created or destroyed: the manifest does not ask for these messages.
+        kind @ (4 | 6) => (kind + 1, ffa::status_bits(FfaError::NotSupported)),
+        kind => (kind, ffa::status_bits(FfaError::NotSupported)),
+    }
+}
+
+/// The partition manager did not take an answer or a wait: trying again would not end.
+#[cold]
+fn refused(status: u32) -> ! {
+    log!("the partition manager refused to wait: {}", status.cast_signed());
+    stop()
+}
+
+/// Swaps sender and receiver.
+const fn answer_ids(ids: u64) -> u64 {
+    (low(ids).rotate_right(16)) as u64
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "takes 16 bits of 64 on purpose")]
+const fn sender(ids: u64) -> EndpointId {
+    EndpointId((ids >> 16) as u16)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "32-bit parameters are in the lower half of a register")]
+const fn low(register: u64) -> u32 {
+    register as u32
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Where the page tables lie, and the one mapping that they make up.
+#![expect(unsafe_code, reason = "page tables are reached by their addresses")]
+
+use core::cell::UnsafeCell;
+use core::ops::Range;
+use core::ptr::NonNull;
+
+use aarch64_paging::Mapping;
+use aarch64_paging::descriptor::{Descriptor, El1Attributes, PhysicalAddress};
+use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, PageTable, Translation, VaRange};
+use spin::mutex::SpinMutex;
+
+use super::MapError;
+use crate::stop::stop;
+
+/// Tables in the pool: the image needs 5 if it does not cross a 1 GiB boundary, each later range at most 5.
+const TABLES: usize = 48;
+/// Level 0 roots translate 48 bits: enough for RAM above 512 GiB, as on sbsa-ref.
+const ROOT_LEVEL: usize = 0;
+/// The end of the address space, in bytes.
+pub(super) const ADDRESS_SPACE: usize = 1 << 48;
+/// What an entry of a level 0, 1 and 2 table spans, in bytes.
+const SPANS: [usize; 3] = [1 << 39, 1 << 30, 1 << 21];
+
+type Table = PageTable<El1Attributes>;
+
+struct Pool([UnsafeCell<Table>; TABLES]);
+
+// SAFETY: a table is handed out once (`Tables::next` only grows) and then belongs to the mapping behind `MAPPING`'s lock.
+unsafe impl Sync for Pool {}
+
+static POOL: Pool = Pool([const { UnsafeCell::new(Table::EMPTY) }; TABLES]);
+static MAPPING: SpinMutex<Option<Mapping<Tables, El1And0>>> = SpinMutex::new(None);
+
+/// The tables of the pool that are not in use.
+struct Tables {
+    next: usize,
+}
+
+impl Translation<El1Attributes> for Tables {
+    fn allocate_table(&mut self) -> (NonNull<Table>, PhysicalAddress) {
+        // `needed` is checked before each mapping, so that there always is one.
+        let Some(cell) = POOL.0.get(self.next) else { stop() };
+        self.next += 1;
+        let table = cell.get();
+        match NonNull::new(table) {
+            Some(pointer) => (pointer, PhysicalAddress(table as usize)),
+            None => stop(),
+        }
+    }
+
+    unsafe fn deallocate_table(&mut self, _table: NonNull<Table>) {
+        // Nothing is unmapped, so no table comes back.
+    }
+
+    fn physical_to_virtual(&self, address: PhysicalAddress) -> NonNull<Table> {
+        match NonNull::new(address.0 as *mut Table) {
+            Some(pointer) => pointer,
+            None => stop(),
+        }
+    }
+}
+
+/// Makes the mapping, with what `fill` puts into it, and returns its root. Once, before translation is on.
+pub(super) fn create(
+    fill: impl FnOnce(&mut dyn FnMut(Range<usize>, El1Attributes) -> Result<(), MapError>) -> Result<(), MapError>,
+) -> Result<PhysicalAddress, MapError> {
+    // SAFETY: one vCPU runs, and it takes no lock meanwhile. A lock would need exclusive accesses, which do not work
+    // while translation is off.
+    let mapping = unsafe { &mut *MAPPING.as_mut_ptr() };
+    let tables = Tables { next: 0 };
+    let mapping =
+        mapping.insert(Mapping::with_asid_and_va_range(tables, 0, ROOT_LEVEL, El1And0, VaRange::Lower));
+    fill(&mut |range, attributes| map(mapping, range, attributes))?;
+    Ok(mapping.root_address())
+}
+
+/// Tells the mapping that it is in use: from now on it invalidates the TLB. Once, right after translation is on.
+pub(crate) fn mark_active() {
+    if let Some(mapping) = MAPPING.lock().as_ref() {
+        mapping.mark_active();
+    }
+}
+
+/// Adds `range` to the mapping that is in use.
+pub(super) fn map_live(range: Range<usize>, attributes: El1Attributes) -> Result<(), MapError> {
+    match MAPPING.lock().as_mut() {
+        Some(mapping) => map(mapping, range, attributes),
+        None => Err(MapError::NoTables),
+    }
+}
+
+fn map(
+    mapping: &mut Mapping<Tables, El1And0>,
+    range: Range<usize>,
+    attributes: El1Attributes,
+) -> Result<(), MapError> {
+    let free = TABLES - mapping.translation().next;
+    if needed(&range) > free {
+        return Err(MapError::NoTables);
+    }
+    let region = MemoryRegion::new(range.start, range.end);
+    let mut refuse_mapped = |_: &MemoryRegion, entry: &Descriptor<El1Attributes>, _: usize| {
+        if entry.is_valid() { Err(()) } else { Ok(()) }
+    };
+    mapping.walk_range(&region, &mut refuse_mapped).map_err(|_| MapError::Taken)?;
+    let address = PhysicalAddress(range.start);
+    mapping.map_range(&region, address, attributes, Constraints::empty()).map_err(|_| MapError::BadRange)
+}
+
+/// Returns how many new tables a mapping of `range` takes at most: one for each entry that is covered in part, of which
+/// there are two at each level. Level 0 has no blocks, so there each entry that is touched counts.
+fn needed(range: &Range<usize>) -> usize {
+    let [level0, level1, level2] = SPANS.map(|span| (range.end - 1) / span - range.start / span + 1);
+    level0 + level1.min(2) + level2.min(2)
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Virtual CPUs: how many there may be, and which one this is.
+#![expect(unsafe_code, reason = "reads a system register")]
+
+use core::arch::asm;
+use core::fmt;
+
+/// Most vCPUs that a partition may have; as `__stack_count` in the linker script.
+pub const MAX_VCPUS: usize = 8;
+
+/// A vCPU of this partition, numbered from 0 in the order in which they started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct VcpuId(u8);
+
+impl VcpuId {
+    /// The vCPU that starts the partition.
+    pub(crate) const PRIMARY: Self = Self(0);
+
+    /// Makes the ID of the vCPU in `slot`, if there is such a slot.
+    pub(crate) fn from_slot(slot: u32) -> Option<Self> {
+        let slot = u8::try_from(slot).ok()?;
+        (usize::from(slot) < MAX_VCPUS).then_some(Self(slot))
+    }
+
+    /// Returns the number, below [`MAX_VCPUS`]: an index for what each vCPU has of its own.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Display for VcpuId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// Returns MPIDR_EL1 as the partition manager lets this vCPU see it.
+#[must_use]
+pub fn mpidr() -> u64 {
+    let value;
+    // SAFETY: reading MPIDR_EL1 has no effects.
+    unsafe {
+        asm!("mrs {value}, mpidr_el1", value = out(reg) value, options(nomem, nostack, preserves_flags))
+    };
+    value
+}
