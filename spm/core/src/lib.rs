@@ -4,5 +4,22 @@
 #![forbid(unsafe_code)]
 
 pub mod boot_info;
+pub mod direct_message;
+pub mod discovery;
+pub mod endpoint;
+pub mod error;
+pub mod features;
+pub mod framework_message;
+pub mod hardware;
+pub mod id_registers;
+pub mod mailbox;
 pub mod manifest;
+pub mod normal_memory;
 pub mod package;
+pub mod partition;
+pub mod registers;
+pub mod secondary_entry;
+pub mod spmc;
+pub mod table_budget;
+pub mod vcpu;
+pub mod version;

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the FF-A logic needs from the machine, and the fake that its tests use.
+
+use crate::mailbox::{BufferPair, MailboxOwner};
+use crate::partition::Partition;
+
+/// The buffers could not be mapped: no room in spm's tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapFailed;
+
+/// The machine, as the FF-A logic sees it.
+pub trait Hardware {
+    /// Makes the buffers of `owner` reachable for spm. Called at most once until [`Hardware::unmap_buffers`].
+    ///
+    /// # Errors
+    /// [`MapFailed`]; nothing is mapped then.
+    fn map_buffers(&self, owner: MailboxOwner, buffers: &BufferPair) -> Result<(), MapFailed>;
+
+    /// Takes the buffers of `owner` out of spm's reach.
+    fn unmap_buffers(&self, owner: MailboxOwner);
+
+    /// Writes `bytes` into the receive buffer of `owner`, which is mapped and large enough. The other side may read and
+    /// write it at any time.
+    fn write_receive_buffer(&self, owner: MailboxOwner, offset: usize, bytes: &[u8]);
+
+    /// Prints what a partition logs. The bytes are the partition's: anything.
+    fn log(&self, partition: &Partition, bytes: &[u8]);
+}
+
+/// A machine that only remembers.
+#[cfg(test)]
+#[derive(Default)]
+pub struct FakeHardware {
+    /// What is mapped, and what was written into each receive buffer.
+    pub mapped: std::sync::Mutex<Vec<(MailboxOwner, BufferPair, Vec<u8>)>>,
+    /// What was logged, by partition.
+    pub logged: std::sync::Mutex<Vec<(u16, Vec<u8>)>>,
+    /// Lets the next mapping fail.
+    pub full: std::sync::atomic::AtomicBool,
+}
+
+#[cfg(test)]
+impl Hardware for FakeHardware {
+    fn map_buffers(&self, owner: MailboxOwner, buffers: &BufferPair) -> Result<(), MapFailed> {
+        if self.full.load(core::sync::atomic::Ordering::Relaxed) {
+            return Err(MapFailed);
+        }
+        let mut mapped = self.mapped.lock().unwrap();
+        assert!(mapped.iter().all(|(other, _, _)| *other != owner), "mapped twice");
+        let bytes = usize::try_from(buffers.receive.size()).unwrap();
+        mapped.push((owner, *buffers, vec![0; bytes]));
+        Ok(())
+    }
+
+    fn unmap_buffers(&self, owner: MailboxOwner) {
+        let mut mapped = self.mapped.lock().unwrap();
+        let before = mapped.len();
+        mapped.retain(|(other, _, _)| *other != owner);
+        assert_eq!(mapped.len() + 1, before, "was not mapped");
+    }
+
+    fn write_receive_buffer(&self, owner: MailboxOwner, offset: usize, bytes: &[u8]) {
+        let mut mapped = self.mapped.lock().unwrap();
+        let (_, _, contents) = mapped.iter_mut().find(|(other, _, _)| *other == owner).expect("is mapped");
+        contents[offset..offset + bytes.len()].copy_from_slice(bytes);
+    }
+
+    fn log(&self, partition: &Partition, bytes: &[u8]) {
+        self.logged.lock().unwrap().push((partition.id().0, bytes.to_vec()));
+    }
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A partition that was admitted: what it may do, and the state of its vCPUs.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use heapless::Vec;
+
+use crate::endpoint::EndpointId;
+use crate::mailbox::Mailbox;
+use crate::manifest::layout::PartitionLayout;
+use crate::manifest::partition::Service;
+use crate::manifest::{AddressRange, MAX_SERVICES, Name, PartitionManifest};
+use crate::vcpu::{Vcpu, VcpuState};
+use crate::version::Negotiation;
+
+/// Most cores that spm runs on, and most vCPUs of a partition.
+pub const MAX_CORES: usize = 8;
+
+/// Number of a core, below [`MAX_CORES`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CoreIndex(usize);
+
+impl CoreIndex {
+    /// Takes EL3's linear core number.
+    #[must_use]
+    pub fn new(number: u64) -> Option<Self> {
+        usize::try_from(number).ok().filter(|&index| index < MAX_CORES).map(Self)
+    }
+
+    /// Returns the number.
+    #[must_use]
+    pub const fn get(self) -> usize {
+        self.0
+    }
+}
+
+/// One partition.
+#[derive(Debug)]
+pub struct Partition {
+    id: EndpointId,
+    name: Name,
+    services: Vec<Service, MAX_SERVICES>,
+    receives_direct: bool,
+    sends_direct: bool,
+    memory: AddressRange,
+    entry: u64,
+    contexts: usize,
+    secondary_entry: AtomicU64,
+    vcpus: [Vcpu; MAX_CORES],
+    /// FFA_VERSION.
+    pub version: Negotiation,
+    /// Its RX and TX buffers.
+    pub mailbox: Mailbox,
+}
+
+impl Partition {
+    /// Makes a partition out of what its manifest says and what was admitted of it.
+    #[must_use]
+    pub fn new(manifest: &PartitionManifest, layout: &PartitionLayout, name: Name) -> Self {
+        Self {
+            id: EndpointId(layout.id),
+            name,
+            services: manifest.services.clone(),
+            receives_direct: manifest.services.iter().any(|service| service.messaging.receives_direct),
+            sends_direct: manifest.services.iter().any(|service| service.messaging.sends_direct),
+            memory: layout.memory,
+            entry: layout.entry,
+            contexts: usize::from(manifest.contexts.get()).min(MAX_CORES),
+            secondary_entry: AtomicU64::new(layout.entry),
+            vcpus: Default::default(),
+            version: Negotiation::new(manifest.ffa_version),
+            mailbox: Mailbox::default(),
+        }
+    }
+
+    /// Returns its endpoint ID.
+    #[inline(always)]
+    #[must_use]
+    pub const fn id(&self) -> EndpointId {
+        self.id
+    }
+
+    /// Returns its name, for people.
+    #[must_use]
+    pub const fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Returns the services that discovery lists.
+    #[must_use]
+    pub fn services(&self) -> &[Service] {
+        &self.services
+    }
+
+    /// Tells whether it takes direct requests.
+    #[inline(always)]
+    #[must_use]
+    pub const fn receives_direct(&self) -> bool {
+        self.receives_direct
+    }
+
+    /// Tells whether it may send direct requests.
+    #[must_use]
+    pub const fn sends_direct(&self) -> bool {
+        self.sends_direct
+    }
+
+    /// Returns its own memory.
+    #[must_use]
+    pub const fn memory(&self) -> AddressRange {
+        self.memory
+    }
+
+    /// Returns how many vCPUs it has.
+    #[must_use]
+    pub const fn contexts(&self) -> usize {
+        self.contexts
+    }
+
+    /// Returns where vCPU `index` starts.
+    #[must_use]
+    pub fn entry_of(&self, index: usize) -> u64 {
+        if index == 0 { self.entry } else { self.secondary_entry.load(Ordering::Acquire) }
+    }
+
+    /// Sets where all vCPUs but the first start, for FFA_SECONDARY_EP_REGISTER.
+    pub fn set_secondary_entry(&self, entry: u64) {
+        self.secondary_entry.store(entry, Ordering::Release);
+    }
+
+    /// Returns the number of the vCPU that serves requests made on `core`: the only one, or the one pinned there.
+    #[inline(always)]
+    #[must_use]
+    pub const fn vcpu_for(&self, core: CoreIndex) -> usize {
+        if self.contexts == 1 { 0 } else { core.0 }
+    }
+
+    /// Returns the state of vCPU `index`.
+    #[inline(always)]
+    #[must_use]
+    pub fn vcpu(&self, index: usize) -> Option<&Vcpu> {
+        self.vcpus.get(index)
+    }
+
+    /// Stops all of it, for good.
+    pub fn stop(&self) {
+        for vcpu in &self.vcpus {
+            vcpu.stop();
+        }
+    }
+
+    /// Tells whether it was stopped.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.vcpus.first().is_none_or(|vcpu| vcpu.state() == VcpuState::Stopped)
+    }
+}
