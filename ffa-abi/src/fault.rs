@@ -44,7 +44,8 @@ pub struct Fault {
 pub struct FaultReport {
     /// The oldest fault that was not polled yet.
     pub fault: Option<Fault>,
-    /// Reports dropped since the last poll because the queue was full.
+    /// Reports dropped since the last poll because a queue was full. An SMMU does not tell how many it dropped by itself:
+    /// each time that it did counts as one.
     pub dropped: u64,
 }
 

@@ -59,7 +59,9 @@ pub enum Request {
     },
     /// Handle: the domain. [`Status::Busy`] while a device uses it, [`Status::Again`] while work remains.
     DomainFree(DomainHandle),
-    /// Field: SMMU; x4: stream ID; x5: 0 blocked, 1 paging; handle: the domain, zero for blocked.
+    /// Field: SMMU; x4: stream ID; x5: 0 blocked, 1 paging; handle: the domain, zero for blocked. All streams of the
+    /// device change with the one that is named; [`Status::Again`] while some remain. In between, only the same
+    /// request and blocked are taken.
     DeviceSetState {
         /// The SMMU that the device is behind.
         smmu: SmmuIndex,
@@ -68,7 +70,9 @@ pub enum Request {
         /// The state that it is to have when the call returns.
         state: DeviceState,
     },
-    /// Handle; x4: IOVA; x5: physical address; x6: bytes; x7: [`Protection`]. Answer x4: bytes mapped.
+    /// Handle; x4: IOVA; x5: physical address; x6: bytes; x7: [`Protection`]. Answer x4: bytes mapped by this call, with
+    /// [`Status::Ok`], [`Status::AlreadyMapped`], [`Status::NoMemory`] and [`Status::Tampered`] alike. Blocks of 2 MiB and
+    /// 1 GiB are used where both addresses and the length allow it.
     Map {
         /// Where to map.
         domain: DomainHandle,
@@ -81,7 +85,9 @@ pub enum Request {
         /// What the device may do.
         protection: Protection,
     },
-    /// Handle; x4: IOVA; x5: bytes. Answer x4: bytes from the start of the range in which nothing is mapped now.
+    /// Handle; x4: IOVA; x5: bytes. Answer x4: bytes from the start of the range in which nothing is mapped now, with
+    /// [`Status::Ok`] and with [`Status::NotMapped`], which says that nothing was mapped there before either.
+    /// [`Status::WouldSplit`] where the next address is in a block that the rest of the range does not cover.
     Unmap {
         /// Where to unmap.
         domain: DomainHandle,

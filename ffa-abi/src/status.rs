@@ -23,9 +23,9 @@ pub enum Status {
     OutOfRange = 6,
     /// The domain is in use by a device, or by another call that must end first.
     Busy = 7,
-    /// A page of the range is mapped; x4 says how many bytes before it were mapped by this call.
+    /// A page of the range is mapped already; x4 says how many bytes before it were mapped by this call.
     AlreadyMapped = 8,
-    /// No page is mapped at the address.
+    /// No page is mapped at the address, or none in what this call looked at (x4 bytes).
     NotMapped = 9,
     /// No memory for tables, no free domain: the caller's own limit or the pool's end.
     NoMemory = 10,
@@ -35,4 +35,8 @@ pub enum Status {
     Empty = 12,
     /// The hardware did not do its part in time; its SMMU now aborts all DMA.
     Hardware = 13,
+    /// The range begins or ends inside a block that one `MAP` made; blocks are unmapped whole.
+    WouldSplit = 14,
+    /// A table in the pool is not what the service wrote: somebody else can write there.
+    Tampered = 15,
 }

@@ -3,14 +3,22 @@
 //!
 //! | module | what lives there |
 //! |---|---|
+//! | [`client`] | who is served: roles that endpoint IDs stand for |
+//! | [`domain`] | address spaces, their handles, and which devices are in them |
+//! | [`ownership`] | whose memory is whose |
 //! | [`policy`] | what the integrator fixed at build time, and the check of it |
 //! | [`pool`] | pages of the carve-out that SMMUs fetch from |
+//! | [`service`] | one message in, one answer out, every claim checked |
 //! | [`smmu`] | what the service needs from an SMMU, and the SMMUv3 driver |
 //! | [`table`] | stage-2 page tables for DMA |
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod client;
+pub mod domain;
+pub mod ownership;
 pub mod policy;
 pub mod pool;
+pub mod service;
 pub mod smmu;
 pub mod table;

@@ -48,10 +48,18 @@ pub struct PageSlot {
     previous: AtomicU16,
 }
 
+impl Default for PageSlot {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl PageSlot {
-    /// A page that was never handed out.
-    pub const NEW: Self =
-        Self { owner: AtomicU16::new(FREE), next: AtomicU16::new(NONE), previous: AtomicU16::new(NONE) };
+    /// Makes the slot of a page that was never handed out.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { owner: AtomicU16::new(FREE), next: AtomicU16::new(NONE), previous: AtomicU16::new(NONE) }
+    }
 }
 
 /// Owner of a page that can be handed out.

@@ -95,6 +95,10 @@ impl Level {
 
     /// Returns the entry that translates an address, always below [`ENTRIES`].
     #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "nine bits fit everywhere; a const fn cannot try_from"
+    )]
     pub const fn index(self, address: u64) -> usize {
         ((address >> self.shift()) & (ENTRIES as u64 - 1)) as usize
     }

@@ -1,6 +1,109 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Stage-2 page tables for DMA.
+//! Stage-2 page tables for DMA (DDI 0487, D8), made for use by several cores at once.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `geometry` | input width, levels, sizes |
+//! | `spec` | the bits of descriptors |
+//! | `map` | writing leaves and installing tables |
+//! | `unmap` | removing leaves, and tables that are not needed any more |
+//! | `lookup` | translating as a device would |
+//!
+//! Entries are atomics, and an entry changes only from invalid to something by compare-exchange, or to invalid. So any
+//! number of cores map, unmap and look up through a shared reference. A table is removed only through an exclusive
+//! reference: no walk of ours is under way then, and the SMMU's are ended by the invalidation that the caller makes
+//! before it frees the table.
+//!
+//! Tables stand where the normal world may write if nobody guards the pool. What is read from them is never believed:
+//! an address leads on only if it is that of a page of this domain, and a walk has as many steps as there are levels.
+//!
+//! Nothing here invalidates: the domain does, before it releases what was unmapped.
 
 mod geometry;
+mod lookup;
+mod map;
+mod spec;
+mod unmap;
 
 pub use geometry::{ENTRIES, Geometry, LeafSize, Level, PAGE_BITS, PAGE_SIZE};
+pub use lookup::Translation;
+pub use map::{MapError, Mapping};
+pub(crate) use spec::ADDRESS_LIMIT;
+pub use unmap::{Detached, UnmapError, Unmapped};
+
+use crate::pool::{Owner, Page, PageWords, Pool};
+use core::sync::atomic::{AtomicU64, Ordering::Acquire};
+use ffa_abi::PhysAddr;
+use spec::Entry;
+
+/// How far a call got before it ended, and why it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress<E> {
+    /// Bytes from the start of the range that are done.
+    pub bytes: u64,
+    /// `Ok` where the range or the budget was used up.
+    pub end: Result<(), E>,
+}
+
+/// A table in the pool is not what this service wrote there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tampered;
+
+/// One address space for devices.
+#[derive(Debug)]
+pub struct Table<'a> {
+    pool: &'a Pool<'a>,
+    owner: Owner,
+    root: Page,
+    geometry: Geometry,
+}
+
+impl<'a> Table<'a> {
+    /// Makes an empty table, or `None` where the pool has no page left. Its pages belong to `owner`.
+    pub fn new(pool: &'a Pool<'a>, owner: Owner, geometry: Geometry) -> Option<Self> {
+        Some(Self { pool, owner, root: pool.allocate(owner)?, geometry })
+    }
+
+    /// Returns where the root stands.
+    #[must_use]
+    pub fn root(&self) -> PhysAddr {
+        self.pool.address(self.root)
+    }
+
+    /// Returns the shape.
+    #[must_use]
+    pub const fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    fn root_words(&self) -> Result<&'a PageWords, Tampered> {
+        self.pool.words(self.root).ok_or(Tampered)
+    }
+
+    /// Follows a table entry.
+    fn child(&self, address: PhysAddr) -> Result<(Page, &'a PageWords), Tampered> {
+        let page = self.pool.page_of(address, self.owner).ok_or(Tampered)?;
+        Ok((page, self.pool.words(page).ok_or(Tampered)?))
+    }
+
+    /// Walks down as far as tables lead, at most to `last`: returns the entry there, its level and what it says.
+    fn walk(&self, iova: u64, last: Level) -> Result<(&'a AtomicU64, Level, Entry), Tampered> {
+        let (mut words, mut level) = (self.root_words()?, self.geometry.start());
+        loop {
+            let entry = words.get(level.index(iova)).ok_or(Tampered)?;
+            match (spec::read(level, entry.load(Acquire)), level.next()) {
+                (Entry::Foreign, _) => return Err(Tampered),
+                (Entry::Table(address), Some(next)) if level < last => {
+                    (_, words) = self.child(address)?;
+                    level = next;
+                }
+                (found, _) => return Ok((entry, level, found)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) mod walker;

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Locks that are waited for only so long: a message has a bound, and a caller can come again.
+//!
+//! The order in which locks are taken, each before those to its right:
+//!
+//! | device | domain slot | pool | queues of an SMMU |
+//! |---|---|---|---|
+//! | one at a time | one at a time, shared or exclusive | innermost | innermost, in the driver |
+//!
+//! The fault queue is taken alone, before the event queue of an SMMU. No lock is held when a message is answered, and
+//! no interrupt is taken meanwhile: the partition runs with interrupts masked.
+
+use ffa_abi::Status;
+use spin::mutex::{SpinMutex, SpinMutexGuard};
+use spin::rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// How often a lock is tried. What is done under any of them, except waiting for hardware, takes fewer instructions.
+const TRIES: usize = 1000;
+
+fn try_for_a_while<G>(mut attempt: impl FnMut() -> Option<G>) -> Result<G, Status> {
+    for _ in 0..TRIES {
+        if let Some(guard) = attempt() {
+            return Ok(guard);
+        }
+        core::hint::spin_loop();
+    }
+    Err(Status::Busy)
+}
+
+/// Takes a mutex, or answers that it is busy.
+pub(crate) fn lock<T>(mutex: &SpinMutex<T>) -> Result<SpinMutexGuard<'_, T>, Status> {
+    try_for_a_while(|| mutex.try_lock())
+}
+
+/// Takes the shared side, or answers that it is busy.
+pub(super) fn read<T>(lock: &RwLock<T>) -> Result<RwLockReadGuard<'_, T>, Status> {
+    try_for_a_while(|| lock.try_read())
+}
+
+/// Takes the exclusive side, or answers that it is busy.
+pub(super) fn write<T>(lock: &RwLock<T>) -> Result<RwLockWriteGuard<'_, T>, Status> {
+    try_for_a_while(|| lock.try_write())
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Domains: address spaces that clients fill and devices are put into.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `slot` | the table of domains, handles, allocation and freeing |
+//! | `paging` | map, unmap and lookup in one domain |
+//! | `device` | what each device's streams are set to |
+//! | `lock` | bounded waiting, and the order of locks |
+
+mod device;
+pub(crate) mod lock;
+mod paging;
+mod slot;
+
+pub use device::{Device, Target};
+pub use paging::{Done, ENTRIES_PER_CALL};
+pub use slot::{Allocation, Domain, Domains, MAX_DOMAINS, Slot};

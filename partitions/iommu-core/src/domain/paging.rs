@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Map, unmap and lookup in one domain: table, invalidation and release in the one order that is safe.
+
+use super::Domains;
+use super::slot::Held;
+use crate::client::Client;
+use crate::ownership::Owned;
+use crate::policy::Range;
+use crate::pool::Quota;
+use crate::smmu::{Invalidated, Smmu, TlbRange};
+use crate::table::{
+    Detached, LeafSize, MapError, Mapping, PAGE_SIZE, Progress, Translation, UnmapError, Unmapped,
+};
+use ffa_abi::{DomainHandle, Iova, Protection, Status};
+
+/// Table entries that one call handles.
+pub const ENTRIES_PER_CALL: usize = 512;
+
+/// How far a call got, and what it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// [`Status::Ok`], or why it ended where it did.
+    pub status: Status,
+    /// Bytes from the start of the range that are done.
+    pub bytes: u64,
+}
+
+impl Domains<'_> {
+    /// Maps a client's memory. The service has checked alignment.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`], [`Status::Busy`], [`Status::OutOfRange`] for IOVAs outside the window; what comes later
+    /// stands in the answer.
+    pub fn map<S: Smmu>(
+        &self,
+        client: Client,
+        handle: DomainHandle,
+        (iova, memory, protection): (Iova, Owned, Protection),
+        smmus: &[S],
+        quota: &Quota,
+    ) -> Result<Done, Status> {
+        let held = self.hold(client, handle)?;
+        let domain = held.domain()?;
+        if !domain.window.contains(&Range { base: iova.0, size: memory.size() }) {
+            return Err(Status::OutOfRange);
+        }
+        let smmu = smmus.get(usize::from(domain.smmu.0)).ok_or(Status::InvalidHandle)?;
+        let mapping = Mapping { iova, pa: memory.base(), size: memory.size(), protection };
+        let Progress { bytes, end } = domain.table.map(&mapping, quota, ENTRIES_PER_CALL);
+        // Entries go from invalid to valid only, and SMMUs do not cache what is invalid (IHI 0070, 3.21.1): there is
+        // nothing to invalidate.
+        smmu.publish();
+        let status = match end {
+            Ok(()) => Status::Ok,
+            Err(MapError::AlreadyMapped) => Status::AlreadyMapped,
+            Err(MapError::NoMemory) => Status::NoMemory,
+            Err(MapError::Tampered) => Status::Tampered,
+        };
+        Ok(Done { status, bytes })
+    }
+
+    /// Unmaps, and returns when no device can use what was mapped any more. The service has checked alignment.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`], [`Status::Busy`], [`Status::OutOfRange`], [`Status::WouldSplit`], [`Status::Tampered`] with
+    /// nothing changed; [`Status::Hardware`] where the SMMU may still use what was mapped.
+    pub fn unmap<S: Smmu>(
+        &self,
+        client: Client,
+        handle: DomainHandle,
+        (iova, size): (Iova, u64),
+        smmus: &[S],
+        quota: &Quota,
+    ) -> Result<Done, Status> {
+        let held = self.hold(client, handle)?;
+        let domain = held.domain()?;
+        if !domain.window.contains(&Range { base: iova.0, size }) {
+            return Err(Status::OutOfRange);
+        }
+        let smmu = smmus.get(usize::from(domain.smmu.0)).ok_or(Status::InvalidHandle)?;
+        let (progress, unmapped) = domain.table.unmap(iova, size, ENTRIES_PER_CALL, true);
+        if progress.bytes != 0 || progress.end != Err(UnmapError::WholeTable) {
+            return finish(smmu, &held, iova, progress, unmapped);
+        }
+        drop(held);
+        match self.exclusively(client, handle, |domain| domain.table.detach(iova)) {
+            Ok((Some(detached), held)) => release(smmu, &held, iova, &detached, quota),
+            // Another core is inside, or was faster: the table stays, and is emptied.
+            Ok((None, _)) | Err(Status::Busy) => {
+                let held = self.hold(client, handle)?;
+                let (progress, unmapped) = held.domain()?.table.unmap(iova, size, ENTRIES_PER_CALL, false);
+                finish(smmu, &held, iova, progress, unmapped)
+            }
+            Err(status) => Err(status),
+        }
+    }
+
+    /// Looks an address up.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`], [`Status::Busy`], [`Status::NotMapped`], [`Status::Tampered`].
+    pub fn lookup(&self, client: Client, handle: DomainHandle, iova: Iova) -> Result<Translation, Status> {
+        let held = self.hold(client, handle)?;
+        held.domain()?.table.lookup(iova).map_err(|_| Status::Tampered)?.ok_or(Status::NotMapped)
+    }
+}
+
+/// Invalidates what was removed, if anything was.
+fn finish(
+    smmu: &impl Smmu,
+    held: &Held<'_, '_>,
+    iova: Iova,
+    Progress { bytes, end }: Progress<UnmapError>,
+    unmapped: Unmapped,
+) -> Result<Done, Status> {
+    if unmapped.removed > 0 {
+        let range = TlbRange { iova, size: bytes, leaves: unmapped.leaves, tables: false };
+        let _proof = Invalidated::range(smmu, held.domain()?.vmid, &range).map_err(|_| Status::Hardware)?;
+        return Ok(Done { status: Status::Ok, bytes });
+    }
+    match end {
+        // Holes up to here; the next call, from there on, answers what is wrong there.
+        _ if bytes > 0 => Ok(Done { status: Status::NotMapped, bytes }),
+        Err(UnmapError::WouldSplit) => Err(Status::WouldSplit),
+        Err(UnmapError::Tampered) => Err(Status::Tampered),
+        Ok(()) | Err(UnmapError::Raced | UnmapError::WholeTable) => Err(Status::Busy),
+    }
+}
+
+/// Invalidates what a table translated, then gives the table back.
+fn release(
+    smmu: &impl Smmu,
+    held: &Held<'_, '_>,
+    iova: Iova,
+    detached: &Detached<'_>,
+    quota: &Quota,
+) -> Result<Done, Status> {
+    let domain = held.domain()?;
+    let bytes = LeafSize::Block2M.bytes();
+    let removed = detached.leaves();
+    // Even a table without leaves may be in a walk cache.
+    let range = TlbRange { iova, size: bytes, leaves: Some(LeafSize::Page4K), tables: true };
+    let proof = Invalidated::range(smmu, domain.vmid, &range).map_err(|_| Status::Hardware)?;
+    if domain.table.release(detached, proof).is_ok() {
+        quota.give_back();
+    }
+    Ok(Done { status: if removed > 0 { Status::Ok } else { Status::NotMapped }, bytes })
+}
+
+const _: () = assert!(ENTRIES_PER_CALL as u64 * PAGE_SIZE == LeafSize::Block2M.bytes());

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The table of domains: a fixed number of slots, each used again under a new generation.
+
+use super::lock;
+use crate::client::Client;
+use crate::policy::Range;
+use crate::pool::{MAX_OWNERS, Owner, Pool, Quota};
+use crate::smmu::{Invalidated, Smmu, Stage2, Vmid};
+use crate::table::{Geometry, Table};
+use core::sync::atomic::{AtomicU32, Ordering};
+use ffa_abi::{DomainHandle, SmmuIndex, Status};
+use spin::rwlock::{RwLock, RwLockReadGuard};
+
+/// Domains that exist at one time, over all SMMUs.
+///
+/// Each slot has a VMID of its own, so fewer than the 256 of an SMMU with 8-bit VMIDs: a VMID comes into use again only
+/// with its slot, which is after all that was cached under it is gone.
+pub const MAX_DOMAINS: usize = 128;
+const _: () =
+    assert!(MAX_DOMAINS < 256 && MAX_DOMAINS <= MAX_OWNERS && MAX_DOMAINS <= DomainHandle::MAX_SLOTS);
+
+/// Pages that one call to free gives back.
+const PAGES_PER_CALL: usize = 512;
+
+/// One address space.
+#[derive(Debug)]
+pub struct Domain<'a> {
+    /// Who made it, and alone may name it.
+    pub client: Client,
+    /// The SMMU whose devices it is for.
+    pub smmu: SmmuIndex,
+    /// The tag of its translations.
+    pub vmid: Vmid,
+    /// The IOVAs that can be mapped: those that all devices allow which the client may hold behind this SMMU.
+    pub window: Range,
+    /// What is mapped.
+    pub table: Table<'a>,
+}
+
+/// A place for a domain.
+#[derive(Debug)]
+pub struct Slot<'a> {
+    /// Devices of which a stream may still use the domain. Grows only under the shared side of `state`.
+    attached: AtomicU32,
+    state: RwLock<State<'a>>,
+}
+
+#[derive(Debug)]
+struct State<'a> {
+    /// Of the present use, or of the last one; zero before the first.
+    generation: u32,
+    usage: Usage<'a>,
+}
+
+#[derive(Debug)]
+enum Usage<'a> {
+    /// Can be allocated.
+    Free,
+    /// In use.
+    Allocated(Domain<'a>),
+    /// On its way to be free: no operation but freeing finds it. Pages go once there is the proof.
+    Freeing(Domain<'a>, Option<Invalidated>),
+    /// All generations were used: a handle of this slot could be confused with an old one.
+    Retired,
+}
+
+impl Default for Slot<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Slot<'_> {
+    /// Makes a slot that was never used.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { attached: AtomicU32::new(0), state: RwLock::new(State { generation: 0, usage: Usage::Free }) }
+    }
+}
+
+/// What a domain is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Allocation {
+    /// For whom.
+    pub client: Client,
+    /// The SMMU whose devices it is for.
+    pub smmu: SmmuIndex,
+    /// The IOVAs that can be mapped.
+    pub window: Range,
+}
+
+/// All domains.
+#[derive(Debug)]
+pub struct Domains<'a> {
+    slots: &'a [Slot<'a>; MAX_DOMAINS],
+    pool: &'a Pool<'a>,
+}
+
+impl<'a> Domains<'a> {
+    /// Makes the table of slots that were never used.
+    #[must_use]
+    pub const fn new(slots: &'a [Slot<'a>; MAX_DOMAINS], pool: &'a Pool<'a>) -> Self {
+        Self { slots, pool }
+    }
+
+    /// Makes an empty domain.
+    ///
+    /// # Errors
+    /// [`Status::NoMemory`] where slots, pool or the client's share are used up, [`Status::Busy`] where a slot may be
+    /// free soon.
+    pub fn allocate(&self, wanted: &Allocation, quota: &Quota) -> Result<DomainHandle, Status> {
+        let mut outcome = Status::NoMemory;
+        for (index, slot) in self.slots.iter().enumerate() {
+            let Some(mut state) = slot.state.try_write() else {
+                outcome = Status::Busy;
+                continue;
+            };
+            match state.usage {
+                Usage::Free => {}
+                Usage::Allocated(_) | Usage::Freeing(..) | Usage::Retired => continue,
+            }
+            let generation = state.generation.wrapping_add(1);
+            let handle = DomainHandle::new(index, generation).ok_or(Status::NoMemory)?;
+            let domain = self.domain(index, wanted, quota)?;
+            *state = State { generation, usage: Usage::Allocated(domain) };
+            return Ok(handle);
+        }
+        Err(outcome)
+    }
+
+    fn domain(&self, index: usize, wanted: &Allocation, quota: &Quota) -> Result<Domain<'a>, Status> {
+        let owner = Owner::new(index).ok_or(Status::NoMemory)?;
+        // Zero is left out: it is what a stream-table entry that was never written holds.
+        let vmid = u16::try_from(index + 1).map(Vmid).map_err(|_| Status::NoMemory)?;
+        let charge = quota.charge().ok_or(Status::NoMemory)?;
+        let table = Table::new(self.pool, owner, Geometry::Bits39).ok_or(Status::NoMemory)?;
+        charge.keep();
+        Ok(Domain { client: wanted.client, smmu: wanted.smmu, vmid, window: wanted.window, table })
+    }
+
+    /// Frees a domain that no device uses, in steps.
+    ///
+    /// # Errors
+    /// [`Status::Busy`] while a device uses it, [`Status::Again`] while pages remain, [`Status::Hardware`] where the SMMU
+    /// did not forget its translations: its pages stay taken then.
+    pub fn free<S: Smmu>(
+        &self,
+        client: Client,
+        handle: DomainHandle,
+        smmus: &[S],
+        quota: &Quota,
+    ) -> Result<(), Status> {
+        let slot = self.slots.get(handle.slot()).ok_or(Status::InvalidHandle)?;
+        let mut state = lock::write(&slot.state)?;
+        if state.generation != handle.generation() {
+            return Err(Status::InvalidHandle);
+        }
+        match core::mem::replace(&mut state.usage, Usage::Free) {
+            Usage::Allocated(domain) if domain.client == client => {
+                // Acquire: pairs with the release when a device left, after its streams were changed.
+                if slot.attached.load(Ordering::Acquire) != 0 {
+                    state.usage = Usage::Allocated(domain);
+                    return Err(Status::Busy);
+                }
+                state.usage = Usage::Freeing(domain, None);
+            }
+            Usage::Freeing(domain, proof) if domain.client == client => {
+                state.usage = Usage::Freeing(domain, proof);
+            }
+            other => {
+                state.usage = other;
+                return Err(Status::InvalidHandle);
+            }
+        }
+        self.free_step(&mut state, handle, smmus, quota)
+    }
+
+    fn free_step<S: Smmu>(
+        &self,
+        state: &mut State<'a>,
+        handle: DomainHandle,
+        smmus: &[S],
+        quota: &Quota,
+    ) -> Result<(), Status> {
+        let Usage::Freeing(domain, proof) = &mut state.usage else { return Err(Status::InvalidHandle) };
+        let done = match *proof {
+            Some(done) => done,
+            None => {
+                let smmu = smmus.get(usize::from(domain.smmu.0)).ok_or(Status::InvalidHandle)?;
+                let done = Invalidated::vmid(smmu, domain.vmid).map_err(|_| Status::Hardware)?;
+                *proof = Some(done);
+                done
+            }
+        };
+        let owner = Owner::new(handle.slot()).ok_or(Status::InvalidHandle)?;
+        for _ in 0..PAGES_PER_CALL {
+            if !self.pool.free_any(owner, done) {
+                state.usage = if state.generation < DomainHandle::MAX_GENERATION {
+                    Usage::Free
+                } else {
+                    Usage::Retired
+                };
+                return Ok(());
+            }
+            quota.give_back();
+        }
+        Err(Status::Again)
+    }
+
+    /// Finds a client's domain and keeps it from being freed while the answer lives.
+    pub(super) fn hold(&self, client: Client, handle: DomainHandle) -> Result<Held<'_, 'a>, Status> {
+        let slot = self.slots.get(handle.slot()).ok_or(Status::InvalidHandle)?;
+        let state = lock::read(&slot.state)?;
+        Held::new(slot, state, client, handle)
+    }
+
+    /// Calls `change` with a client's domain while no other core uses it, then goes on as [`hold`](Self::hold).
+    pub(super) fn exclusively<R>(
+        &self,
+        client: Client,
+        handle: DomainHandle,
+        change: impl FnOnce(&mut Domain<'a>) -> R,
+    ) -> Result<(R, Held<'_, 'a>), Status> {
+        let slot = self.slots.get(handle.slot()).ok_or(Status::InvalidHandle)?;
+        let mut state = slot.state.try_write().ok_or(Status::Busy)?;
+        let generation = state.generation;
+        let result = match &mut state.usage {
+            Usage::Allocated(domain) if generation == handle.generation() && domain.client == client => {
+                change(domain)
+            }
+            _ => return Err(Status::InvalidHandle),
+        };
+        Ok((result, Held::new(slot, state.downgrade(), client, handle)?))
+    }
+
+    /// Counts a device into a client's domain, and returns what its streams are to be set to.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`], [`Status::Busy`], and [`Status::InvalidParameters`] where the device is behind another SMMU
+    /// or does not allow all of the domain's IOVAs.
+    pub(super) fn attach(
+        &self,
+        client: Client,
+        handle: DomainHandle,
+        smmu: SmmuIndex,
+        window: &Range,
+    ) -> Result<Stage2, Status> {
+        let held = self.hold(client, handle)?;
+        let domain = held.domain()?;
+        if domain.smmu != smmu || !window.contains(&domain.window) {
+            return Err(Status::InvalidParameters);
+        }
+        held.slot.attached.fetch_add(1, Ordering::Relaxed);
+        Ok(Stage2 { vmid: domain.vmid, root: domain.table.root(), geometry: domain.table.geometry() })
+    }
+
+    /// Counts a device out. Its streams were changed before, and the SMMU has forgotten what they were.
+    pub(super) fn detach(&self, slot: usize) {
+        if let Some(slot) = self.slots.get(slot) {
+            let before = slot.attached.fetch_sub(1, Ordering::Release);
+            debug_assert!(before > 0, "a device left a domain that it was not in");
+        }
+    }
+}
+
+/// A domain that is not freed while this lives.
+#[derive(Debug)]
+pub(super) struct Held<'s, 'a> {
+    slot: &'s Slot<'a>,
+    state: RwLockReadGuard<'s, State<'a>>,
+}
+
+impl<'s, 'a> Held<'s, 'a> {
+    fn new(
+        slot: &'s Slot<'a>,
+        state: RwLockReadGuard<'s, State<'a>>,
+        client: Client,
+        handle: DomainHandle,
+    ) -> Result<Self, Status> {
+        let held = Self { slot, state };
+        if held.state.generation != handle.generation() || held.domain()?.client != client {
+            return Err(Status::InvalidHandle);
+        }
+        Ok(held)
+    }
+
+    pub(super) fn domain(&self) -> Result<&Domain<'a>, Status> {
+        match &self.state.usage {
+            Usage::Allocated(domain) => Ok(domain),
+            Usage::Free | Usage::Freeing(..) | Usage::Retired => Err(Status::InvalidHandle),
+        }
+    }
+}

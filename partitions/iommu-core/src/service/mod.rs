@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The service: one message in, one answer out, every claim checked.
+//!
+//! Each operation is a function here, and each check is a line in it. What is checked is passed on as a type that says
+//! so ([`Client`], [`Owned`](crate::ownership::Owned), a device out of the policy). Several cores call at a time; the
+//! locks and their order are described in `domain/lock.rs`.
+
+mod faults;
+mod setup;
+
+pub use faults::{Faults, MAX_FAULTS};
+pub use setup::{Memory, SetupError};
+
+use crate::client::Client;
+use crate::domain::{Allocation, Device, Domains, Done, ENTRIES_PER_CALL, MAX_DOMAINS, Target};
+use crate::ownership::Ownership;
+use crate::policy::{self, Digest, MAX_DEVICES, MAX_SMMUS, Policy, Range};
+use crate::pool::Quota;
+use crate::smmu::Smmu;
+use crate::table::{Geometry, LeafSize, PAGE_SIZE};
+use ffa_abi::{
+    DeviceRecord, DeviceState, DomainHandle, DomainKind, FaultReport, Features, GuardLevel, Iova, Limits,
+    PROTOCOL_VERSION, PhysAddr, Protection, Registers, Request, Response, SmmuIndex, Status, StreamId,
+    Version,
+};
+use heapless::Vec;
+
+/// The service of one partition.
+#[derive(Debug)]
+pub struct Service<'a, S> {
+    policy: &'a Policy,
+    digest: Digest,
+    smmus: &'a [S],
+    domains: Domains<'a>,
+    devices: &'a [Device; MAX_DEVICES],
+    faults: &'a Faults,
+    ownership: Ownership,
+    /// What the host may take of the pool.
+    quota: Quota,
+    /// By SMMU: the IOVAs that all devices allow which the host may hold; none where it may hold no device.
+    windows: Vec<Option<Range>, MAX_SMMUS>,
+}
+
+impl<S: Smmu> Service<'_, S> {
+    /// Answers one message of an endpoint: x3–x7 in, x3–x7 out. Whatever the registers hold, this returns within a
+    /// bound.
+    pub fn handle(&self, endpoint: u16, registers: Registers) -> Registers {
+        let outcome = match Client::of(endpoint) {
+            Some(client) => Request::decode(registers).and_then(|request| self.serve(client, request)),
+            None => Err(Status::Denied),
+        };
+        outcome.unwrap_or_else(Response::status).encode()
+    }
+
+    fn serve(&self, client: Client, request: Request) -> Result<Response, Status> {
+        match request {
+            Request::Map { domain, iova, pa, size, protection } => {
+                self.map(client, domain, iova, (pa, size), protection)
+            }
+            Request::Unmap { domain, iova, size } => self.unmap(client, domain, iova, size),
+            Request::IovaToPa { domain, iova } => self.iova_to_pa(client, domain, iova),
+            Request::DomainAlloc { smmu, kind } => self.domain_alloc(client, smmu, kind),
+            Request::DomainFree(domain) => self.domain_free(client, domain),
+            Request::DeviceSetState { smmu, sid, state } => self.device_set_state(client, smmu, sid, state),
+            Request::FaultPoll => self.fault_poll(client),
+            Request::Version(version) => Self::version(version),
+            Request::Features => Ok(self.features()),
+            Request::PolicyDigest => Ok(self.policy_digest()),
+            Request::DeviceDescribe { index } => self.device_describe(client, index),
+        }
+    }
+
+    fn version(theirs: Version) -> Result<Response, Status> {
+        if theirs.major != PROTOCOL_VERSION.major {
+            return Err(Status::NotSupported);
+        }
+        Ok(Response::value(PROTOCOL_VERSION.to_register()))
+    }
+
+    fn features(&self) -> Response {
+        let ranges = self.smmus.iter().all(|smmu| smmu.features().range_invalidation);
+        let features = if ranges { Features::RANGE_INVALIDATION } else { Features::empty() };
+        let guard = u64::from(u8::from(GuardLevel::from(self.policy.guard)));
+        let count = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
+        let limits = Limits {
+            entries_per_call: count(ENTRIES_PER_CALL),
+            domains: count(MAX_DOMAINS),
+            faults: count(MAX_FAULTS),
+            page_sizes: LeafSize::Page4K.bytes() | LeafSize::Block2M.bytes() | LeafSize::Block1G.bytes(),
+            iova_bits: Geometry::Bits39.input_bits(),
+        };
+        let [x5, x6, x7] = limits.to_registers();
+        Response { status: Status::Ok, values: [features.bits() | guard, x5, x6, x7] }
+    }
+
+    fn policy_digest(&self) -> Response {
+        let mut values = [0; 4];
+        for (value, bytes) in values.iter_mut().zip(self.digest.as_chunks().0) {
+            *value = u64::from_le_bytes(*bytes);
+        }
+        Response { status: Status::Ok, values }
+    }
+
+    fn device_describe(&self, client: Client, index: u64) -> Result<Response, Status> {
+        let index = usize::try_from(index).map_err(|_| Status::Empty)?;
+        let mut held = self.policy.devices.iter().filter(|device| may_hold(client, device));
+        let device = held.nth(index).ok_or(Status::Empty)?;
+        let mut name = [0; policy::MAX_NAME];
+        for (to, from) in name.iter_mut().zip(device.name.bytes()) {
+            *to = from;
+        }
+        let record = DeviceRecord {
+            smmu: SmmuIndex(device.smmu.into()),
+            first: StreamId(device.first_sid),
+            count: device.sids,
+            name,
+        };
+        Ok(Response { status: Status::Ok, values: record.to_registers() })
+    }
+
+    fn domain_alloc(&self, client: Client, smmu: SmmuIndex, kind: DomainKind) -> Result<Response, Status> {
+        let DomainKind::Paging = kind;
+        let window = self.windows.get(usize::from(smmu.0)).ok_or(Status::InvalidParameters)?;
+        let window = window.ok_or(Status::Denied)?;
+        let handle = self.domains.allocate(&Allocation { client, smmu, window }, &self.quota)?;
+        Ok(Response::value(handle.raw().into()))
+    }
+
+    fn domain_free(&self, client: Client, domain: DomainHandle) -> Result<Response, Status> {
+        self.domains.free(client, domain, self.smmus, &self.quota)?;
+        Ok(Response::status(Status::Ok))
+    }
+
+    fn device_set_state(
+        &self,
+        client: Client,
+        smmu: SmmuIndex,
+        sid: StreamId,
+        state: DeviceState,
+    ) -> Result<Response, Status> {
+        let (index, device) = self.policy.device(smmu.0, sid.0).ok_or(Status::Denied)?;
+        if !may_hold(client, device) {
+            return Err(Status::Denied);
+        }
+        let driver = self.smmus.get(usize::from(smmu.0)).ok_or(Status::Denied)?;
+        let setting = self.devices.get(index).ok_or(Status::Denied)?;
+        setting.set(client, Target { device, smmu }, state, &self.domains, driver)?;
+        Ok(Response::status(Status::Ok))
+    }
+
+    fn map(
+        &self,
+        client: Client,
+        domain: DomainHandle,
+        iova: Iova,
+        (pa, size): (PhysAddr, u64),
+        protection: Protection,
+    ) -> Result<Response, Status> {
+        aligned(iova.0 | pa.0 | size)?;
+        if size == 0 || pa.0.checked_add(size).is_none() {
+            return Err(Status::OutOfRange);
+        }
+        let memory = self.ownership.check(client, pa, size).ok_or(Status::Denied)?;
+        self.domains.map(client, domain, (iova, memory, protection), self.smmus, &self.quota).map(answer)
+    }
+
+    fn unmap(&self, client: Client, domain: DomainHandle, iova: Iova, size: u64) -> Result<Response, Status> {
+        aligned(iova.0 | size)?;
+        if size == 0 {
+            return Err(Status::OutOfRange);
+        }
+        self.domains.unmap(client, domain, (iova, size), self.smmus, &self.quota).map(answer)
+    }
+
+    fn iova_to_pa(&self, client: Client, domain: DomainHandle, iova: Iova) -> Result<Response, Status> {
+        let found = self.domains.lookup(client, domain, iova)?;
+        Ok(Response { status: Status::Ok, values: [found.pa.0, found.protection.bits(), 0, 0] })
+    }
+
+    fn fault_poll(&self, client: Client) -> Result<Response, Status> {
+        match client {
+            Client::Host => {}
+        }
+        let FaultReport { fault, dropped } = self.faults.poll(self.policy, self.smmus)?;
+        let [x4, x5, x6] = fault.map_or([0; 3], |fault| fault.to_registers());
+        Ok(Response { status: Status::Ok, values: [x4, x5, x6, dropped] })
+    }
+}
+
+fn may_hold(client: Client, device: &policy::Device) -> bool {
+    match client {
+        Client::Host => device.holders.host,
+    }
+}
+
+fn aligned(bits: u64) -> Result<(), Status> {
+    if bits & (PAGE_SIZE - 1) == 0 { Ok(()) } else { Err(Status::Misaligned) }
+}
+
+const fn answer(Done { status, bytes }: Done) -> Response {
+    Response { status, values: [bytes, 0, 0, 0] }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Making a service of a policy, memory and SMMUs that are up, or saying why that cannot be.
+
+use super::{Faults, Service, may_hold};
+use crate::client::Client;
+use crate::domain::{Device, Domains, MAX_DOMAINS, Slot};
+use crate::ownership::Ownership;
+use crate::policy::{self, Digest, MAX_DEVICES, Policy, Range};
+use crate::pool::{Pool, Quota};
+use crate::smmu::Smmu;
+use crate::table::ADDRESS_LIMIT;
+use thiserror::Error;
+
+/// What a service keeps its state in, reserved at build time.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory<'a> {
+    /// The carve-out.
+    pub pool: &'a Pool<'a>,
+    /// Domains that were never used.
+    pub domains: &'a [Slot<'a>; MAX_DOMAINS],
+    /// Devices as they are after boot.
+    pub devices: &'a [Device; MAX_DEVICES],
+    /// An empty queue.
+    pub faults: &'a Faults,
+}
+
+/// Why a policy cannot be served on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum SetupError {
+    /// Not one driver for each SMMU of the policy.
+    #[error("the policy describes {0} SMMUs, {1} are up")]
+    Smmus(usize, usize),
+    /// Managed memory lies higher than an SMMU can reach.
+    #[error("SMMU {0} puts out {1} address bits, managed memory needs more")]
+    OutputBits(usize, u8),
+}
+
+impl<'a, S: Smmu> Service<'a, S> {
+    /// Makes the service. `smmus` are in the policy's order, and all their streams abort.
+    ///
+    /// # Errors
+    /// Where policy and machine do not fit together.
+    pub fn new(
+        policy: &'a Policy,
+        digest: Digest,
+        smmus: &'a [S],
+        memory: &Memory<'a>,
+    ) -> Result<Self, SetupError> {
+        if smmus.len() != policy.smmus.len() {
+            return Err(SetupError::Smmus(policy.smmus.len(), smmus.len()));
+        }
+        let ownership = Ownership::new(policy);
+        for (index, smmu) in smmus.iter().enumerate() {
+            let bits = smmu.features().output_bits;
+            let limit = 1_u64.checked_shl(bits.into()).unwrap_or(u64::MAX).min(ADDRESS_LIMIT);
+            if ownership.limit() > limit {
+                return Err(SetupError::OutputBits(index, bits));
+            }
+        }
+        // The host is the only client: its share is all that the drivers left.
+        let share = u32::try_from(memory.pool.available()).unwrap_or(u32::MAX);
+        let indices = 0..u8::try_from(smmus.len()).unwrap_or(u8::MAX);
+        Ok(Self {
+            policy,
+            digest,
+            smmus,
+            domains: Domains::new(memory.domains, memory.pool),
+            devices: memory.devices,
+            faults: memory.faults,
+            ownership,
+            quota: Quota::new(share),
+            windows: indices.map(|smmu| window(policy, Client::Host, smmu)).collect(),
+        })
+    }
+}
+
+/// Returns the IOVAs that a domain for any device behind an SMMU can have, of those devices that the client may hold.
+///
+/// One window for all of them: a domain can then take each of these devices at any time, whatever is mapped.
+fn window(policy: &Policy, client: Client, smmu: u8) -> Option<Range> {
+    policy
+        .devices
+        .iter()
+        .filter(|device: &&policy::Device| device.smmu == smmu && may_hold(client, device))
+        .map(|device| Some(device.iova))
+        .reduce(|one, other| intersection(one?, other?))
+        .flatten()
+}
+
+fn intersection(one: Range, other: Range) -> Option<Range> {
+    let base = one.base.max(other.base);
+    Range::new(base, one.end()?.min(other.end()?).checked_sub(base)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_meet_or_do_not() {
+        let range = |base, size| Range { base, size };
+        assert_eq!(intersection(range(0, 0x4000), range(0x1000, 0x8000)), Some(range(0x1000, 0x3000)));
+        assert_eq!(intersection(range(0, 0x1000), range(0x1000, 0x1000)), None);
+        assert_eq!(intersection(range(0, 0x1000), range(0x4000, 0x1000)), None);
+    }
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Writing leaves, as large as alignment allows, and installing the tables that lead to them.
+
+use super::spec::{self, Entry};
+use super::{ENTRIES, LeafSize, Level, Progress, Table, Tampered};
+use crate::pool::{PageWords, Quota};
+use crate::smmu::Invalidated;
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
+use ffa_abi::{Iova, PhysAddr, Protection};
+
+/// Pages to be mapped. Whoever makes one has checked that the range is whole pages, that its end is within the table's
+/// input, and that its memory may be mapped.
+#[derive(Clone, Copy, Debug)]
+pub struct Mapping {
+    /// First address as devices see it.
+    pub iova: Iova,
+    /// First address of the memory.
+    pub pa: PhysAddr,
+    /// Length in bytes.
+    pub size: u64,
+    /// What devices may do.
+    pub protection: Protection,
+}
+
+/// Why mapping ended before the range did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapError {
+    /// Something is mapped at the next address.
+    AlreadyMapped,
+    /// A table is needed, and the pool or the client's share of it is used up.
+    NoMemory,
+    /// A table is not what this service wrote.
+    Tampered,
+}
+
+impl From<Tampered> for MapError {
+    fn from(Tampered: Tampered) -> Self {
+        Self::Tampered
+    }
+}
+
+impl Table<'_> {
+    /// Maps a range with at most `budget` leaves. What was mapped before an error stays mapped.
+    ///
+    /// Nothing that was mapped before is changed: an entry in use ends the call. Where smaller pages were mapped in
+    /// what could be one block now, their table is kept and filled, so that no live table is ever replaced.
+    pub fn map(&self, mapping: &Mapping, quota: &Quota, budget: usize) -> Progress<MapError> {
+        let mut bytes = 0;
+        let end = self.map_runs(mapping, quota, budget, &mut bytes);
+        Progress { bytes, end }
+    }
+
+    fn map_runs(
+        &self,
+        mapping: &Mapping,
+        quota: &Quota,
+        mut budget: usize,
+        done: &mut u64,
+    ) -> Result<(), MapError> {
+        while *done < mapping.size && budget > 0 {
+            let rest = Mapping {
+                iova: Iova(mapping.iova.0.wrapping_add(*done)),
+                pa: PhysAddr(mapping.pa.0.wrapping_add(*done)),
+                size: mapping.size - *done,
+                protection: mapping.protection,
+            };
+            let mut leaf = largest_leaf(rest.iova.0 | rest.pa.0, rest.size);
+            let written = loop {
+                let table = self.table_for(rest.iova.0, leaf.level(), quota)?;
+                match fill(table, leaf, &rest, budget) {
+                    Filled::Some(count) => break count,
+                    Filled::TableInTheWay => leaf = smaller(leaf),
+                    Filled::Occupied => return Err(MapError::AlreadyMapped),
+                }
+            };
+            budget = budget.saturating_sub(written);
+            *done = done.wrapping_add((written as u64).wrapping_mul(leaf.bytes()));
+        }
+        Ok(())
+    }
+
+    /// Returns the table of a level that translates an address, and installs those that are missing on the way.
+    fn table_for(&self, iova: u64, target: Level, quota: &Quota) -> Result<&PageWords, MapError> {
+        let (mut words, mut level) = (self.root_words()?, self.geometry.start());
+        while let Some(next) = level.next().filter(|_| level < target) {
+            let entry = words.get(level.index(iova)).ok_or(Tampered)?;
+            let found = match spec::read(level, entry.load(Acquire)) {
+                Entry::Invalid => self.install(entry, level, quota)?,
+                found => found,
+            };
+            match found {
+                Entry::Table(address) => (_, words) = self.child(address)?,
+                Entry::Leaf(..) => return Err(MapError::AlreadyMapped),
+                Entry::Invalid | Entry::Foreign => return Err(MapError::Tampered),
+            }
+            level = next;
+        }
+        Ok(words)
+    }
+
+    /// Puts an empty table into an invalid entry, and returns what stands there then: ours, or what another core was
+    /// faster with.
+    #[cold]
+    fn install(&self, entry: &AtomicU64, level: Level, quota: &Quota) -> Result<Entry, MapError> {
+        let charge = quota.charge().ok_or(MapError::NoMemory)?;
+        let page = self.pool.allocate(self.owner).ok_or(MapError::NoMemory)?;
+        let ours = spec::table(self.pool.address(page));
+        // Release: whoever finds the table finds it zeroed.
+        match entry.compare_exchange(spec::INVALID, ours, AcqRel, Acquire) {
+            Ok(_) => {
+                charge.keep();
+                Ok(spec::read(level, ours))
+            }
+            Err(theirs) => {
+                // The page was ours alone until now; it cannot be anybody else's.
+                let _ = self.pool.free(page, self.owner, Invalidated::never_reachable());
+                Ok(spec::read(level, theirs))
+            }
+        }
+    }
+}
+
+/// How a run of entries in one table went.
+enum Filled {
+    /// So many were written, at least one.
+    Some(usize),
+    /// The first one leads to a table.
+    TableInTheWay,
+    /// The first one is in use.
+    Occupied,
+}
+
+/// Writes leaves of one size into one table until the range, the table or the budget ends, or an entry is in use.
+fn fill(table: &PageWords, leaf: LeafSize, rest: &Mapping, budget: usize) -> Filled {
+    let level = leaf.level();
+    let first = level.index(rest.iova.0);
+    let wanted = usize::try_from(rest.size >> level.shift()).unwrap_or(ENTRIES).min(budget);
+    let run = table.get(first..).unwrap_or_default();
+    let run = run.get(..wanted).unwrap_or(run);
+    let mut descriptor = spec::leaf(leaf, rest.pa, rest.protection);
+    let mut written = 0;
+    for entry in run {
+        if let Err(found) = entry.compare_exchange(spec::INVALID, descriptor, Release, Relaxed) {
+            return match (written, spec::read(level, found)) {
+                (0, Entry::Table(_)) => Filled::TableInTheWay,
+                (0, _) => Filled::Occupied,
+                _ => Filled::Some(written),
+            };
+        }
+        descriptor = descriptor.wrapping_add(leaf.bytes());
+        written += 1;
+    }
+    Filled::Some(written)
+}
+
+/// Returns the largest leaf for addresses with these bits and so many bytes.
+const fn largest_leaf(address_bits: u64, size: u64) -> LeafSize {
+    const G: u64 = LeafSize::Block1G.bytes();
+    const M: u64 = LeafSize::Block2M.bytes();
+    if address_bits & (M - 1) != 0 || size < M {
+        LeafSize::Page4K
+    } else if address_bits & (G - 1) != 0 || size < G {
+        LeafSize::Block2M
+    } else {
+        LeafSize::Block1G
+    }
+}
+
+const fn smaller(leaf: LeafSize) -> LeafSize {
+    match leaf {
+        LeafSize::Block1G => LeafSize::Block2M,
+        LeafSize::Block2M | LeafSize::Page4K => LeafSize::Page4K,
+    }
+}

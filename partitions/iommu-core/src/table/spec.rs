@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Stage-2 descriptors with the 4 KiB granule and 48-bit output: their bits, and nothing about tables as a whole.
+//!
+//! Bits are those of DDI 0487 (L.a) D8.3, "Translation table descriptor formats"; an SMMU reads the same ones
+//! (IHI 0070, 3.4).
+
+use super::{LeafSize, Level};
+use ffa_abi::{PhysAddr, Protection};
+
+/// Valid: bit 0 (D8.3.1).
+const VALID: u64 = 1 << 0;
+/// A table at levels 0–2, a page at level 3; clear in a block: bit 1 (D8.3.1).
+const TABLE_OR_PAGE: u64 = 1 << 1;
+/// MemAttr, bits 5:2: Normal memory, outer and inner write-back (D8.6, "Stage 2 memory region attributes").
+const NORMAL_WRITE_BACK: u64 = 0b1111 << 2;
+/// S2AP, bits 7:6: read (D8.4, "Stage 2 data access permissions").
+const S2AP_READ: u64 = 1 << 6;
+/// S2AP, bits 7:6: write.
+const S2AP_WRITE: u64 = 1 << 7;
+/// SH, bits 9:8: inner shareable (D8.6.2).
+const INNER_SHAREABLE: u64 = 0b11 << 8;
+/// AF, bit 10: accessed; without it the first access faults (D8.5).
+const ACCESSED: u64 = 1 << 10;
+/// XN, bits 54:53: execute at no exception level (D8.4, "Stage 2 instruction execution permissions").
+const EXECUTE_NEVER: u64 = 0b10 << 53;
+/// Next-level table address and output address, bits 47:12; a block's lower bits there are zero (D8.3.1).
+const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
+
+/// The first physical address that a descriptor cannot hold.
+pub(crate) const ADDRESS_LIMIT: u64 = 1 << 48;
+
+/// An entry that translates nothing.
+pub(super) const INVALID: u64 = 0;
+
+/// What an entry of a table says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    /// Nothing is mapped.
+    Invalid,
+    /// A page or block starts at the address.
+    Leaf(PhysAddr, Protection),
+    /// The next table stands at the address.
+    Table(PhysAddr),
+    /// Nothing that this service writes.
+    Foreign,
+}
+
+/// Returns the entry of a leaf.
+pub(super) const fn leaf(size: LeafSize, address: PhysAddr, protection: Protection) -> u64 {
+    let kind = match size {
+        LeafSize::Page4K => TABLE_OR_PAGE,
+        LeafSize::Block2M | LeafSize::Block1G => 0,
+    };
+    let read = if protection.contains(Protection::READ) { S2AP_READ } else { 0 };
+    let write = if protection.contains(Protection::WRITE) { S2AP_WRITE } else { 0 };
+    let attributes = NORMAL_WRITE_BACK | INNER_SHAREABLE | ACCESSED | EXECUTE_NEVER;
+    (address.0 & ADDRESS) | attributes | read | write | kind | VALID
+}
+
+/// Returns the entry of a table.
+pub(super) const fn table(address: PhysAddr) -> u64 {
+    (address.0 & ADDRESS) | TABLE_OR_PAGE | VALID
+}
+
+/// Tells whether a leaf or a table stands in an entry, whatever else.
+pub(super) const fn is_valid(entry: u64) -> bool {
+    entry & VALID != 0
+}
+
+/// Reads an entry of a level.
+pub(super) fn read(level: Level, entry: u64) -> Entry {
+    if entry == INVALID {
+        return Entry::Invalid;
+    }
+    let address = PhysAddr(entry & ADDRESS);
+    match (entry & (VALID | TABLE_OR_PAGE), level) {
+        (0b11, Level::L0 | Level::L1 | Level::L2) => Entry::Table(address),
+        (0b11, Level::L3) | (0b01, Level::L1 | Level::L2) => {
+            let read = if entry & S2AP_READ != 0 { Protection::READ } else { Protection::empty() };
+            let write = if entry & S2AP_WRITE != 0 { Protection::WRITE } else { Protection::empty() };
+            Entry::Leaf(address, read | write)
+        }
+        _ => Entry::Foreign,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against values worked out by hand from the tables of the architecture.
+    #[test]
+    fn descriptors_have_the_architecture_s_bits() {
+        let read_write = Protection::READ | Protection::WRITE;
+        assert_eq!(
+            leaf(LeafSize::Page4K, PhysAddr(0x8000_1000), read_write),
+            0x0040_0000_8000_1000 | 0b111_1111_1111
+        );
+        assert_eq!(leaf(LeafSize::Block2M, PhysAddr(0x20_0000), Protection::READ), 0x0040_0000_0020_077d);
+        assert_eq!(leaf(LeafSize::Block1G, PhysAddr(0x4000_0000), Protection::WRITE), 0x0040_0000_4000_07bd);
+        assert_eq!(table(PhysAddr(0xffff_ffff_f000)), 0xffff_ffff_f003);
+    }
+
+    #[test]
+    fn entries_read_back_as_what_they_were_made_of() {
+        for (size, address) in [(LeafSize::Page4K, 0x1000), (LeafSize::Block2M, 0x20_0000)] {
+            let entry = leaf(size, PhysAddr(address), Protection::WRITE);
+            assert_eq!(read(size.level(), entry), Entry::Leaf(PhysAddr(address), Protection::WRITE));
+        }
+        assert_eq!(read(Level::L2, table(PhysAddr(0x5000))), Entry::Table(PhysAddr(0x5000)));
+        assert_eq!(read(Level::L0, 0), Entry::Invalid);
+        assert_eq!(read(Level::L3, 1), Entry::Foreign);
+        assert_eq!(read(Level::L0, 1), Entry::Foreign);
+        assert_eq!(read(Level::L1, 2), Entry::Foreign);
+    }
+}

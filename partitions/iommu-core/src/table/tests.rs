@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Tables against a naive map of pages, read back by a walker that knows nothing of this code.
+
+use super::walker::{self, Found};
+use super::*;
+use crate::pool::{PageSlot, Quota};
+use crate::smmu::Invalidated;
+use core::sync::atomic::Ordering::Relaxed;
+use ffa_abi::{Iova, Protection};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const POOL_BASE: u64 = 0x9000_0000;
+const G: u64 = 1 << 30;
+const M2: u64 = 2 << 20;
+const K4: u64 = 4096;
+const READ: Protection = Protection::READ;
+
+struct Memory {
+    words: Vec<AtomicU64>,
+    slots: Vec<PageSlot>,
+}
+
+impl Memory {
+    fn new(pages: usize) -> Self {
+        Self {
+            words: (0..pages * ENTRIES).map(|_| AtomicU64::new(!0)).collect(),
+            slots: (0..pages).map(|_| PageSlot::new()).collect(),
+        }
+    }
+
+    fn pool(&self) -> Pool<'_> {
+        Pool::new(&self.words, PhysAddr(POOL_BASE), &self.slots).unwrap()
+    }
+
+    fn walk(&self, table: &Table<'_>, iova: u64) -> Option<Found> {
+        let read = |address: u64| {
+            let index = usize::try_from(address.checked_sub(POOL_BASE)? / 8).unwrap();
+            self.words.get(index).map(|word| word.load(Relaxed))
+        };
+        walker::walk(read, table.root().0, table.geometry().start().number().into(), iova)
+    }
+}
+
+fn table<'a>(pool: &'a Pool<'a>, geometry: Geometry) -> Table<'a> {
+    Table::new(pool, Owner::new(0).unwrap(), geometry).unwrap()
+}
+
+fn mapping(iova: u64, pa: u64, size: u64, protection: Protection) -> Mapping {
+    Mapping { iova: Iova(iova), pa: PhysAddr(pa), size, protection }
+}
+
+fn ok(bytes: u64) -> Progress<MapError> {
+    Progress { bytes, end: Ok(()) }
+}
+
+#[test]
+fn leaves_are_as_large_as_alignment_allows() {
+    let memory = Memory::new(8);
+    let pool = memory.pool();
+    let table = table(&pool, Geometry::Bits39);
+    let quota = Quota::new(100);
+    let size = G + M2 + K4;
+    assert_eq!(table.map(&mapping(4 * G, 8 * G, size, READ), &quota, 512), ok(size));
+    let leaf = |iova| memory.walk(&table, iova).unwrap().leaf;
+    assert_eq!(leaf(4 * G + 5), (4 * G, G));
+    assert_eq!(leaf(5 * G), (5 * G, M2));
+    assert_eq!(leaf(5 * G + M2 + 1), (5 * G + M2, K4));
+    assert_eq!(memory.walk(&table, 5 * G + M2 + K4), None);
+    // Two tables: one of 2 MiB entries, one of pages.
+    assert_eq!(quota.used(), 2);
+}
+
+#[test]
+fn misaligned_memory_is_mapped_by_pages() {
+    let memory = Memory::new(8);
+    let pool = memory.pool();
+    let table = table(&pool, Geometry::Bits39);
+    let progress = table.map(&mapping(M2, M2 + K4, M2, READ), &Quota::new(9), 512);
+    assert_eq!(progress, ok(M2));
+    assert_eq!(memory.walk(&table, M2 + 7).unwrap().leaf, (M2, K4));
+    assert_eq!(memory.walk(&table, M2 + 7).unwrap().pa, M2 + K4 + 7);
+}
+
+#[test]
+fn the_budget_ends_a_call_and_the_next_goes_on() {
+    let memory = Memory::new(8);
+    let pool = memory.pool();
+    let table = table(&pool, Geometry::Bits39);
+    let quota = Quota::new(9);
+    assert_eq!(table.map(&mapping(0, K4, M2, READ), &quota, 100), ok(100 * K4));
+    assert_eq!(table.map(&mapping(100 * K4, 101 * K4, M2 - 100 * K4, READ), &quota, 512), ok(M2 - 100 * K4));
+    let (progress, unmapped) = table.unmap(Iova(0), M2, 100, false);
+    assert_eq!((progress.bytes, unmapped.removed), (100 * K4, 100));
+}
+
+#[test]
+fn four_levels_work_alike() {
+    let memory = Memory::new(8);
+    let pool = memory.pool();
+    let table = table(&pool, Geometry::Bits48);
+    let top = (1 << 48) - K4;
+    assert_eq!(table.map(&mapping(top, 0x5000, K4, READ), &Quota::new(9), 512), ok(K4));
+    assert_eq!(memory.walk(&table, top + 1).unwrap().pa, 0x5001);
+    assert_eq!(table.lookup(Iova(top)).unwrap().unwrap().pa, PhysAddr(0x5000));
+    assert_eq!(table.lookup(Iova(1 << 48)), Ok(None));
+}
+
+#[test]
+fn a_share_or_a_pool_that_is_used_up_ends_the_call_and_leaks_nothing() {
+    let memory = Memory::new(2);
+    let pool = memory.pool();
+    let table = table(&pool, Geometry::Bits39);
+    for quota in [Quota::new(0), Quota::new(1), Quota::new(100)] {
+        let before = quota.used();
+        let progress = table.map(&mapping(0, 0, K4, READ), &quota, 512);
+        assert_eq!(progress, Progress { bytes: 0, end: Err(MapError::NoMemory) });
+        assert!(quota.used() <= before + 1);
+    }
+    assert_eq!(pool.available(), 0);
+}
+
+#[test]
+fn blocks_are_not_split() {
+    let memory = Memory::new(8);
+    let pool = memory.pool();
+    let table = table(&pool, Geometry::Bits39);
+    let quota = Quota::new(9);
+    assert_eq!(table.map(&mapping(0, 0, 2 * M2, READ), &quota, 512), ok(2 * M2));
+    let split = |iova, size| table.unmap(Iova(iova), size, 512, false).0;
+    assert_eq!(split(K4, K4), Progress { bytes: 0, end: Err(UnmapError::WouldSplit) });
+    assert_eq!(split(0, M2 - K4), Progress { bytes: 0, end: Err(UnmapError::WouldSplit) });
+    assert_eq!(split(0, M2 + K4), Progress { bytes: M2, end: Err(UnmapError::WouldSplit) });
+    assert_eq!(memory.walk(&table, 0), None);
+    assert!(memory.walk(&table, M2).is_some());
+}
+
+#[test]
+fn tables_that_were_tampered_with_end_the_call() {
+    let memory = Memory::new(8);
+    let pool = memory.pool();
+    let table = table(&pool, Geometry::Bits39);
+    let quota = Quota::new(9);
+    assert_eq!(table.map(&mapping(0, 0, K4, READ), &quota, 512), ok(K4));
+    let root = pool.page_of(table.root(), Owner::new(0).unwrap()).unwrap();
+    let entry = &pool.words(root).unwrap()[0];
+    // To itself, beyond the pool, to a page of nobody, and no descriptor at all.
+    for address in [table.root().0 | 3, 0xffff_ffff_f003, (POOL_BASE + 7 * K4) | 3, 0x8000_0000_0000_0000, 2]
+    {
+        entry.store(address, Relaxed);
+        let _ = table.map(&mapping(0, 0, M2 + K4, READ), &quota, 512);
+        let _ = table.unmap(Iova(0), 4 * G, 512, false);
+        let _ = table.lookup(Iova(0));
+    }
+    entry.store((POOL_BASE + 7 * K4) | 3, Relaxed);
+    let progress = table.map(&mapping(0, 0, K4, READ), &quota, 512);
+    assert_eq!(progress, Progress { bytes: 0, end: Err(MapError::Tampered) });
+    assert_eq!(table.unmap(Iova(0), K4, 512, false).0.end, Err(UnmapError::Tampered));
+    assert_eq!(table.lookup(Iova(0)), Err(Tampered));
+}
+
+/// Where ranges of the property tests lie: around a boundary of 1 GiB, so that several tables of each level are used.
+const AREA: u64 = G - 2 * M2;
+const AREA_PAGES: u64 = 4 * M2 / K4;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Map { page: u64, pages: u64, pa_page: u64, protection: u64, budget: usize },
+    Unmap { page: u64, pages: u64, budget: usize, tell: bool },
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    // Half of the ranges begin and end where blocks do.
+    let place = prop_oneof![0..AREA_PAGES, (0..4_u64).prop_map(|block| block * 512)];
+    let length = prop_oneof![1..1100_u64, (1..4_u64).prop_map(|blocks| blocks * 512), Just(1)];
+    let budget = prop_oneof![Just(512_usize), 1..600_usize];
+    prop_oneof![
+        (place.clone(), length.clone(), prop_oneof![Just(0_u64), 0..512_u64], 1..4_u64, budget.clone())
+            .prop_map(|(page, pages, shift, protection, budget)| Step::Map {
+                page,
+                pages: pages.min(AREA_PAGES - page),
+                pa_page: 0x10_0000 + page + shift,
+                protection,
+                budget
+            }),
+        (place, length, budget, any::<bool>()).prop_map(|(page, pages, budget, tell)| Step::Unmap {
+            page,
+            pages: pages.min(AREA_PAGES - page),
+            budget,
+            tell
+        }),
+    ]
+}
+
+type Model = BTreeMap<u64, (u64, Protection)>;
+
+/// Applies a step to both, and checks that what the call said of itself is true of the model.
+fn apply(memory: &Memory, table: &mut Table<'_>, quota: &Quota, model: &mut Model, step: &Step) {
+    match *step {
+        Step::Map { page, pages, pa_page, protection, budget } => {
+            let protection = Protection::from_bits(protection).unwrap();
+            let wanted = mapping(AREA + page * K4, pa_page * K4, pages * K4, protection);
+            let progress = table.map(&wanted, quota, budget);
+            assert!(progress.bytes <= pages * K4 && progress.bytes % K4 == 0);
+            let done = progress.bytes / K4;
+            for offset in 0..done {
+                let before = model.insert(page + offset, (pa_page + offset, protection));
+                assert_eq!(before, None, "a mapped page was replaced");
+            }
+            match progress.end {
+                Ok(()) => assert!(done == pages || done >= u64::try_from(budget).unwrap()),
+                Err(error) => {
+                    assert_eq!(error, MapError::AlreadyMapped);
+                    assert!(model.contains_key(&(page + done)));
+                }
+            }
+        }
+        Step::Unmap { page, pages, budget, tell } => {
+            let at = Iova(AREA + page * K4);
+            let (progress, unmapped) = table.unmap(at, pages * K4, budget, tell);
+            let done = progress.bytes / K4;
+            let next = at.0 + progress.bytes;
+            let removed = (page..page + done).filter(|page| model.remove(page).is_some()).count();
+            assert_eq!(removed > 0, unmapped.removed > 0);
+            match progress.end {
+                Ok(()) => assert!(done == pages || done >= u64::try_from(budget).unwrap()),
+                Err(UnmapError::WouldSplit) => {
+                    let (first, size) = memory.walk(table, next).unwrap().leaf;
+                    assert!(first < next || first + size > at.0 + pages * K4);
+                }
+                Err(UnmapError::WholeTable) => {
+                    assert!(tell && next % M2 == 0);
+                    let detached = table.detach(Iova(next)).unwrap();
+                    let first = page + done;
+                    let gone = (first..first + 512).filter(|page| model.remove(page).is_some()).count();
+                    assert_eq!(detached.leaves(), gone);
+                    table.release(&detached, Invalidated::never_reachable()).unwrap();
+                    quota.give_back();
+                }
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn agrees_with_a_naive_map(steps in proptest::collection::vec(steps(), 1..40)) {
+        let memory = Memory::new(16);
+        let pool = memory.pool();
+        let mut table = table(&pool, Geometry::Bits39);
+        let quota = Quota::new(15);
+        let mut model = Model::new();
+        for step in &steps {
+            apply(&memory, &mut table, &quota, &mut model, step);
+            prop_assert_eq!(16 - pool.available(), quota.used() as usize + 1);
+        }
+        for page in 0..AREA_PAGES {
+            let iova = AREA + page * K4 + page % K4;
+            let expected = model.get(&page).map(|(pa, protection)| (pa * K4 + page % K4, *protection));
+            let walked = memory.walk(&table, iova).map(|found| {
+                let mut protection = Protection::empty();
+                protection.set(Protection::READ, found.read);
+                protection.set(Protection::WRITE, found.write);
+                (found.pa, protection)
+            });
+            prop_assert_eq!(walked, expected);
+            let looked_up = table.lookup(Iova(iova)).unwrap().map(|found| (found.pa.0, found.protection));
+            prop_assert_eq!(looked_up, expected);
+        }
+    }
+
+    /// Whatever stands in the pool, a call ends, does not panic and writes into pages of its domain only.
+    #[test]
+    fn any_content_of_the_pool_is_survived(
+        garbage in proptest::collection::vec((0usize..4, 0usize..ENTRIES, any::<u64>(), 0u64..6), 0..64),
+        step in steps(),
+        anywhere in 0..(1u64 << 27),
+    ) {
+        let memory = Memory::new(8);
+        let pool = memory.pool();
+        let stranger = pool.allocate(Owner::new(1).unwrap()).unwrap();
+        let mut table = table(&pool, Geometry::Bits39);
+        let quota = Quota::new(9);
+        let _ = table.map(&mapping(AREA, 0, M2 + K4, READ), &quota, 512);
+        for (page, entry, bits, target) in garbage {
+            let descriptor = POOL_BASE + target * K4 | bits & 0xfff | 1;
+            // First entries are those that walks meet.
+            let entry = if bits & 0x1000 == 0 { entry } else { 0 };
+            memory.words[(page + 1) * ENTRIES + entry].store(descriptor, Relaxed);
+        }
+        for at in [AREA, anywhere * K4] {
+            match step {
+                Step::Map { pages, pa_page, budget, .. } => {
+                    let size = (pages * K4).min((1 << 39) - at);
+                    let _ = table.map(&mapping(at, pa_page * K4, size, READ), &quota, budget);
+                }
+                Step::Unmap { pages, budget, tell, .. } => {
+                    let _ = table.unmap(Iova(at), pages * K4, budget, tell);
+                    if let Some(detached) = table.detach(Iova(at)) {
+                        let _ = table.release(&detached, Invalidated::never_reachable());
+                    }
+                }
+            }
+            let _ = table.lookup(Iova(at));
+        }
+        prop_assert!(pool.words(stranger).unwrap().iter().all(|word| word.load(Relaxed) == 0));
+    }
+}
+
+/// Cores that map and unmap at the same time lose nothing, in one table or in several.
+#[test]
+fn cores_work_side_by_side() {
+    let memory = Memory::new(64);
+    let pool = memory.pool();
+    let table = table(&pool, Geometry::Bits39);
+    let quota = Quota::new(63);
+    std::thread::scope(|scope| {
+        for core in 0..4_u64 {
+            let (table, quota) = (&table, &quota);
+            scope.spawn(move || {
+                for round in 0..200 {
+                    // Interleaved pages of the same tables: installs race, entries do not.
+                    for page in (core..2048).step_by(4) {
+                        let (iova, pa) = (page * K4, (page + 4096 * (round + 1)) * K4);
+                        assert_eq!(table.map(&mapping(iova, pa, K4, READ), quota, 512), ok(K4));
+                        assert_eq!(table.lookup(Iova(iova)).unwrap().unwrap().pa.0, pa);
+                    }
+                    for page in (core..2048).step_by(4) {
+                        assert_eq!(table.unmap(Iova(page * K4), K4, 512, true).1.removed, 1);
+                    }
+                }
+            });
+        }
+    });
+    // Every table that lost a race to be installed went back.
+    assert_eq!(quota.used(), 5);
+    assert_eq!(pool.available(), 64 - 6);
+}
