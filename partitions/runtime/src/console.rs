@@ -3,8 +3,7 @@
 
 use core::fmt::{self, Write};
 
-use arm_ffa::Interface;
-use arm_ffa::interface_args::{ConsoleLogChars, ConsoleLogChars64};
+use arm_ffa::interface_args::ConsoleLogChars64;
 
 use crate::ffa;
 
@@ -22,8 +21,7 @@ struct Line(ConsoleLogChars64);
 
 impl Line {
     fn flush(&mut self) {
-        // A partition manager without a console refuses; there is nobody to tell.
-        ffa::send(Interface::ConsoleLog { chars: ConsoleLogChars::Chars64(self.0) });
+        ffa::console_log(&self.0);
         self.0 = ConsoleLogChars64::default();
     }
 }

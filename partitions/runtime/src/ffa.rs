@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! FF-A calls to the partition manager, by SMC. The message loop, which has to be fast, is in [`crate::message`].
+//!
+//! Of `arm-ffa` the words and numbers are used. Its `Interface` would cost each partition 20 KiB for the text of
+//! assertions that cannot fail here, so the few registers of the four calls are filled in by hand.
+#![expect(unsafe_code, reason = "a call that may be anything is for the caller to judge")]
 
 use core::fmt;
 
-use arm_ffa::interface_args::{
-    SecondaryEpRegisterAddr, SuccessArgs, SuccessArgsIdGet, VersionFlags, VersionQueryType,
-};
-use arm_ffa::{FfaError, FuncId, Interface, Version, VersionOut};
+use arm_ffa::interface_args::ConsoleLogChars64;
+use arm_ffa::{FfaError, FuncId, Version};
 
 /// The FF-A version that this runtime speaks.
 pub(crate) const VERSION: Version = Version(1, 2);
@@ -42,26 +44,56 @@ impl fmt::Display for CallError {
     }
 }
 
-/// Makes any call with x0 = `function` and x1 to x7 = `arguments`, and returns x0 to x7.
+/// Makes the call `function` with x1 to x17 = `arguments`, and returns x0 to x17.
 ///
-/// No call that shares or changes this partition's memory may be made by it; `arguments` of such calls would let the
-/// other side write where Rust does not expect it.
-#[must_use]
-pub fn call(function: u64, arguments: [u64; 7]) -> [u64; 8] {
-    let mut registers = [0; 8];
-    let [a1, a2, a3, a4, a5, a6, a7] = arguments;
-    let padded = [a1, a2, a3, a4, a5, a6, a7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    #[expect(clippy::cast_possible_truncation, reason = "SMCCC 1.4 §2.6: the function ID is in w0")]
-    let answer = smccc::smc64(function as u32, padded);
-    for (to, from) in registers.iter_mut().zip(answer) {
-        *to = from;
-    }
-    registers
+/// # Safety
+/// The call must not let the partition manager write, share or unmap memory that Rust uses.
+pub unsafe fn call(function: u32, arguments: [u64; 17]) -> [u64; 18] {
+    smccc::smc64(function, arguments)
 }
 
-/// Makes a call of which the answer does not matter.
-pub(crate) fn smc(function: FuncId, arguments: [u64; 7]) {
-    let _ = call(u64::from(u32::from(function)), arguments);
+/// Negotiates the version (FF-A 1.2 §13.2): has to be the first call.
+pub(crate) fn negotiate_version() -> Result<(), CallError> {
+    let [answer, ..] = send(FuncId::Version, [u64::from(u32::from(VERSION))]);
+    let word = low(answer);
+    match Version::try_from(word) {
+        Ok(version) if version.0 == VERSION.0 && version.1 >= VERSION.1 => Ok(()),
+        Ok(version) => Err(CallError::Version(version)),
+        Err(_) => Err(CallError::Unexpected(word)),
+    }
+}
+
+/// Asks for this partition's ID (FF-A 1.2 §13.9).
+pub(crate) fn id() -> Result<EndpointId, CallError> {
+    let answer = succeed(FuncId::IdGet, [])?;
+    let [_, _, w2, ..] = answer;
+    match u16::try_from(low(w2)) {
+        Ok(id) => Ok(EndpointId(id)),
+        Err(_) => Err(CallError::Unexpected(low(w2))),
+    }
+}
+
+/// Registers where the other vCPUs begin (FF-A 1.2 §18.2.2).
+pub(crate) fn register_secondary_entry(address: u64) -> Result<(), CallError> {
+    succeed(FuncId::SecondaryEpRegister64, [address]).map(|_| ())
+}
+
+/// Prints `text` (FF-A 1.2 §13.13). A partition manager without a console refuses; there is nobody to tell.
+pub(crate) fn console_log(text: &ConsoleLogChars64) {
+    let mut arguments = [0; 17];
+    let [length, words @ ..] = &mut arguments;
+    *length = text.bytes().len() as u64;
+    for (word, bytes) in words.iter_mut().zip(text.bytes().chunks(8)) {
+        let mut padded = [0; 8];
+        padded.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        *word = u64::from_le_bytes(padded);
+    }
+    send(FuncId::ConsoleLog64, arguments);
+}
+
+/// Tells the partition manager that this partition is broken.
+pub(crate) fn abort() {
+    send(FuncId::Error32, [0, status_bits(FfaError::Aborted)]);
 }
 
 /// Encodes a status as it stands in w2 of FFA_ERROR.
@@ -69,48 +101,28 @@ pub(crate) fn status_bits(error: FfaError) -> u64 {
     u64::from(i32::from(error).cast_unsigned())
 }
 
-/// Negotiates the version: has to be the first call.
-pub(crate) fn negotiate_version() -> Result<(), CallError> {
-    let flags = VersionFlags { query_type: VersionQueryType::Negotiate };
-    let answer = send(Interface::Version { input_version: VERSION, flags });
-    #[expect(clippy::cast_possible_truncation, reason = "FFA_VERSION answers in w0")]
-    let word = answer[0] as u32;
-    match VersionOut::try_from(word) {
-        Ok(VersionOut::Version(version)) if version.0 == VERSION.0 && version.1 >= VERSION.1 => Ok(()),
-        Ok(VersionOut::Version(version)) => Err(CallError::Version(version)),
-        _ => Err(CallError::Unexpected(word)),
+fn succeed<const N: usize>(function: FuncId, arguments: [u64; N]) -> Result<[u64; 18], CallError> {
+    const SUCCESS_32: u32 = FuncId::Success32 as u32;
+    const SUCCESS_64: u32 = FuncId::Success64 as u32;
+    const ERROR: u32 = FuncId::Error32 as u32;
+    let answer = send(function, arguments);
+    let [function, _, status, ..] = answer;
+    match (low(function), FfaError::try_from(low(status).cast_signed())) {
+        (SUCCESS_32 | SUCCESS_64, _) => Ok(answer),
+        (ERROR, Ok(error)) => Err(CallError::Refused(error)),
+        (word, _) => Err(CallError::Unexpected(word)),
     }
 }
 
-/// Asks for this partition's ID.
-pub(crate) fn id() -> Result<EndpointId, CallError> {
-    let args = succeed(Interface::IdGet)?;
-    SuccessArgsIdGet::try_from(args)
-        .map(|args| EndpointId(args.id))
-        .map_err(|_| CallError::Unexpected(u32::from(FuncId::Success32)))
+/// Calls `function` with x1 and further = `arguments` and all else 0.
+fn send<const N: usize>(function: FuncId, arguments: [u64; N]) -> [u64; 18] {
+    let mut padded = [0; 17];
+    padded.iter_mut().zip(arguments).for_each(|(to, from)| *to = from);
+    smccc::smc64(function.into(), padded)
 }
 
-/// Registers where the other vCPUs begin.
-pub(crate) fn register_secondary_entry(address: u64) -> Result<(), CallError> {
-    let entrypoint = SecondaryEpRegisterAddr::Addr64(address);
-    succeed(Interface::SecondaryEpRegister { entrypoint }).map(|_| ())
-}
-
-/// Sends `request` and returns the registers of the answer.
-pub(crate) fn send(request: Interface) -> [u64; 18] {
-    let mut registers = [0; 18];
-    request.to_regs(VERSION, &mut registers);
-    let [function, arguments @ ..] = registers;
-    #[expect(clippy::cast_possible_truncation, reason = "SMCCC 1.4 §2.6: the function ID is in w0")]
-    smccc::smc64(function as u32, arguments)
-}
-
-fn succeed(request: Interface) -> Result<SuccessArgs, CallError> {
-    let answer = send(request);
-    match Interface::from_regs(VERSION, &answer) {
-        Ok(Interface::Success { args, .. }) => Ok(args),
-        Ok(Interface::Error { error_code, .. }) => Err(CallError::Refused(error_code)),
-        #[expect(clippy::cast_possible_truncation, reason = "the function ID is in w0")]
-        _ => Err(CallError::Unexpected(answer[0] as u32)),
-    }
+/// Returns the half of a register in which a 32-bit parameter stands.
+#[expect(clippy::cast_possible_truncation, reason = "drops the upper half on purpose")]
+pub(crate) const fn low(register: u64) -> u32 {
+    register as u32
 }

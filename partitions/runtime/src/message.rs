@@ -10,7 +10,7 @@ use core::fmt;
 use arm_ffa::{FfaError, FuncId};
 
 use crate::boot::BootInfo;
-use crate::ffa::{self, EndpointId};
+use crate::ffa::{self, EndpointId, low};
 use crate::vcpu::VcpuId;
 use crate::{log, stop};
 
@@ -119,9 +119,4 @@ const fn answer_ids(ids: u64) -> u64 {
 #[expect(clippy::cast_possible_truncation, reason = "takes 16 bits of 64 on purpose")]
 const fn sender(ids: u64) -> EndpointId {
     EndpointId((ids >> 16) as u16)
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "32-bit parameters are in the lower half of a register")]
-const fn low(register: u64) -> u32 {
-    register as u32
 }

@@ -7,15 +7,12 @@
 
 use core::panic::PanicInfo;
 
-use arm_ffa::{FfaError, FuncId};
-
 use crate::{ffa, log, time};
 
 /// Ends the partition for all its vCPUs. Say why by [`log!`] before.
 pub fn stop() -> ! {
     loop {
-        let status = ffa::status_bits(FfaError::Aborted);
-        ffa::smc(FuncId::Error32, [0, status, 0, 0, 0, 0, 0]);
+        ffa::abort();
         time::wait_for_interrupt();
     }
 }
