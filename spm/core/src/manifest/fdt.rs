@@ -86,7 +86,7 @@ impl<'a> Node<'a> {
     /// # Errors
     /// Each item is an error if that child has too many properties, or one of them twice.
     pub fn children(&self) -> impl Iterator<Item = Result<Node<'a>, ManifestError>> {
-        self.0.children().map(Node::new)
+        self.0.children().fuse().map(Node::new)
     }
 
     /// Returns the child called `name`, if there is one.
@@ -94,7 +94,8 @@ impl<'a> Node<'a> {
     /// # Errors
     /// [`Reason::Duplicate`] if there are several.
     pub fn child(&self, name: &str) -> Result<Option<Node<'a>>, ManifestError> {
-        let mut found = self.0.children().filter(|child| child.name() == name);
+        // The parser's iterator panics when it is asked again after its end.
+        let mut found = self.0.children().fuse().filter(|child| child.name() == name);
         let first = found.next();
         if found.next().is_some() {
             return Err(ManifestError::node(name, Reason::Duplicate));
