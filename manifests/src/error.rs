@@ -70,6 +70,9 @@ pub enum Reason {
     /// A phandle points to a node of another kind, or to none.
     #[error("property {0} does not point to {1}")]
     Target(&'static str, &'static str),
+    /// A node that becomes a file or a constant has a name that neither could have.
+    #[error("its name is not made of small letters, digits and -, a letter first")]
+    NodeName,
     /// A name that an answer could not carry.
     #[error("name {0} is longer than 16 characters")]
     LongName(String),

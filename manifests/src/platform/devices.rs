@@ -84,7 +84,7 @@ fn read_smmu(node: &Node) -> Result<SmmuFrame> {
     }
     node.only(&["compatible", "reg", "resets-to-bypass"], Some(&[]))?;
     Ok(SmmuFrame {
-        name: node.name().to_owned(),
+        name: node.plain_name()?.to_owned(),
         frame: node.range("reg")?,
         resets_to_bypass: node.flag("resets-to-bypass")?,
         path: node.path().to_owned(),

@@ -81,6 +81,11 @@ impl Platform {
         if core_affinities.len() > MAX_CORES {
             return Err(root.error(Reason::TooMany("cores", MAX_CORES)));
         }
+        for (place, core) in core_affinities.iter().enumerate() {
+            if core_affinities.iter().skip(place + 1).any(|other| other == core) {
+                return Err(root.error(Reason::Twice(format!("core {core:#x}"))));
+            }
+        }
         let memory = Memory::read(root.child("memory")?)?;
         let partitions = partition::read(root.child("partitions")?, &memory)?;
         let devices = Devices::read(root.child("devices")?)?;

@@ -69,7 +69,7 @@ pub(super) fn read(node: &Node, memory: &Memory) -> Result<Vec<Partition>> {
 fn read_one(node: &Node, id: u16) -> Result<Partition> {
     node.only(&["reg", "uuid", "essential", "iommu-service"], Some(&[]))?;
     Ok(Partition {
-        name: node.name().to_owned(),
+        name: node.plain_name()?.to_owned(),
         id,
         uuid: Uuid::try_parse(node.string("uuid")?)
             .map_err(|_| node.error(Reason::Malformed("uuid", "a UUID in hexadecimal groups")))?,

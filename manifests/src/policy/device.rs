@@ -23,7 +23,7 @@ pub(super) fn read(tree: &Tree, node: &Node, smmus: &[SmmuFrame]) -> Result<Devi
     }
     .ok_or_else(|| node.error(Reason::Malformed("stream-ids", "<first count> with a count below 65536")))?;
     Ok(Device {
-        name: name(node, node.name())?,
+        name: name(node, node.plain_name()?)?,
         smmu,
         first_sid,
         sids,

@@ -44,6 +44,20 @@ impl Node {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 
+    /// Returns the last part of the path where it can also name a file, a constant and a node of a generated tree.
+    ///
+    /// # Errors
+    /// [`Reason::NodeName`].
+    pub fn plain_name(&self) -> Result<&str> {
+        let name = self.name();
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if name.bytes().all(plain) && name.starts_with(|first: char| first.is_ascii_lowercase()) {
+            Ok(name)
+        } else {
+            Err(self.error(Reason::NodeName))
+        }
+    }
+
     /// Makes an error that blames this node.
     #[must_use]
     pub fn error(&self, reason: impl Into<Reason>) -> Error {
@@ -156,13 +170,14 @@ impl Node {
     /// Reads a list of strings.
     ///
     /// # Errors
-    /// [`Reason::Missing`] and [`Reason::Malformed`], also where one is empty.
+    /// [`Reason::Missing`] and [`Reason::Malformed`], also where one is empty or could end a string or comment of
+    /// what is generated from it.
     pub fn strings(&self, name: &'static str) -> Result<Vec<&str>> {
-        let malformed = || self.error(Reason::Malformed(name, "a list of strings"));
+        let malformed = || self.error(Reason::Malformed(name, "a list of words of letters, digits and ,.-_"));
         let (end, text) = self.required(name)?.split_last().ok_or_else(malformed)?;
         let text = core::str::from_utf8(text).map_err(|_| malformed())?;
         let strings: Vec<_> = text.split('\0').collect();
-        if *end != 0 || strings.iter().any(|string| string.is_empty()) {
+        if *end != 0 || strings.iter().any(|string| !is_plain(string)) {
             return Err(malformed());
         }
         Ok(strings)
@@ -179,6 +194,11 @@ impl Node {
     fn required(&self, name: &'static str) -> Result<&[u8]> {
         self.value(name).ok_or_else(|| self.error(Reason::Missing(name)))
     }
+}
+
+fn is_plain(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" ,.-_".contains(&byte);
+    !text.is_empty() && text.bytes().all(plain)
 }
 
 fn wide(high: u32, low: u32) -> u64 {

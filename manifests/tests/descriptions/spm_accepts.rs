@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! spm reads what is generated, with the code that runs at S-EL2, and admits both partitions.
+
+use crate::source::platform;
+use iommu_core::policy::Range;
+use manifests::{Blob, IMAGE_OFFSET, PLATFORMS, package};
+use spm_core::{
+    manifest::{
+        AddressRange, PartitionManifest, SpmcManifest,
+        layout::Layout,
+        region::{Access, Security},
+    },
+    package::Package,
+};
+use std::num::NonZeroU16;
+
+fn addresses(range: Range) -> AddressRange {
+    AddressRange::new(range.base, range.size).unwrap()
+}
+
+#[test]
+fn spm_admits_every_partition() {
+    for name in PLATFORMS {
+        let platform = platform(name);
+        let spmc = SpmcManifest::parse(&platform.spmc_manifest().unwrap().blob).unwrap();
+        assert_eq!(spmc.load_address, platform.memory.spm.base);
+        assert_eq!(spmc.binary_size, platform.memory.spm.size);
+        assert_eq!(spmc.console, Some(addresses(platform.devices.secure_uart)));
+        let cores = NonZeroU16::new(8).unwrap();
+        let spm = addresses(platform.memory.spm);
+        let mut layout = Layout::new(&spmc, cores, &[spm]).unwrap();
+        for (place, partition) in spmc.partitions.iter().zip(&platform.partitions) {
+            let tree = platform.sp_manifest(partition).unwrap();
+            let image = [0; 64];
+            let mut memory = package(partition, &tree.blob, &image).unwrap();
+            memory.resize(usize::try_from(partition.memory.size).unwrap(), 0);
+            let parsed = Package::parse(&memory).unwrap();
+            let manifest = PartitionManifest::parse(&memory[parsed.manifest()]).unwrap();
+            let admitted = layout.admit(place, &manifest, &parsed).unwrap();
+            assert_eq!(admitted.id, partition.id);
+            assert_eq!(admitted.memory, addresses(partition.memory));
+            assert_eq!(admitted.entry, partition.memory.base + IMAGE_OFFSET as u64);
+            assert_eq!(place.essential, partition.essential);
+            assert_eq!(manifest.services[0].uuid, partition.uuid);
+            assert!(manifest.wants_manifest && manifest.boot_register == Some(0));
+        }
+        let [iommu, test] = layout.admitted() else { panic!("{:?}", layout.admitted()) };
+        let [pool] = iommu.memory_regions.as_slice() else { panic!("{iommu:?}") };
+        assert_eq!(pool.range, addresses(platform.policy.pool));
+        assert_eq!((pool.access, pool.security), (Access::ReadWrite, Security::NonSecure));
+        let [frame] = iommu.device_regions.as_slice() else { panic!("{iommu:?}") };
+        assert_eq!(frame.range, addresses(platform.policy.smmus[0].frame));
+        assert!(test.memory_regions.is_empty() && test.device_regions.is_empty());
+    }
+}
+
+#[test]
+fn the_largest_image_still_leaves_room_for_its_policy() {
+    let platform = platform("qemu-sbsa");
+    let blob = Blob::encode(&platform.policy).unwrap();
+    let image = manifests::with_policy(&[0; 0x1_8000], 0x2_0000, &blob).unwrap();
+    let partition = platform.iommu_partition().unwrap();
+    let manifest = platform.sp_manifest(partition).unwrap();
+    assert!(package(partition, &manifest.blob, &image).is_ok());
+}
