@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The command line.
+
+use crate::contract::Mode;
+use crate::firmware::Broken;
+use crate::platform::{Machine, Platform};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// sidguard: set up, build, show, test.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show in plain words what is allowed and what is stopped, on a machine in QEMU
+    Demo(Demo),
+    /// Run every test: on this machine, then on QEMU sbsa-ref and virt
+    Test(Test),
+    /// Count instructions per operation, and sizes
+    Bench(Bench),
+    /// Say what this machine lacks, and the command that installs it
+    Doctor,
+    /// Install what this machine lacks (Debian packages, Rust targets) and fetch TF-A's source
+    Setup,
+    /// Compile the firmware of a platform
+    Build(OfPlatform),
+    /// Put together the image of a platform
+    Image(OfPlatform),
+    /// Boot a machine and show both worlds' consoles
+    Run(Run),
+    /// Format all Rust code
+    Fmt,
+    /// Check format and lints, for this machine and for the firmware
+    Lint,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Machine to boot
+    #[arg(long, value_enum, default_value_t = Machine::SbsaRef)]
+    pub(crate) machine: Machine,
+    /// Number of cores
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=8))]
+    pub(crate) smp: u64,
+    /// Break something on purpose, to see that the demo notices
+    #[arg(long, value_enum)]
+    pub(crate) broken: Option<Broken>,
+}
+
+/// Arguments of `test`.
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Only this machine
+    #[arg(long, value_enum)]
+    pub(crate) machine: Option<Machine>,
+    /// Only this number of cores (1 and 4 otherwise)
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=8))]
+    pub(crate) smp: Option<u64>,
+}
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Machine to boot
+    #[arg(long, value_enum, default_value_t = Machine::SbsaRef)]
+    pub(crate) machine: Machine,
+    /// Write one flat object of names and numbers
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// Arguments of `build` and `image`.
+#[derive(Debug, Args)]
+pub(crate) struct OfPlatform {
+    /// Platform to build for
+    #[arg(long, value_enum, default_value_t = Platform::QemuSbsa)]
+    pub(crate) platform: Platform,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Machine to boot
+    #[arg(long, value_enum, default_value_t = Machine::SbsaRef)]
+    pub(crate) machine: Machine,
+    /// Number of cores
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=8))]
+    pub(crate) smp: u64,
+    /// What the client is to do
+    #[arg(long, value_enum, default_value_t = Mode::Demo)]
+    pub(crate) mode: Mode,
+    /// Seconds after which the machine is switched off
+    #[arg(long, default_value_t = 120)]
+    pub(crate) limit: u64,
+    /// Break something on purpose
+    #[arg(long, value_enum)]
+    pub(crate) broken: Option<Broken>,
+    /// More arguments for QEMU, after `--`
+    #[arg(last = true)]
+    pub(crate) qemu: Vec<String>,
+}
+
+/// Reads the command line; ends the process with a message if it has none that is known.
+pub(crate) fn parse() -> Command {
+    Cli::parse().command
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `test`: every test there is, and one line at the end that counts them all.
+
+use super::{Prepared, host_tests, prepare, refusals};
+use crate::cli::Test;
+use crate::contract::{Mailbox, Mode, random_seed};
+use crate::firmware::Broken;
+use crate::image::variant::Change;
+use crate::image::{Image, Kit};
+use crate::platform::Machine;
+use crate::qemu::{Boot, Flow};
+use crate::report::{self, Tally, print_failures};
+use crate::setup::{self, needs::Purpose};
+use crate::workspace::Workspace;
+use anyhow::{Context as _, Result};
+use clap::ValueEnum as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// The scenarios take seconds; on a machine under load they may take this long.
+const LIMIT: Duration = Duration::from_secs(300);
+/// Numbers of cores that everything is run with.
+const CORES: [u64; 2] = [1, 4];
+
+pub(super) fn test(workspace: &Workspace, arguments: &Test) -> Result<ExitCode> {
+    let lock = workspace.lock()?;
+    setup::ensure(workspace, Purpose::Run)?;
+    drop(lock);
+    let mut groups = Groups::default();
+    groups.add("host tests", host_tests::run(workspace));
+    for machine in Machine::ALL {
+        if arguments.machine.is_none_or(|only| only == machine) {
+            on_machine(workspace, machine, arguments.smp, &mut groups);
+        }
+    }
+    println!();
+    print!("{}", report::table(&groups.rows));
+    println!("\nLogs: {}", workspace.cache().display());
+    println!("{}", groups.total);
+    Ok(if groups.total.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Groups of tests with their tallies.
+struct Groups {
+    rows: Vec<[String; 3]>,
+    total: Tally,
+}
+
+impl Default for Groups {
+    fn default() -> Self {
+        let heading = ["tests", "passed", "failed"].map(str::to_owned);
+        Self { rows: vec![heading], total: Tally::default() }
+    }
+}
+
+impl Groups {
+    /// Adds a group; one that could not be run has failed.
+    fn add(&mut self, name: &str, tally: Result<Tally>) {
+        let tally = tally.unwrap_or_else(|error| {
+            println!("    FAIL {name}: {error:#}");
+            Tally::of(false)
+        });
+        self.rows.push([name.to_owned(), tally.passed.to_string(), tally.failed.to_string()]);
+        self.total.add(tally);
+    }
+}
+
+fn on_machine(workspace: &Workspace, machine: Machine, smp: Option<u64>, groups: &mut Groups) {
+    let changes: Vec<Option<Change>> =
+        std::iter::once(None).chain(refusals::ALL.iter().map(|refusal| Some(refusal.change))).collect();
+    let prepared = match prepare(workspace, machine.platform(), Purpose::Run, None, &changes) {
+        Ok(prepared) => prepared,
+        Err(error) => return groups.add(&format!("images of {machine}"), Err(error)),
+    };
+    let Prepared { kit, images } = &prepared;
+    groups.add(&format!("what is in the images of {machine}"), Ok(contents(kit)));
+    let Some((good, damaged)) = images.split_first() else { return };
+    for cores in CORES {
+        if smp.is_none_or(|only| only == cores) {
+            let name = format!("scenarios on {machine} with {cores} core(s)");
+            groups.add(&name, scenarios(workspace, machine, kit, good, cores));
+        }
+    }
+    for (refusal, image) in refusals::ALL.iter().zip(damaged) {
+        groups.add(&format!("refusals on {machine}"), refusal.check(workspace, machine, kit, image));
+    }
+}
+
+fn scenarios(workspace: &Workspace, machine: Machine, kit: &Kit, image: &Image, cores: u64) -> Result<Tally> {
+    let seed = random_seed()?;
+    println!("\nScenarios on {machine} with {cores} core(s), seed {seed:#018x}");
+    let boot = Boot {
+        machine,
+        image,
+        platform: &kit.platform,
+        mailbox: Mailbox { seed, mode: Mode::Test, flags: 0, cores },
+        counted: false,
+        limit: LIMIT,
+        extra: &[],
+    };
+    let mut outcome = boot
+        .run(workspace, &format!("test-{cores}"), |_, _, _| Flow::Continue)
+        .with_context(|| format!("{machine} could not be run"))?;
+    outcome.finish();
+    print_failures(&outcome.transcript);
+    let tally = Tally::of_run(&outcome.transcript);
+    println!("    {tally}; logs: {}", outcome.dir.display());
+    Ok(tally)
+}
+
+/// Checks that no image has a feature that breaks it on purpose.
+fn contents(kit: &Kit) -> Tally {
+    let mut tally = Tally::default();
+    let spm = [("spm", &kit.firmware.spm)];
+    let partitions = kit.firmware.partitions.iter().map(|(name, image)| (name.as_str(), image));
+    for (name, image) in spm.into_iter().chain(partitions) {
+        for broken in Broken::value_variants() {
+            let clean = !contains(&image.flat.bytes, broken.feature().as_bytes());
+            if !clean {
+                println!("    FAIL {name} was compiled with {}", broken.feature());
+            }
+            tally.add(Tally::of(clean));
+        }
+    }
+    tally
+}
+
+fn contains(bytes: &[u8], word: &[u8]) -> bool {
+    bytes.windows(word.len()).any(|window| window == word)
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Compiles the bare-metal packages by cargo and flattens them.
+
+use crate::image::flatten::{Flat, flatten};
+use crate::platform::Platform;
+use crate::setup::TARGET;
+use crate::step;
+use crate::store;
+use crate::workspace::Workspace;
+use anyhow::{Context as _, Result};
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What is left out of the firmware on purpose, to see that the tests notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Broken {
+    /// iommu-sp leaves the SMMU open.
+    SmmuBypass,
+}
+
+impl Broken {
+    /// Returns the name of the cargo feature that breaks it.
+    pub(crate) fn feature(self) -> &'static str {
+        match self {
+            Self::SmmuBypass => "broken-smmu-bypass",
+        }
+    }
+}
+
+/// A compiled image.
+#[derive(Debug, Clone)]
+pub(crate) struct Image {
+    /// Its ELF file, with symbols.
+    pub(crate) elf: PathBuf,
+    /// What boots.
+    pub(crate) flat: Flat,
+}
+
+/// The images that one platform boots, without their manifests.
+#[derive(Debug, Clone)]
+pub(crate) struct Firmware {
+    /// The SPMC.
+    pub(crate) spm: Image,
+    /// The partitions by the names that the platform description gives them.
+    pub(crate) partitions: Vec<(String, Image)>,
+    /// BL33.
+    pub(crate) scenarios: Image,
+}
+
+/// Compiles everything that `platform` boots.
+///
+/// # Errors
+/// It does not compile, or an image could not boot.
+pub(crate) fn build(
+    workspace: &Workspace,
+    platform: &manifests::Platform,
+    of: Platform,
+    broken: Option<Broken>,
+) -> Result<Firmware> {
+    let secure = Cargo::new(workspace, "firmware")?;
+    let names: Vec<&str> = platform.partitions.iter().map(|partition| partition.name.as_str()).collect();
+    let mut built =
+        secure.build("compiling spm and partitions", &[&["spm"], names.as_slice()].concat(), &[])?;
+    if let Some(broken) = broken {
+        // A folder of its own, so that no image that is broken on purpose ever stands where a good one is expected.
+        let cargo = Cargo::new(workspace, broken.feature())?;
+        let service = platform.iommu_partition().map_or("iommu-sp", |partition| partition.name.as_str());
+        let image = cargo.build("compiling iommu-sp, broken on purpose", &[service], &[broken.feature()])?;
+        built.retain(|(name, _)| name != service);
+        built.extend(image);
+    }
+    let constants = workspace.cache_dir("platforms")?.join(format!("{of}.rs"));
+    let text = platform.constants()?;
+    // A file that has not changed keeps its time, so that cargo has nothing to do.
+    if fs::read(&constants).ok().as_deref() != Some(text.as_bytes()) {
+        store::write_whole(&constants, text.as_bytes())?;
+    }
+    let mut normal = Cargo::new(workspace, &format!("scenarios-{of}"))?;
+    normal.environment.push(("SIDGUARD_PLATFORM_RS", constants.into()));
+    let scenarios = take(
+        &mut normal.build(&format!("compiling the client for {of}"), &["scenarios"], &[])?,
+        "scenarios",
+    )?;
+    let spm = take(&mut built, "spm")?;
+    let mut partitions = Vec::new();
+    for name in names {
+        partitions.push((name.to_owned(), take(&mut built, name)?));
+    }
+    Ok(Firmware { spm, partitions, scenarios })
+}
+
+fn take(images: &mut Vec<(String, Image)>, name: &str) -> Result<Image> {
+    let place = images.iter().position(|(other, _)| other == name);
+    place.map(|place| images.swap_remove(place).1).with_context(|| format!("cargo built no image `{name}`"))
+}
+
+/// cargo, with a target folder of its own.
+struct Cargo {
+    root: PathBuf,
+    target_dir: PathBuf,
+    log: PathBuf,
+    environment: Vec<(&'static str, OsString)>,
+}
+
+impl Cargo {
+    fn new(workspace: &Workspace, folder: &str) -> Result<Self> {
+        Ok(Self {
+            root: workspace.root().to_path_buf(),
+            target_dir: workspace.cache_dir("cargo")?.join(folder),
+            log: workspace.log(&format!("cargo-{folder}"))?,
+            environment: Vec::new(),
+        })
+    }
+
+    /// Builds binaries and returns them flattened, by name.
+    fn build(&self, what: &str, packages: &[&str], features: &[&str]) -> Result<Vec<(String, Image)>> {
+        // A log tells of the last build only.
+        fs::write(&self.log, "")?;
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command
+            .current_dir(&self.root)
+            .args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"])
+            .arg("--target-dir")
+            .arg(&self.target_dir)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            // What the person who calls us has set for programs of this machine is not for firmware.
+            .env_remove("RUSTFLAGS")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .env_remove("CARGO_BUILD_TARGET");
+        for package in packages {
+            command.args(["--package", package]);
+        }
+        if !features.is_empty() {
+            command.args(["--features", &features.join(",")]);
+        }
+        let messages = step::output_of(what, &self.log, &mut command)?;
+        packages.iter().map(|name| Ok(((*name).to_owned(), image(name, &messages)?))).collect()
+    }
+}
+
+/// Finds the executable of a binary in cargo's messages, and flattens it.
+fn image(name: &str, messages: &str) -> Result<Image> {
+    let elf = executable(name, messages).with_context(|| format!("cargo names no executable `{name}`"))?;
+    let data = fs::read(&elf).with_context(|| format!("cannot read {}", elf.display()))?;
+    let flat = flatten(&elf.display().to_string(), &data)?;
+    Ok(Image { elf, flat })
+}
+
+fn executable(name: &str, messages: &str) -> Option<PathBuf> {
+    messages.lines().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        let target = message.get("target")?.get("name")?.as_str()?;
+        let path = message.get("executable")?.as_str()?;
+        (target == name).then(|| Path::new(path).to_path_buf())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn executables_are_found_by_name_in_cargos_messages() {
+        let messages = "not json\n{\"reason\":\"x\"}\n\
+            {\"target\":{\"name\":\"spm\"},\"executable\":null}\n\
+            {\"target\":{\"name\":\"spm\"},\"executable\":\"/t/spm\"}\n";
+        assert_eq!(executable("spm", messages), Some(PathBuf::from("/t/spm")));
+        assert_eq!(executable("sp", messages), None);
+    }
+}

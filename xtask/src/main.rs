@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Every command that a person types: `cargo xtask <command>`.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `commands` | the commands themselves |
+//! | `setup` | what a machine must have, and installing it |
+//! | `tfa` | TF-A's source and builds |
+//! | `firmware`, `image` | compiling our images and putting together what boots |
+//! | `qemu`, `contract` | running it and understanding what it says |
+//! | `workspace`, `store`, `step`, `conf`, `report` | folders and lock, cache, programs run, settings files, tables |
+
+mod cli;
+mod commands;
+mod conf;
+mod contract;
+mod firmware;
+mod image;
+mod platform;
+mod qemu;
+mod report;
+mod setup;
+mod step;
+mod store;
+mod tfa;
+mod workspace;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match commands::run(cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
