@@ -1,1 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Messages against the whole service on fake SMMUs: every status that it can answer, and any sequence of messages.
 
+use super::*;
+use crate::domain::Slot;
+use crate::policy::{Guard, Holders, HypRole, Name};
+use crate::pool::{PageSlot, Pool};
+use crate::smmu::StreamConfig;
+use crate::smmu::fake_smmu::{EVENT_QUEUE, FakeSmmu};
+use core::sync::atomic::AtomicU64;
+use ffa_abi::{Fault, FaultKind, Operation};
+use proptest::prelude::*;
+use std::boxed::Box;
+
+mod attacks;
+mod devices;
+mod mappings;
+
+const K4: u64 = 4096;
+const M2: u64 = 2 << 20;
+const POOL_BASE: u64 = 0x9000_0000;
+const POOL_PAGES: usize = 64;
+const RAM: u64 = 0x4000_0000;
+const RAM_SIZE: u64 = 0x1000_0000;
+const WINDOW: Range = Range { base: 0x10_0000, size: 0x4000_0000 };
+const HOST: u16 = 0;
+/// Devices of the policy below.
+const EDU: u32 = 0x10;
+const MANY: u32 = 0x100;
+const MANY_COUNT: u16 = 150;
+const NOBODY_S: u32 = 0x18;
+const READ: Protection = Protection::READ;
+const BOTH: Protection = Protection::READ.union(Protection::WRITE);
+
+/// A machine with two SMMUs; made once a test and left to the end of the process.
+struct Machine {
+    service: Service<'static, FakeSmmu<'static>>,
+    smmus: &'static [FakeSmmu<'static>],
+    pool: &'static Pool<'static>,
+}
+
+fn device(name: &str, smmu: u8, first_sid: u32, sids: u16, host: bool, iova: Range) -> policy::Device {
+    let holders = Holders { host, ..Holders::default() };
+    policy::Device { name: Name::try_from(name).unwrap(), smmu, first_sid, sids, holders, iova }
+}
+
+fn policy() -> Policy {
+    let smmu = |name: &str, base| policy::Smmu {
+        name: Name::try_from(name).unwrap(),
+        frame: Range { base, size: 0x2_0000 },
+        resets_to_bypass: true,
+    };
+    let wide = Range { base: 0, size: 1 << 39 };
+    let policy = Policy {
+        version: policy::FORMAT_VERSION,
+        guard: Guard::Nobody,
+        hyp: HypRole::Absent,
+        managed: [Range { base: RAM, size: RAM_SIZE }].into_iter().collect(),
+        pool: Range { base: POOL_BASE, size: 4 * M2 },
+        smmus: [smmu("smmu0", 0x5000_0000), smmu("smmu1", 0x5100_0000), smmu("smmu2", 0x5200_0000)]
+            .into_iter()
+            .collect(),
+        devices: [
+            device("edu0", 0, EDU, 1, true, WINDOW),
+            device("many", 0, MANY, MANY_COUNT, true, wide),
+            device("nobody", 0, NOBODY_S, 1, false, Range { base: 0, size: K4 }),
+            device("edu1", 1, EDU, 1, true, wide),
+        ]
+        .into_iter()
+        .collect(),
+        unprotected: heapless::Vec::new(),
+    };
+    policy.check().unwrap();
+    policy
+}
+
+fn leak<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+impl Machine {
+    fn new() -> Self {
+        let words: &'static [AtomicU64] =
+            Box::leak((0..POOL_PAGES * 512).map(|_| AtomicU64::new(!0)).collect::<Box<[_]>>());
+        let slots: &'static [PageSlot] =
+            Box::leak((0..POOL_PAGES).map(|_| PageSlot::new()).collect::<Box<[_]>>());
+        let pool = leak(Pool::new(words, PhysAddr(POOL_BASE), slots).unwrap());
+        let smmus = Box::leak(Box::new([0; 3].map(|_| FakeSmmu::new(words, POOL_BASE))));
+        let memory = Memory {
+            pool,
+            domains: leak([const { Slot::new() }; MAX_DOMAINS]),
+            devices: leak([const { Device::new() }; MAX_DEVICES]),
+            faults: leak(Faults::new()),
+        };
+        let service = Service::new(leak(policy()), [7; 32], smmus, &memory).unwrap();
+        Self { service, smmus, pool }
+    }
+
+    fn ask(&self, request: Request) -> Response {
+        Response::decode(self.service.handle(HOST, request.encode())).unwrap()
+    }
+
+    fn status(&self, request: Request) -> Status {
+        self.ask(request).status
+    }
+
+    fn alloc(&self, smmu: u16) -> DomainHandle {
+        let response = self.ask(Request::DomainAlloc { smmu: SmmuIndex(smmu), kind: DomainKind::Paging });
+        assert_eq!(response.status, Status::Ok);
+        DomainHandle::from_raw(u32::try_from(response.values[0]).unwrap()).unwrap()
+    }
+
+    fn set(&self, smmu: u16, sid: u32, state: DeviceState) -> Status {
+        self.status(Request::DeviceSetState { smmu: SmmuIndex(smmu), sid: StreamId(sid), state })
+    }
+
+    /// Returns status and bytes.
+    fn map(
+        &self,
+        domain: DomainHandle,
+        iova: u64,
+        pa: u64,
+        size: u64,
+        protection: Protection,
+    ) -> (Status, u64) {
+        let response =
+            self.ask(Request::Map { domain, iova: Iova(iova), pa: PhysAddr(pa), size, protection });
+        (response.status, response.values[0])
+    }
+
+    fn unmap(&self, domain: DomainHandle, iova: u64, size: u64) -> (Status, u64) {
+        let response = self.ask(Request::Unmap { domain, iova: Iova(iova), size });
+        (response.status, response.values[0])
+    }
+
+    fn poll(&self) -> (Status, FaultReport) {
+        let Response { status, values: [x4, x5, x6, dropped] } = self.ask(Request::FaultPoll);
+        (status, FaultReport { fault: Fault::from_registers([x4, x5, x6]), dropped })
+    }
+}
+
+#[test]
+fn the_service_says_what_it_is() {
+    let machine = Machine::new();
+    let version = |major| machine.ask(Request::Version(Version { major, minor: 9 }));
+    assert_eq!(version(PROTOCOL_VERSION.major), Response::value(PROTOCOL_VERSION.to_register()));
+    assert_eq!(version(PROTOCOL_VERSION.major + 1).status, Status::NotSupported);
+    let features = machine.ask(Request::Features);
+    assert_eq!(features.values[0], Features::RANGE_INVALIDATION.bits() | u64::from(GuardLevel::Nobody as u8));
+    let limits =
+        Limits::from_registers([features.values[1], features.values[2], features.values[3]]).unwrap();
+    assert_eq!((limits.entries_per_call, limits.iova_bits), (512, 39));
+    assert_eq!(machine.ask(Request::PolicyDigest).values, [0x0707_0707_0707_0707; 4]);
+}
+
+#[test]
+fn only_devices_that_the_caller_may_hold_are_described() {
+    let machine = Machine::new();
+    let describe = |index| {
+        let response = machine.ask(Request::DeviceDescribe { index });
+        (response.status, DeviceRecord::from_registers(response.values))
+    };
+    let record = describe(1).1.unwrap();
+    assert_eq!((record.name(), record.first.0, record.count), (Some("many"), MANY, MANY_COUNT));
+    assert_eq!(describe(2).1.unwrap().smmu, SmmuIndex(1));
+    assert_eq!(describe(3).0, Status::Empty);
+    assert_eq!(describe(u64::MAX).0, Status::Empty);
+}
+
+#[test]
+fn a_policy_that_does_not_fit_the_machine_is_refused() {
+    let machine = Machine::new();
+    let memory = Memory {
+        pool: machine.pool,
+        domains: leak([const { Slot::new() }; MAX_DOMAINS]),
+        devices: leak([const { Device::new() }; MAX_DEVICES]),
+        faults: leak(Faults::new()),
+    };
+    let policy = leak(policy());
+    let refused = Service::new(policy, [0; 32], &machine.smmus[..1], &memory).unwrap_err();
+    assert_eq!(refused, SetupError::Smmus(3, 1));
+    let narrow = Box::leak(Box::new([0; 3].map(|_| FakeSmmu::new(&[], 0))));
+    narrow[1].features.output_bits = 30;
+    assert_eq!(Service::new(policy, [0; 32], narrow, &memory).unwrap_err(), SetupError::OutputBits(1, 30));
+}

@@ -8,6 +8,8 @@
 mod driver;
 mod errors;
 mod events;
+#[cfg(test)]
+pub(crate) mod fake_smmu;
 mod gate;
 pub mod hardware;
 mod identification;

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! An SMMU for tests of the service: it walks the tables that it is given and keeps what it found until it is told to
+//! forget exactly that. A missing or too narrow invalidation shows as DMA that still passes.
+
+use super::{Event, Polled, Smmu, SmmuError, SmmuFeatures, StreamConfig, TlbRange, Vmid};
+use crate::table::walker::{self, Found};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use ffa_abi::{FaultKind, Iova, StreamId};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+
+/// Records that the event queue holds.
+pub(crate) const EVENT_QUEUE: usize = 256;
+
+#[derive(Debug)]
+pub(crate) struct FakeSmmu<'a> {
+    words: &'a [AtomicU64],
+    base: u64,
+    pub(crate) features: SmmuFeatures,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    streams: BTreeMap<u32, StreamConfig>,
+    /// Leaves by VMID and first address.
+    leaves: BTreeMap<(u16, u64), Found>,
+    /// Tables of pages by VMID and the 2 MiB that they translate.
+    tables: BTreeMap<(u16, u64), u64>,
+    events: VecDeque<Event>,
+    overflow: bool,
+    failed: bool,
+    fail_after: Option<usize>,
+    /// Completed invalidations.
+    invalidations: usize,
+}
+
+const M2: u64 = 2 << 20;
+
+impl<'a> FakeSmmu<'a> {
+    pub(crate) fn new(words: &'a [AtomicU64], base: u64) -> Self {
+        let features = SmmuFeatures { output_bits: 44, vmid_bits: 16, range_invalidation: true };
+        Self { words, base, features, state: Mutex::default() }
+    }
+
+    /// Stops answering after so many more commands.
+    pub(crate) fn fail_after(&self, commands: usize) {
+        self.state.lock().unwrap().fail_after = Some(commands);
+    }
+
+    pub(crate) fn invalidations(&self) -> usize {
+        self.state.lock().unwrap().invalidations
+    }
+
+    pub(crate) fn config(&self, sid: u32) -> StreamConfig {
+        self.state.lock().unwrap().streams.get(&sid).copied().unwrap_or(StreamConfig::Abort)
+    }
+
+    /// Lets a device access an address: where that leads, or an event.
+    pub(crate) fn dma(&self, sid: u32, iova: u64, write: bool) -> Option<u64> {
+        let mut state = self.state.lock().unwrap();
+        if state.failed {
+            return None;
+        }
+        let outcome = match state.streams.get(&sid) {
+            None | Some(StreamConfig::Abort) => Err(FaultKind::Stream),
+            Some(StreamConfig::Stage2(stage2)) => {
+                let (vmid, root, geometry) = (stage2.vmid.0, stage2.root.0, stage2.geometry);
+                if iova >> geometry.input_bits() != 0 {
+                    Err(FaultKind::AddressSize)
+                } else {
+                    let start = u32::from(geometry.start().number());
+                    self.translate(&mut state, vmid, root, start, iova, write)
+                }
+            }
+        };
+        outcome
+            .inspect_err(|kind| {
+                let event = Event { sid: StreamId(sid), iova: Iova(iova), kind: *kind, write, number: 0x10 };
+                if state.events.len() < EVENT_QUEUE {
+                    state.events.push_back(event);
+                } else {
+                    state.overflow = true;
+                }
+            })
+            .ok()
+    }
+
+    fn translate(
+        &self,
+        state: &mut State,
+        vmid: u16,
+        root: u64,
+        start: u32,
+        iova: u64,
+        write: bool,
+    ) -> Result<u64, FaultKind> {
+        let cached = state
+            .leaves
+            .iter()
+            .find(|((owner, first), found)| *owner == vmid && *first <= iova && iova < first + found.leaf.1);
+        let found = match cached {
+            Some((_, found)) => Found { pa: found.pa + (iova - found.leaf.0), ..*found },
+            None => {
+                let read = |address: u64| {
+                    let index = usize::try_from(address.checked_sub(self.base)? / 8).ok()?;
+                    self.words.get(index).map(|word| word.load(Relaxed))
+                };
+                let (table, level) = match state.tables.get(&(vmid, iova / M2)) {
+                    Some(table) => (*table, 3),
+                    None => (root, start),
+                };
+                let found = walker::walk(read, table, level, iova).ok_or(FaultKind::Translation)?;
+                if let Some(table) = found.tables[3] {
+                    state.tables.insert((vmid, iova / M2), table);
+                }
+                let first = Found { pa: found.pa - (iova - found.leaf.0), ..found };
+                state.leaves.insert((vmid, found.leaf.0), first);
+                found
+            }
+        };
+        let allowed = if write { found.write } else { found.read };
+        if allowed { Ok(found.pa) } else { Err(FaultKind::Permission) }
+    }
+
+    fn command(&self, change: impl FnOnce(&mut State)) -> Result<(), SmmuError> {
+        let mut state = self.state.lock().unwrap();
+        match &mut state.fail_after {
+            Some(0) => state.failed = true,
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        if state.failed {
+            return Err(SmmuError::Timeout);
+        }
+        change(&mut state);
+        Ok(())
+    }
+}
+
+impl Smmu for FakeSmmu<'_> {
+    fn features(&self) -> SmmuFeatures {
+        self.features
+    }
+
+    fn set_streams(&self, first: StreamId, count: u16, config: &StreamConfig) -> Result<(), SmmuError> {
+        assert!(count > 0, "a command for no stream");
+        self.command(|state| {
+            for sid in first.0..first.0 + u32::from(count) {
+                state.streams.insert(sid, *config);
+            }
+        })
+    }
+
+    fn publish(&self) {}
+
+    fn invalidate_range(&self, vmid: Vmid, range: &TlbRange) -> Result<(), SmmuError> {
+        let (first, end) = (range.iova.0, range.iova.0 + range.size);
+        assert!(range.size > 0, "an empty invalidation");
+        let unit = range.leaves.map_or(4096, |leaf| leaf.bytes());
+        assert!(first % unit == 0 && range.size % unit == 0, "aligned to what was removed");
+        self.command(|state| {
+            state.invalidations += 1;
+            state.leaves.retain(|(owner, start), found| {
+                let touched = *start < end && first < start + found.leaf.1;
+                // With a level hint, leaves of another size may stay.
+                let hinted = range.leaves.is_none_or(|leaf| leaf.bytes() == found.leaf.1);
+                *owner != vmid.0 || !touched || !hinted
+            });
+            if range.tables {
+                state.tables.retain(|(owner, block), _| {
+                    *owner != vmid.0 || block * M2 >= end || (block + 1) * M2 <= first
+                });
+            }
+        })
+    }
+
+    fn invalidate_vmid(&self, vmid: Vmid) -> Result<(), SmmuError> {
+        self.command(|state| {
+            state.invalidations += 1;
+            state.leaves.retain(|(owner, _), _| *owner != vmid.0);
+            state.tables.retain(|(owner, _), _| *owner != vmid.0);
+        })
+    }
+
+    fn poll_events(&self, budget: usize, sink: &mut dyn FnMut(Event)) -> Polled {
+        let mut state = self.state.lock().unwrap();
+        let taken = state.events.len().min(budget);
+        state.events.drain(..taken).for_each(sink);
+        Polled { taken, overflow: core::mem::take(&mut state.overflow) }
+    }
+
+    fn check_errors(&self) -> Result<(), SmmuError> {
+        if self.state.lock().unwrap().failed { Err(SmmuError::Timeout) } else { Ok(()) }
+    }
+}
