@@ -83,3 +83,6 @@ pub fn decode(blob: &[u8], expected: &Digest) -> Result<Policy, BlobError> {
     policy.check()?;
     Ok(policy)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //! What a policy must not say. The compiler refuses such a policy, and the service does not start with one.
 
 use super::{Device, FORMAT_VERSION, Guard, HypRole, Name, Policy, Range};
+use crate::pool::MAX_POOL_PAGES;
 use thiserror::Error;
 
 /// The smallest page that SMMUs map here, in bytes.
@@ -10,6 +11,8 @@ const PAGE_SIZE: u64 = 4096;
 const FRAME_SIZE: u64 = 0x2_0000;
 /// IOVAs are what a three-level table with 4 KiB pages translates.
 const IOVA_LIMIT: u64 = 1 << 39;
+/// Physical addresses are what page-table entries of a 4 KiB granule without LPA2 hold (DDI 0487, D8.3).
+const ADDRESS_LIMIT: u64 = 1 << 48;
 /// Stream IDs beyond this would need a first level larger than 64 KiB.
 const MAX_SID: u32 = (1 << 20) - 1;
 
@@ -29,8 +32,14 @@ pub enum PolicyError {
     #[error("name {0:?} is not printable ASCII")]
     Name(Name),
     /// Memory is not page-aligned, empty, or beyond the address space.
-    #[error("{0} {1} is not a range of whole pages")]
+    #[error("{0} {1} is not a range of whole pages below 2^48")]
     Range(&'static str, Range),
+    /// The service cannot keep account of so many pages.
+    #[error("pool {0} has more than {MAX_POOL_PAGES} pages")]
+    PoolTooLarge(Range),
+    /// Stream tables, queues and a table for each device do not fit.
+    #[error("pool {0} is too small: the SMMUs and devices of this policy need {1} pages")]
+    PoolTooSmall(Range, u64),
     /// Two things share addresses that must not.
     #[error("{0} {1} overlaps {2} {3}")]
     Overlap(&'static str, Range, &'static str, Range),
@@ -52,6 +61,9 @@ pub enum PolicyError {
     /// A device's IOVA window cannot be served.
     #[error("device {0}: IOVA window {1} is not made of whole pages below 2^39")]
     Iova(Name, Range),
+    /// Two devices that one client may hold cannot be in one domain, where the service gives a domain one window.
+    #[error("devices {0} and {1} are behind one SMMU, but their IOVA windows do not meet")]
+    Windows(Name, Name),
     /// Hyp or guests would hold a device that nothing keeps the host from.
     #[error("device {0}: nobody guards the SMMU here, so only the host may hold it")]
     Unguarded(Name),
@@ -72,7 +84,8 @@ impl Policy {
         }
         self.check_names()?;
         self.check_memory()?;
-        self.check_devices()
+        self.check_devices()?;
+        self.check_pool()
     }
 
     fn check_names(&self) -> Result<(), PolicyError> {
@@ -100,32 +113,35 @@ impl Policy {
         if self.smmus.is_empty() {
             return Err(PolicyError::NoSmmu);
         }
-        whole_pages("pool", &self.pool)?;
-        for (place, managed) in self.managed.iter().enumerate() {
-            whole_pages("managed memory", managed)?;
-            apart(("managed memory", managed), ("pool", &self.pool))?;
-            for other in self.managed.iter().skip(place + 1) {
-                apart(("managed memory", managed), ("managed memory", other))?;
+        for (what, range) in self.places() {
+            if range.end().is_none_or(|end| end > ADDRESS_LIMIT) || !range.is_aligned(PAGE_SIZE) {
+                return Err(PolicyError::Range(what, range));
             }
         }
-        for (place, smmu) in self.smmus.iter().enumerate() {
-            whole_pages("SMMU frame", &smmu.frame)?;
-            if smmu.frame.size < FRAME_SIZE {
-                return Err(PolicyError::Frame(smmu.name.clone(), smmu.frame));
+        for (place, (what, range)) in self.places().enumerate() {
+            if let Some((other, taken)) = self.places().take(place).find(|(_, other)| other.overlaps(&range))
+            {
+                return Err(PolicyError::Overlap(what, range, other, taken));
             }
-            apart(("SMMU frame", &smmu.frame), ("pool", &self.pool))?;
-            for managed in &self.managed {
-                apart(("SMMU frame", &smmu.frame), ("managed memory", managed))?;
-            }
-            for other in self.smmus.iter().skip(place + 1) {
-                apart(("SMMU frame", &smmu.frame), ("SMMU frame", &other.frame))?;
-            }
+        }
+        if let Some(smmu) = self.smmus.iter().find(|smmu| smmu.frame.size < FRAME_SIZE) {
+            return Err(PolicyError::Frame(smmu.name.clone(), smmu.frame));
+        }
+        if self.pool.size / PAGE_SIZE > MAX_POOL_PAGES as u64 {
+            return Err(PolicyError::PoolTooLarge(self.pool));
         }
         Ok(())
     }
 
+    /// Returns everything that has addresses of its own.
+    fn places(&self) -> impl Iterator<Item = (&'static str, Range)> {
+        let managed = self.managed.iter().map(|range| ("managed memory", *range));
+        let frames = self.smmus.iter().map(|smmu| ("SMMU frame", smmu.frame));
+        core::iter::once(("pool", self.pool)).chain(managed).chain(frames)
+    }
+
     fn check_devices(&self) -> Result<(), PolicyError> {
-        for (place, device) in self.devices.iter().enumerate() {
+        for device in &self.devices {
             if usize::from(device.smmu) >= self.smmus.len() {
                 return Err(PolicyError::DeviceSmmu(device.name.clone(), device.smmu));
             }
@@ -139,28 +155,32 @@ impl Policy {
             if self.guard == Guard::Nobody && (device.holders.hyp || device.holders.guests) {
                 return Err(PolicyError::Unguarded(device.name.clone()));
             }
-            if let Some(other) =
-                self.devices.iter().skip(place + 1).find(|other| shares_stream(device, other))
-            {
-                return Err(PolicyError::SharedSid(device.name.clone(), other.name.clone()));
+        }
+        for (place, device) in self.devices.iter().enumerate() {
+            for other in self.devices.iter().skip(place + 1).filter(|other| other.smmu == device.smmu) {
+                if shares_stream(device, other) {
+                    return Err(PolicyError::SharedSid(device.name.clone(), other.name.clone()));
+                }
+                if device.holders.meet(other.holders) && !device.iova.overlaps(&other.iova) {
+                    return Err(PolicyError::Windows(device.name.clone(), other.name.clone()));
+                }
             }
+        }
+        Ok(())
+    }
+
+    fn check_pool(&self) -> Result<(), PolicyError> {
+        let needed = self.pool_pages_needed();
+        if self.pool.size / PAGE_SIZE < needed {
+            return Err(PolicyError::PoolTooSmall(self.pool, needed));
         }
         Ok(())
     }
 }
 
 fn shares_stream(one: &Device, other: &Device) -> bool {
-    one.smmu == other.smmu && (one.has_sid(other.first_sid) || other.has_sid(one.first_sid))
+    one.has_sid(other.first_sid) || other.has_sid(one.first_sid)
 }
 
-fn whole_pages(what: &'static str, range: &Range) -> Result<(), PolicyError> {
-    if range.end().is_some() && range.is_aligned(PAGE_SIZE) {
-        Ok(())
-    } else {
-        Err(PolicyError::Range(what, *range))
-    }
-}
-
-fn apart(one: (&'static str, &Range), other: (&'static str, &Range)) -> Result<(), PolicyError> {
-    if one.1.overlaps(other.1) { Err(PolicyError::Overlap(one.0, *one.1, other.0, *other.1)) } else { Ok(()) }
-}
+#[cfg(test)]
+pub(super) mod tests;

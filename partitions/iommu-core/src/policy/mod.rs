@@ -6,6 +6,7 @@
 
 mod blob;
 mod check;
+mod need;
 mod range;
 
 pub use blob::{BlobError, DIGEST_SIZE, Digest, HEADER_SIZE, MAGIC, MAX_BLOB_SIZE, decode, digest};
@@ -120,6 +121,20 @@ pub struct Holders {
     pub hyp: bool,
     /// Protected guests, spoken for by the hypervisor.
     pub guests: bool,
+}
+
+impl Holders {
+    /// Tells whether somebody may hold both.
+    #[must_use]
+    pub const fn meet(self, other: Self) -> bool {
+        (self.host && other.host) || (self.hyp && other.hyp) || (self.guests && other.guests)
+    }
+
+    /// Tells whether nobody may hold it.
+    #[must_use]
+    pub const fn is_nobody(self) -> bool {
+        !self.host && !self.hyp && !self.guests
+    }
 }
 
 impl Device {
