@@ -60,8 +60,7 @@ pub enum Request {
     /// Handle: the domain. [`Status::Busy`] while a device uses it, [`Status::Again`] while work remains.
     DomainFree(DomainHandle),
     /// Field: SMMU; x4: stream ID; x5: 0 blocked, 1 paging; handle: the domain, zero for blocked. All streams of the
-    /// device change with the one that is named; [`Status::Again`] while some remain. In between, only the same
-    /// request and blocked are taken.
+    /// device change with the one that is named.
     DeviceSetState {
         /// The SMMU that the device is behind.
         smmu: SmmuIndex,

@@ -57,28 +57,18 @@ fn blocked_stops_a_device_at_once_and_a_domain_is_let_go() {
 }
 
 #[test]
-fn a_device_with_many_streams_changes_in_steps() {
+fn all_streams_of_a_device_change_together() {
     let machine = Machine::new();
-    let (one, two) = (machine.alloc(0), machine.alloc(0));
+    let domain = machine.alloc(0);
     let last = MANY + u32::from(MANY_COUNT) - 1;
-    let set = |state| machine.set(0, MANY + 7, state);
-    assert_eq!(set(DeviceState::Paging(one)), Status::Again);
-    assert_eq!(set(DeviceState::Paging(two)), Status::Busy);
-    assert_eq!(machine.status(Request::DomainFree(one)), Status::Busy);
-    assert_eq!(machine.status(Request::DomainFree(two)), Status::Ok);
-    assert_eq!(set(DeviceState::Paging(one)), Status::Again);
-    assert_eq!(set(DeviceState::Paging(one)), Status::Ok);
-    assert_ne!(machine.smmus[0].config(last), StreamConfig::Abort);
-    assert_eq!(machine.smmus[0].config(last + 1), StreamConfig::Abort);
-    // Half way to another domain it can still be blocked, and both domains are let go.
-    let two = machine.alloc(0);
-    assert_eq!(set(DeviceState::Paging(two)), Status::Again);
-    for expected in [Status::Again, Status::Again, Status::Ok, Status::Ok] {
-        assert_eq!(set(DeviceState::Blocked), expected);
-    }
-    assert!((MANY..=last).all(|sid| machine.smmus[0].config(sid) == StreamConfig::Abort));
-    assert_eq!(machine.status(Request::DomainFree(one)), Status::Ok);
-    assert_eq!(machine.status(Request::DomainFree(two)), Status::Ok);
+    let config = |sid| machine.smmus[0].config(sid);
+    assert_eq!(machine.set(0, MANY + 7, DeviceState::Paging(domain)), Status::Ok);
+    assert!((MANY..=last).all(|sid| config(sid) == config(MANY)));
+    assert_ne!(config(MANY), StreamConfig::Abort);
+    assert_eq!((config(MANY - 1), config(last + 1)), (StreamConfig::Abort, StreamConfig::Abort));
+    assert_eq!(machine.set(0, last, DeviceState::Blocked), Status::Ok);
+    assert!((MANY..=last).all(|sid| config(sid) == StreamConfig::Abort));
+    assert_eq!(machine.status(Request::DomainFree(domain)), Status::Ok);
 }
 
 #[test]
