@@ -9,6 +9,8 @@ mod driver;
 mod errors;
 mod events;
 #[cfg(test)]
+mod fake;
+#[cfg(test)]
 pub(crate) mod fake_smmu;
 mod gate;
 pub mod hardware;
@@ -163,3 +165,6 @@ pub trait Smmu: Sync {
     /// As [`set_streams`](Self::set_streams).
     fn check_errors(&self) -> Result<(), SmmuError>;
 }
+
+#[cfg(test)]
+mod tests;

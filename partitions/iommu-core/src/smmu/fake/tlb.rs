@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Cached translations, and the least that each command removes (4.4).
+
+use super::State;
+
+/// A cached translation, or a cached table descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TlbEntry {
+    pub(crate) vmid: u16,
+    pub(crate) address: u64,
+    /// Level of the descriptor, 1 to 3.
+    pub(crate) level: u8,
+    /// Whether it is a table descriptor.
+    pub(crate) table: bool,
+}
+
+impl TlbEntry {
+    const fn size(self) -> u64 {
+        match self.level {
+            1 => 1 << 30,
+            2 => 1 << 21,
+            _ => 1 << 12,
+        }
+    }
+}
+
+impl State {
+    pub(super) fn forget_translations(&mut self, low: u64, high: u64) {
+        let vmid = (low >> 32 & 0xffff) as u16;
+        let leaf_only = high & 1 == 1;
+        let address = high & !0xfff;
+        let by_range = high >> 10 & 3 != 0;
+        let level = if by_range { (high >> 8 & 3) as u8 } else { 0 };
+        let granules = if by_range { (low >> 12 & 0x1f) + 1 << (low >> 20 & 0x1f) } else { 1 };
+        let end = address.saturating_add(granules << 12);
+        self.tlb.retain(|entry| {
+            let is_hit = match low & 0xff {
+                0x30 => true,
+                0x28 => entry.vmid == vmid,
+                _ => {
+                    let here = entry.address < end && address < entry.address + entry.size();
+                    // A level hint names the leaves; tables above them go too unless Leaf is set.
+                    let kind = if entry.table {
+                        !leaf_only && (level == 0 || entry.level < level)
+                    } else {
+                        level == 0 || entry.level == level
+                    };
+                    entry.vmid == vmid && here && kind
+                }
+            };
+            !is_hit
+        });
+    }
+}
