@@ -71,6 +71,13 @@ pub(crate) fn whole() -> Range<usize> {
     range(&raw const symbol::__image_start, &raw const symbol::__image_end)
 }
 
+/// Returns the addresses of this image, stacks included.
+#[must_use]
+pub fn addresses() -> Range<u64> {
+    let Range { start, end } = whole();
+    start as u64..end as u64
+}
+
 /// Returns the policy's bytes.
 pub(crate) fn policy_bytes() -> &'static [u8] {
     let policy = policy();

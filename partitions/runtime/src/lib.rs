@@ -29,7 +29,8 @@ pub use boot::BootInfo;
 pub use cache::{clean_to_coherency, line_bytes};
 pub use console::print;
 pub use ffa::{CallError, EndpointId, call};
-pub use message::Partition;
+pub use image::addresses as image_addresses;
+pub use message::{Partition, exchange};
 pub use stop::stop;
 pub use vcpu::{MAX_VCPUS, VcpuId, mpidr};
 

@@ -33,6 +33,14 @@ pub trait Partition: Sized + Sync + 'static {
         let _ = (vcpu, from, arguments);
         [i32::from(FfaError::NotSupported).cast_unsigned(), 0, 0, 0, 0]
     }
+
+    /// Gives the core back and returns what comes next, as [`exchange`] does. A partition replaces it only if it wants to
+    /// see what the other registers hold before and after.
+    #[inline(always)]
+    fn exchange(&self, vcpu: VcpuId, registers: [u64; 8]) -> [u64; 8] {
+        let _ = vcpu;
+        exchange(registers)
+    }
 }
 
 /// x2 of a direct message between the partition manager and a partition (FF-A 1.2, table 16.3): bit 31.
@@ -49,7 +57,7 @@ const WAIT: [u64; 8] = [FuncId::MsgWait32 as u64, 0, 0, 0, 0, 0, 0, 0];
 pub(crate) fn serve<P: Partition>(partition: &P, vcpu: VcpuId) -> ! {
     let mut registers = WAIT;
     loop {
-        registers = exchange(registers);
+        registers = partition.exchange(vcpu, registers);
         let [function, ids, flags, a3, a4, a5, a6, a7] = registers;
         let from = sender(ids);
         registers = match low(function) {
@@ -73,9 +81,11 @@ pub(crate) fn serve<P: Partition>(partition: &P, vcpu: VcpuId) -> ! {
     }
 }
 
-/// Gives the core back with x0 to x7 = `registers`, and returns x0 to x7 of what comes next.
+/// Gives the core back with x0 to x7 = `registers`, and returns x0 to x7 of what comes next. For
+/// [`Partition::exchange`] only.
 #[inline(always)]
-fn exchange(registers: [u64; 8]) -> [u64; 8] {
+#[must_use]
+pub fn exchange(registers: [u64; 8]) -> [u64; 8] {
     let [mut x0, mut x1, mut x2, mut x3, mut x4, mut x5, mut x6, mut x7] = registers;
     // SAFETY: 1. By SMCCC 1.4 §2.6 and FF-A 1.2 §11.1 only x0 to x17 change. 2. The calls made are FFA_MSG_WAIT and
     // FFA_MSG_SEND_DIRECT_RESP, which change no memory of this partition.

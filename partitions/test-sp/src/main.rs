@@ -1,22 +1,67 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A partition for tests.
+//! A partition for tests: it echoes, faults on demand, and tells whether its registers survive a visit of the normal world.
+//!
+//! It does whatever anybody asks and belongs into no product. Requests are 64-bit direct requests; [`protocol`] lists
+//! them. What it finds is judged by the scenarios, not here.
 #![no_std]
 #![no_main]
 
-use sp_runtime::{BootInfo, EndpointId, Partition, VcpuId, log, partition};
+mod fault;
+mod ffa_call;
+mod protocol;
+mod registers;
+mod vcpu;
+
+use core::convert::Infallible;
+
+use sp_runtime::{BootInfo, EndpointId, Partition, VcpuId, log, mpidr, partition};
+
+use protocol::{Command, Status};
+use registers::Classes;
+use vcpu::Vcpu;
 
 struct TestSp;
 
 impl Partition for TestSp {
-    type Error = core::convert::Infallible;
+    type Error = Infallible;
 
     fn start(boot: &BootInfo) -> Result<Self, Self::Error> {
-        log!("test-sp: partition {}, manifest {}", boot.id(), boot.manifest().is_some());
+        log!("test-sp: partition {} is ready", boot.id());
         Ok(Self)
     }
 
-    fn direct_request(&self, _vcpu: VcpuId, _from: EndpointId, arguments: [u64; 5]) -> [u64; 5] {
-        arguments
+    #[inline(always)]
+    fn direct_request(&self, vcpu: VcpuId, _from: EndpointId, arguments: [u64; 5]) -> [u64; 5] {
+        if arguments[0] == protocol::ECHO { arguments } else { self.execute(vcpu, arguments) }
+    }
+
+    #[inline(always)]
+    fn exchange(&self, vcpu: VcpuId, registers: [u64; 8]) -> [u64; 8] {
+        let general = &Vcpu::of(vcpu).general;
+        if general.is_armed() { general.exchange(registers) } else { sp_runtime::exchange(registers) }
+    }
+}
+
+impl TestSp {
+    /// Does what is asked for, except echo.
+    #[inline(never)]
+    fn execute(&self, vcpu: VcpuId, arguments: [u64; 5]) -> [u64; 5] {
+        let [_, a, b, c, d] = arguments;
+        let state = Vcpu::of(vcpu);
+        let calls = state.count_call();
+        let Some(command) = Command::from_number(arguments[0]) else { return Status::NotSupported.answer() };
+        match command {
+            Command::Echo => arguments,
+            Command::Access => fault::access(a, b, c),
+            Command::Poison => registers::poison(state, Classes::from_bits(a), b),
+            Command::Check => registers::check(state, Classes::from_bits(a), b),
+            Command::Report => {
+                let (rx, tx) = ffa_call::buffers();
+                [vcpu.index() as u64, mpidr(), calls, rx, tx]
+            }
+            Command::Undefined => fault::undefined_instruction(),
+            Command::FfaCall => ffa_call::call(a, [b, c, d]),
+        }
     }
 }
 

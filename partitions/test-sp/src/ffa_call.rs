@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Calls that somebody else chose, so that a test sees what the partition manager answers to a partition.
+#![expect(unsafe_code, reason = "the calls are not known here")]
+
+use core::cell::UnsafeCell;
+
+use crate::protocol::Status;
+
+const PAGE: usize = 4096;
+/// Room below the image where boot information and manifest lie, in bytes.
+const PACKAGE_HEAD: u64 = 0x1_0000;
+const RXTX_MAP_32: u32 = 0x8400_0066;
+const RXTX_MAP_64: u32 = 0xc400_0066;
+
+#[repr(C, align(4096))]
+struct Buffers(UnsafeCell<[[u8; PAGE]; 2]>);
+
+// SAFETY: nothing here reads or writes the bytes, only their addresses are handed out.
+unsafe impl Sync for Buffers {}
+
+/// What FFA_RXTX_MAP may be called with.
+static BUFFERS: Buffers = Buffers(UnsafeCell::new([[0; PAGE]; 2]));
+
+/// Returns the addresses of two pages, for RX and for TX.
+pub(crate) fn buffers() -> (u64, u64) {
+    let base = BUFFERS.0.get() as u64;
+    (base, base + PAGE as u64)
+}
+
+/// Calls `function` with x1 to x3 = `arguments` and answers with x0 to x3.
+pub(crate) fn call(function: u64, arguments: [u64; 3]) -> [u64; 5] {
+    let Ok(function) = u32::try_from(function) else { return Status::InvalidParameters.answer() };
+    if matches!(function, RXTX_MAP_32 | RXTX_MAP_64) && !leaves_image_alone(arguments) {
+        return Status::Denied.answer();
+    }
+    let mut registers = [0; 17];
+    let [x1, x2, x3, ..] = &mut registers;
+    [*x1, *x2, *x3] = arguments;
+    // SAFETY: 1. Buffers for messages are not in memory that Rust uses, as was checked. 2. Calls that share or unmap
+    // memory take descriptors in the TX buffer, where nothing is ever written. 3. All others change no memory.
+    let [r0, r1, r2, r3, ..] = unsafe { sp_runtime::call(function, registers) };
+    [r0, r1, r2, r3, 0]
+}
+
+/// Tells whether pages that FFA_RXTX_MAP would make buffers of are the ones meant for that, or not this image's.
+fn leaves_image_alone([rx, tx, pages]: [u64; 3]) -> bool {
+    let size = match pages {
+        0..=0x3f => pages * PAGE as u64,
+        _ => return false,
+    };
+    let own = sp_runtime::image_addresses();
+    let (first, _) = buffers();
+    [rx, tx].iter().all(|start| {
+        let Some(end) = start.checked_add(size) else { return true };
+        let inside_buffers = first <= *start && end <= first + 2 * PAGE as u64;
+        let outside = end <= own.start.saturating_sub(PACKAGE_HEAD) || own.end <= *start;
+        inside_buffers || outside
+    })
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The requests: x3 = command, x4 to x7 = arguments; the answer is in x3 to x7.
+//!
+//! | x3 | command | arguments | answer |
+//! |---|---|---|---|
+//! | 0 | echo | x4–x7 anything | x3–x7 unchanged |
+//! | 1 | access memory | x4 address, x5 0 read or 1 write, x6 0 secure or 1 non-secure | x3 status, x4 value; or none, if it faults |
+//! | 2 | poison registers | x4 classes, x5 pattern | x3 classes done, x4 classes this core has not, x5 vector length in bytes |
+//! | 3 | check registers | x4 classes, x5 pattern | x3 classes that differ, x4 the registers of the lowest such class, as bits |
+//! | 4 | report | – | x3 vCPU, x4 MPIDR_EL1, x5 requests but echoes on this vCPU, x6 and x7 a page each for FFA_RXTX_MAP |
+//! | 5 | execute an undefined instruction | – | none |
+//! | 7 | make an FF-A call | x4 function ID, x5–x7 = x1–x3 | x3–x6 = x0–x3 |
+//!
+//! Any other command, and a class or an access that is not there, answers NOT_SUPPORTED in x3. Classes are bits:
+//! 0 EL1 system registers, 1 FP, SIMD and SVE, 2 timers, 3 pointer authentication keys, 4 x8 to x30, 5 debug and
+//! performance monitor, 6 SME.
+
+/// The number of [`Command::Echo`], which is looked at before all others.
+pub(crate) const ECHO: u64 = 0;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Send the arguments back.
+    Echo,
+    /// Read or write an address.
+    Access,
+    /// Fill registers.
+    Poison,
+    /// See whether they still hold what they were filled with.
+    Check,
+    /// Say who this is.
+    Report,
+    /// End in an undefined instruction.
+    Undefined,
+    /// Call the partition manager.
+    FfaCall,
+}
+
+impl Command {
+    pub(crate) const fn from_number(number: u64) -> Option<Self> {
+        match number {
+            ECHO => Some(Self::Echo),
+            1 => Some(Self::Access),
+            2 => Some(Self::Poison),
+            3 => Some(Self::Check),
+            4 => Some(Self::Report),
+            5 => Some(Self::Undefined),
+            7 => Some(Self::FfaCall),
+            _ => None,
+        }
+    }
+}
+
+/// How a request went, with FF-A's numbers (FF-A 1.2, table 13.2), sign-extended to 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// There is no such command.
+    NotSupported,
+    /// An argument makes no sense.
+    InvalidParameters,
+    /// There is no room for one more mapping.
+    NoMemory,
+    /// This partition will not do that to itself.
+    Denied,
+}
+
+impl Status {
+    const fn code(self) -> i64 {
+        match self {
+            Self::NotSupported => -1,
+            Self::InvalidParameters => -2,
+            Self::NoMemory => -3,
+            Self::Denied => -6,
+        }
+    }
+
+    /// Returns the answer that says so.
+    pub(crate) const fn answer(self) -> [u64; 5] {
+        [self.code().cast_unsigned(), 0, 0, 0, 0]
+    }
+}

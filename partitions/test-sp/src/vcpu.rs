@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What each vCPU has of its own.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use sp_runtime::{MAX_VCPUS, VcpuId};
+use spin::mutex::SpinMutex;
+
+use crate::registers::Poisoned;
+use crate::registers::general::General;
+
+static VCPUS: [Vcpu; MAX_VCPUS] = [const { Vcpu::new() }; MAX_VCPUS];
+
+/// State of a vCPU.
+pub(crate) struct Vcpu {
+    calls: AtomicU64,
+    /// What the registers were filled with. Only this vCPU takes the lock, so it never waits.
+    pub(crate) poisoned: SpinMutex<Poisoned>,
+    /// x8 to x30, which no code can leave alone between two requests.
+    pub(crate) general: General,
+}
+
+impl Vcpu {
+    /// Returns what belongs to `vcpu`.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "`VcpuId::index` is below `MAX_VCPUS`, the length of the array"
+    )]
+    pub(crate) fn of(vcpu: VcpuId) -> &'static Self {
+        &VCPUS[vcpu.index()]
+    }
+
+    const fn new() -> Self {
+        Self { calls: AtomicU64::new(0), poisoned: SpinMutex::new(Poisoned::new()), general: General::new() }
+    }
+
+    /// Counts a request and returns how many there were.
+    pub(crate) fn count_call(&self) -> u64 {
+        self.calls.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
