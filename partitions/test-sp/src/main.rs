@@ -32,36 +32,40 @@ impl Partition for TestSp {
 
     #[inline(always)]
     fn direct_request(&self, vcpu: VcpuId, _from: EndpointId, arguments: [u64; 5]) -> [u64; 5] {
-        if arguments[0] == protocol::ECHO { arguments } else { self.execute(vcpu, arguments) }
+        // Single values, so that an echo never passes through memory.
+        let [number, a, b, c, d] = arguments;
+        if number == protocol::ECHO { [number, a, b, c, d] } else { execute(vcpu, number, a, b, c, d) }
     }
 
     #[inline(always)]
     fn exchange(&self, vcpu: VcpuId, registers: [u64; 8]) -> [u64; 8] {
         let general = &Vcpu::of(vcpu).general;
-        if general.is_armed() { general.exchange(registers) } else { sp_runtime::exchange(registers) }
+        if general.is_armed() {
+            let [x0, x1, x2, x3, x4, x5, x6, x7] = registers;
+            general.exchange(x0, x1, x2, x3, x4, x5, x6, x7)
+        } else {
+            sp_runtime::exchange(registers)
+        }
     }
 }
 
-impl TestSp {
-    /// Does what is asked for, except echo.
-    #[inline(never)]
-    fn execute(&self, vcpu: VcpuId, arguments: [u64; 5]) -> [u64; 5] {
-        let [_, a, b, c, d] = arguments;
-        let state = Vcpu::of(vcpu);
-        let calls = state.count_call();
-        let Some(command) = Command::from_number(arguments[0]) else { return Status::NotSupported.answer() };
-        match command {
-            Command::Echo => arguments,
-            Command::Access => fault::access(a, b, c),
-            Command::Poison => registers::poison(state, Classes::from_bits(a), b),
-            Command::Check => registers::check(state, Classes::from_bits(a), b),
-            Command::Report => {
-                let (rx, tx) = ffa_call::buffers();
-                [vcpu.index() as u64, mpidr(), calls, rx, tx]
-            }
-            Command::Undefined => fault::undefined_instruction(),
-            Command::FfaCall => ffa_call::call(a, [b, c, d]),
+/// Does what is asked for.
+#[inline(never)]
+fn execute(vcpu: VcpuId, number: u64, a: u64, b: u64, c: u64, d: u64) -> [u64; 5] {
+    let state = Vcpu::of(vcpu);
+    let calls = state.count_call();
+    let Some(command) = Command::from_number(number) else { return Status::NotSupported.answer() };
+    match command {
+        Command::Echo => [number, a, b, c, d],
+        Command::Access => fault::access(a, b, c),
+        Command::Poison => registers::poison(state, Classes::from_bits(a), b),
+        Command::Check => registers::check(state, Classes::from_bits(a), b),
+        Command::Report => {
+            let (rx, tx) = ffa_call::buffers();
+            [vcpu.index() as u64, mpidr(), calls, rx, tx]
         }
+        Command::Undefined => fault::undefined_instruction(),
+        Command::FfaCall => ffa_call::call(a, [b, c, d]),
     }
 }
 

@@ -109,7 +109,23 @@ impl General {
 
     /// Does what [`sp_runtime::exchange`] does, once, with x8 to x30 filled.
     #[cold]
-    pub(crate) fn exchange(&self, mut registers: [u64; 8]) -> [u64; 8] {
+    #[inline(never)]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "an array would make the caller keep its registers in memory"
+    )]
+    pub(crate) fn exchange(
+        &self,
+        x0: u64,
+        x1: u64,
+        x2: u64,
+        x3: u64,
+        x4: u64,
+        x5: u64,
+        x6: u64,
+        x7: u64,
+    ) -> [u64; 8] {
+        let mut registers = [x0, x1, x2, x3, x4, x5, x6, x7];
         self.armed.store(false, Ordering::Relaxed);
         let pattern = self.pattern.load(Ordering::Relaxed);
         let mut values = [0; COUNT];
