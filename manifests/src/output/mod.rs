@@ -48,3 +48,18 @@ impl DeviceTree {
         Ok(Self { text, blob })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trees_above_their_limit_are_refused_by_name() {
+        let text = dts::Writer::source("A test.", |root| root.bytes("payload", &[0; 4096]));
+        let error = DeviceTree::compile("spmc-manifest", text.clone(), 4096).unwrap_err();
+        assert!(
+            matches!(&error.reason, Reason::TooLarge(name, size, 4096) if name == "spmc-manifest" && *size > 4096)
+        );
+        assert!(DeviceTree::compile("spmc-manifest", text, 8192).is_ok());
+    }
+}

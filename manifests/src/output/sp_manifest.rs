@@ -4,7 +4,7 @@
 //! The iommu service gets the SMMU frames as devices, the pool as non-secure memory, and the digest of its policy as
 //! `sidguard,policy-digest`; other partitions get nothing but their own memory.
 
-use super::{DeviceTree, IMAGE_OFFSET, MANIFEST_OFFSET, dts::Writer};
+use super::{DeviceTree, IMAGE_OFFSET, dts::Writer};
 use crate::{
     error::{Error, Reason, Result},
     platform::{Partition, Platform},
@@ -13,8 +13,9 @@ use crate::{
 use iommu_core::policy::Range;
 
 const PAGE_SIZE: u64 = 4096;
-/// Between the two offsets of a package.
-const LIMIT: usize = IMAGE_OFFSET - MANIFEST_OFFSET;
+/// What a partition's boot information can carry: TF-A's EL3 SPMC puts header, one descriptor (FF-A 1.2, 5.4.2: 32
+/// bytes each) and manifest into one page.
+const LIMIT: usize = 4096 - 2 * 32;
 /// FF-A 1.2, as `ffa-version` spells it.
 const FFA_VERSION: u32 = 0x0001_0002;
 /// `exception-level`: S-EL1.
@@ -32,7 +33,7 @@ impl Platform {
     /// Generates the manifest of one partition of this platform.
     ///
     /// # Errors
-    /// [`Reason::TooLarge`] where the package has no room for it, and what `dtc` says.
+    /// [`Reason::TooLarge`] above what fits a page of boot information, and what `dtc` says.
     pub fn sp_manifest(&self, partition: &Partition) -> Result<DeviceTree> {
         let policy = if partition.iommu_service { Some(Blob::encode(&self.policy)?) } else { None };
         let pages = self.pages()?;

@@ -94,7 +94,7 @@ fn ranges_must_be_ranges() {
 fn nothing_stands_at_two_places_and_nothing_twice() {
     refused(&[("0x60030000", "0x60000000")], "/devices/secure-uart", "overlaps /devices/normal-uart");
     refused(&[("0x60050000", "0x3f000000")], "/devices/smmu", "overlaps /memory/secure-ram");
-    refused(&[("0x20c00000", "0x20800000")], "/partitions/test-sp", "overlaps /partitions/iommu-sp");
+    refused(&[("0x20c00000", "0x20600000")], "/partitions/test-sp", "overlaps /partitions/iommu-sp");
     refused(&[("0x20400000", "0x20200000")], "/partitions/iommu-sp", "overlaps /memory/secure-ram");
 }
 
@@ -182,6 +182,29 @@ fn phandles_point_to_what_is_meant() {
         &[("outside-stream-id = <0x20>", "outside-stream-id = <0x18>")],
         "/scenarios",
         "outside of the policy",
+    );
+}
+
+#[test]
+fn policies_that_do_not_fit_are_refused_by_name() {
+    refused(
+        &[("<0x100 0x7f000000 0x0 0x01000000>", "<0x100 0x7f000000 0x0 0x00010000>")],
+        "/policy",
+        "pool 0x1007f000000+0x10000 is too small",
+    );
+    refused(
+        &[("<0x100 0x7f000000 0x0 0x01000000>", "<0x100 0x7b000000 0x0 0x05000000>")],
+        "/policy",
+        "has more than 16384 pages",
+    );
+    // A stream table that one device alone makes too large.
+    refused(
+        &[
+            ("<0x100 0x7f000000 0x0 0x01000000>", "<0x100 0x7f000000 0x0 0x00100000>"),
+            ("stream-ids = <0x10 1>", "stream-ids = <0x8000 0x8000>"),
+        ],
+        "/policy",
+        "is too small: the SMMUs and devices of this policy need",
     );
 }
 

@@ -59,7 +59,7 @@ pub const SMMU_FRAMES: &[(u64, u64)] = &[(0x6005_0000, 0x2_0000)];
 pub const IOMMU_SP_ID: u16 = 0x8001;
 
 /// Memory of iommu-sp: base and size in bytes.
-pub const IOMMU_SP: (u64, u64) = (0x2040_0000, 0x80_0000);
+pub const IOMMU_SP: (u64, u64) = (0x2040_0000, 0x40_0000);
 
 /// FF-A endpoint ID of test-sp.
 pub const TEST_SP_ID: u16 = 0x8002;

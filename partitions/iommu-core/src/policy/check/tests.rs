@@ -85,7 +85,7 @@ fn ranges_are_whole_pages_below_the_limit() {
         range(0x100_0800, 0x2_0000),
         range(0x100_0000, 0x2_0800),
         range(0x100_0000, 0),
-        range(u64::MAX & !0xfff, 0x2000),
+        range(!0xfff, 0x2000),
         range(ADDRESS_LIMIT - 0x1_0000, 0x2_0000),
     ] {
         assert_eq!(refusal(|policy| policy.pool = bad), PolicyError::Range("pool", bad));
