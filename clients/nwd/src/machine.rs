@@ -43,6 +43,8 @@ pub struct Description {
     pub ram: Region,
     /// RAM for devices' transfers, in `ram`.
     pub scratch: Region,
+    /// RAM next to this image that is nobody else's, in `ram`.
+    pub own: Region,
     /// Where the run leaves its parameters, in `ram`.
     pub mailbox: Region,
     /// Addresses that are only ever accessed through [`guarded`](crate::guarded).
@@ -59,8 +61,8 @@ impl Machine {
     /// Starts the machine on the first core.
     ///
     /// # Safety
-    /// Called once, by the first core. Each range of the description is what it says, they are disjoint but for `scratch`
-    /// and `mailbox`, which lie in `ram` and hold neither this image nor anything that others use.
+    /// Called once, by the first core. Each range of the description is what it says, they are disjoint but for `scratch`,
+    /// `own` and `mailbox`, which lie in `ram` and hold neither this image nor anything that others use.
     #[must_use]
     pub unsafe fn start(description: &'static Description) -> Self {
         // SAFETY: our caller vouches for the range.
@@ -91,6 +93,13 @@ impl Machine {
     pub fn scratch(&self) -> Ram {
         // SAFETY: `start`'s caller vouches that the range is RAM with nothing of this program in it.
         unsafe { Ram::new(self.description.scratch) }
+    }
+
+    /// Returns memory next to this image, for a device's transfer there.
+    #[must_use]
+    pub fn own(&self) -> Ram {
+        // SAFETY: `start`'s caller vouches that the range is RAM with nothing of this program in it.
+        unsafe { Ram::new(self.description.own) }
     }
 
     /// Returns what the run left for this machine.

@@ -1,50 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What is shown and tested on QEMU.
+//! What is shown and tested on QEMU: BL33, a client of the iommu service at NS-EL2.
+//!
+//! One claim is one [`scenario`]; `dma` has those about the service, `firmware` those about what it stands on, `bench`
+//! counts instructions. What is to be done stands in the run's mailbox, what came of it in the lines of [`report`].
 #![no_std]
 #![no_main]
+#![expect(clippy::result_large_err, reason = "a failure is its text; there is no heap, and no hot path")]
 
+mod bench;
+mod dma;
+mod firmware;
 mod platform;
+mod poison;
+mod report;
+mod scenario;
+mod start;
+mod variant;
+mod world;
 
-use nwd::{counter, edu, edu::Edu, fatal, ffa, log, main};
+use nwd::{fatal, mailbox::Mode, main, power_off};
+use scenario::{Audience, Scenario, run_all};
+use world::World;
 
 main!(run);
 
 fn run() -> ! {
-    let machine = platform::start();
-    log!("scenarios on {}, mpidr {:#x}, {} Hz", platform::PLATFORM, counter::mpidr(), counter::frequency());
-    log!("mailbox {:?}", machine.mailbox());
-    log!("FFA_VERSION {:#x}", ffa::version(ffa::VERSION));
-    log!("id {:?} spm {:?}", ffa::id_get(), ffa::spm_id_get());
-    let mut ecam = machine.ecam();
-    let functions: heapless::Vec<_, 32> = ecam.functions().collect();
-    let scratch = machine.scratch();
-    for function in &functions {
-        log!("{} {:#010x}", function.id, function.vendor_device);
-        if function.vendor_device == edu::VENDOR_DEVICE
-            && let Some(registers) = ecam.enable(function)
-        {
-            let device = Edu::new(function.id, registers);
-            log!("  bar {:#x} {:?}", registers.base(), device);
-            if let Ok(device) = device {
-                scratch.write(0, b"hello, device");
-                let at = ffa_abi::Iova(scratch.address().0);
-                let t = counter::now();
-                log!("  {:?}", device.read_ram(at, 0, 16));
-                log!("  {:?} {}", device.write_ram(ffa_abi::Iova(at.0 + 4096), 0, 16), counter::now() - t);
-                let mut bytes = [0; 13];
-                scratch.read(4096, &mut bytes);
-                log!("  {:?}", core::str::from_utf8(&bytes));
-            }
+    let mut world = start::start();
+    match world.mailbox.mode {
+        Mode::Demo | Mode::Test => scenarios(&mut world),
+        Mode::Bench => bench::run(&mut world),
+        Mode::Variant => {
+            report::plan(variant::SCENARIOS.len());
+            run_all(&mut world, variant::SCENARIOS.iter());
         }
     }
-    for core in 1..4 {
-        log!(
-            "core {core} {:?}",
-            nwd::cores::run(machine.cores(), core, |core| log!("I am {core}, {:#x}", counter::mpidr()))
-        );
-        log!("core {core} {:?}", nwd::cores::wait(machine.cores(), core, 1));
-    }
-    fatal(format_args!("end"))
+    report::end();
+    power_off()
+}
+
+fn scenarios(world: &mut World) {
+    let (mode, cores) = (world.mailbox.mode, world.mailbox.cores);
+    let wanted = |scenario: &&Scenario| {
+        (scenario.audience == Audience::Everyone || mode == Mode::Test) && scenario.cores <= cores
+    };
+    let all = || {
+        dma::SCENARIOS
+            .iter()
+            .chain(firmware::SCENARIOS)
+            .chain(firmware::LAST)
+            .flat_map(|scenarios| scenarios.iter())
+            .filter(wanted)
+    };
+    report::plan(all().count());
+    run_all(world, all());
 }
 
 #[panic_handler]

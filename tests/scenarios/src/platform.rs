@@ -4,21 +4,27 @@
 
 use nwd::{Description, Machine, Region};
 
-#[expect(unreachable_pub, reason = "written without knowing which module includes it")]
+#[expect(unreachable_pub, dead_code, reason = "written without knowing who includes it, and what for")]
 mod constants {
     include!(env!("SIDGUARD_PLATFORM_RS", "set by `cargo xtask build`: the constants of one platform"));
 }
 pub(crate) use constants::*;
 
-const PAGE: u64 = 4096;
+/// Bytes of a page.
+const PAGE_SIZE: u64 = 4096;
 /// Both frames of a GICv3 redistributor (IHI 0069, 12.10).
 const REDISTRIBUTOR_SIZE: u64 = 0x2_0000;
 const DISTRIBUTOR_SIZE: u64 = 0x1_0000;
 /// One bus of configuration space: 32 devices with 8 functions of 4 KiB.
 const BUS_SIZE: u64 = 0x10_0000;
 
+/// The policy's device that scenarios work with.
+pub(crate) const DEVICE: Device = device(ALLOWED);
+/// First stream ID of the device that the policy gives to nobody.
+pub(crate) const REFUSED_STREAM: u32 = device(REFUSED).first_stream_id;
+
 static DESCRIPTION: Description = Description {
-    console: Region { base: CONSOLE, size: PAGE },
+    console: Region { base: CONSOLE, size: PAGE_SIZE },
     ecam: Region { base: ECAM, size: BUS_SIZE },
     pci_mmio: region(PCI_MMIO),
     distributor: Region { base: GICD, size: DISTRIBUTOR_SIZE },
@@ -26,9 +32,16 @@ static DESCRIPTION: Description = Description {
     cores: &MPIDRS,
     ram: region(RAM),
     scratch: region(SCRATCH),
-    mailbox: Region { base: MAILBOX, size: PAGE },
+    // The image itself is far smaller than what it may use.
+    own: Region { base: IMAGE.0 + IMAGE.1 - PAGE_SIZE, size: PAGE_SIZE },
+    mailbox: Region { base: MAILBOX, size: PAGE_SIZE },
     forbidden: &[region(SECURE_RAM), region(SMMU_FRAME)],
 };
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn device(index: usize) -> Device {
+    DEVICES[index]
+}
 
 const fn region((base, size): (u64, u64)) -> Region {
     Region { base, size }

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Instructions per operation, as seen from the normal world: counts, not times.
+//!
+//! The machine has to run with one tick of the counter for each instruction; a loop of known length calibrates that.
+
+mod clock;
+
+use crate::{
+    report,
+    scenario::Failure,
+    world::{PAGE, READ_WRITE, World},
+};
+use arm_ffa::FuncId;
+use clock::Clock;
+use ffa_abi::{DomainHandle, Iova, PhysAddr, Registers, Request, Status};
+use nwd::{fatal, ffa, log};
+
+const ROUNDS: u64 = 1000;
+const BLOCK_2M: u64 = 2 << 20;
+
+/// Counts everything.
+pub(crate) fn run(world: &mut World) {
+    let clock = Clock::new();
+    let (instructions, ticks) = clock.calibration();
+    log!("a loop of {instructions} instructions took {ticks} ticks; {ROUNDS} rounds each");
+    if let Err(Failure(why)) = count(world, &clock) {
+        fatal(format_args!("bench: {why}"));
+    }
+}
+
+fn count(world: &mut World, clock: &Clock) -> Result<(), Failure> {
+    let success = u64::from(u32::from(FuncId::Success32));
+    // FFA_ID_GET: the SPMD at EL3 answers it by itself.
+    let id_get = [u64::from(u32::from(FuncId::IdGet)), 0, 0, 0, 0, 0, 0, 0];
+    calls(clock, "el3_call", id_get, |answer| answer[0] == success)?;
+    // FFA_FEATURES of FFA_VERSION: the SPMD forwards it, the SPMC answers it without looking at any state.
+    let version = u64::from(u32::from(FuncId::Version));
+    let features = [u64::from(u32::from(FuncId::Features)), version, 0, 0, 0, 0, 0, 0];
+    calls(clock, "spmc_call", features, |answer| answer[0] == success)?;
+    if let Some(to) = world.test_sp {
+        let echo = message(to, [0, 1, 2, 3, 4]);
+        let response = u64::from(u32::from(FuncId::MsgSendDirectResp64));
+        calls(clock, "direct_message", echo, |answer| answer[0] == response && answer[7] == 4)?;
+    } else {
+        return Err(Failure::new(format_args!("the partition for tests is not there")));
+    }
+    mappings(world, clock)
+}
+
+/// Reports one call that needs nothing undone.
+fn calls(
+    clock: &Clock,
+    name: &str,
+    request: [u64; 8],
+    right: impl Fn(&[u64; 8]) -> bool,
+) -> Result<(), Failure> {
+    let mut ticks = 0_u64;
+    for _ in 0..ROUNDS {
+        let mut registers = request;
+        ticks = ticks.saturating_add(clock.call(&mut registers));
+        if !right(&registers) {
+            return Err(Failure::new(format_args!("{name}: answer {registers:x?}")));
+        }
+    }
+    report::bench(name, clock.instructions(ticks, ROUNDS));
+    Ok(())
+}
+
+/// Registers of a direct message.
+fn message(to: u16, [x3, x4, x5, x6, x7]: Registers) -> [u64; 8] {
+    let function = u64::from(u32::from(FuncId::MsgSendDirectReq64));
+    [function, u64::from(ffa::SELF) << 16 | u64::from(to), 0, x3, x4, x5, x6, x7]
+}
+
+/// Makes a request to the service, whose answer has to be a number of bytes, and returns its ticks.
+fn request(world: &World, clock: &Clock, request: Request, bytes: u64) -> Result<u64, Failure> {
+    let mut registers = message(world.iommu.partition(), request.encode());
+    let ticks = clock.call(&mut registers);
+    let [_, _, _, status, done, ..] = registers;
+    if status == u64::from(u32::from(Status::Ok)) && done == bytes {
+        Ok(ticks)
+    } else {
+        Err(Failure::new(format_args!("{request:x?}: answer {registers:x?}")))
+    }
+}
+
+/// Reports mappings in a domain that a device uses, so that unmapping has something to invalidate.
+fn mappings(world: &mut World, clock: &Clock) -> Result<(), Failure> {
+    let domain = world.attached_domain()?;
+    let memory = world.machine.scratch().part(BLOCK_2M, 2 * BLOCK_2M);
+    let pa = memory.address();
+    let iova = Iova(world.iova(0).0.next_multiple_of(BLOCK_2M));
+
+    // Tables stay when their last page goes, so that the rounds are alike; the first one makes them.
+    let _ = map_and_unmap(world, clock, domain, iova, pa, PAGE)?;
+    let mut both = 0_u64;
+    for _ in 0..ROUNDS {
+        let (map, unmap) = map_and_unmap(world, clock, domain, iova, pa, PAGE)?;
+        both = both.saturating_add(map).saturating_add(unmap);
+    }
+    report::bench("map_unmap_4k", clock.instructions(both, ROUNDS));
+
+    // One page off, so that no block fits.
+    let pages = PhysAddr(pa.0 + PAGE);
+    for (name, iova, pa) in
+        [("map_2m_block", Iova(iova.0 + BLOCK_2M), pa), ("map_512x4k", Iova(iova.0 + 2 * BLOCK_2M), pages)]
+    {
+        let mut ticks = 0_u64;
+        for _ in 0..ROUNDS {
+            ticks = ticks.saturating_add(map_and_unmap(world, clock, domain, iova, pa, BLOCK_2M)?.0);
+        }
+        report::bench(name, clock.instructions(ticks, ROUNDS));
+    }
+    world.clean()
+}
+
+/// Maps and unmaps a range, each in one call, and returns the ticks of both.
+fn map_and_unmap(
+    world: &World,
+    clock: &Clock,
+    domain: DomainHandle,
+    iova: Iova,
+    pa: PhysAddr,
+    size: u64,
+) -> Result<(u64, u64), Failure> {
+    let map = Request::Map { domain, iova, pa, size, protection: READ_WRITE };
+    let map = request(world, clock, map, size)?;
+    let unmap = request(world, clock, Request::Unmap { domain, iova, size }, size)?;
+    Ok((map, unmap))
+}

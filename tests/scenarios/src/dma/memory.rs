@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Memory that is nobody's to map: tables of the SMMU, secure RAM, device registers, addresses without memory.
+
+use crate::{
+    ensure, platform,
+    scenario::{Audience::Everyone, Failure, Outcome, Scenario, refused},
+    seen,
+    world::{Arrival, PAGE, READ_WRITE, World, require},
+};
+use ffa_abi::{FaultKind, PhysAddr, Protection, Status};
+
+pub(super) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "map-pool",
+        claim: "The memory that holds the SMMU's own tables cannot be mapped for a device",
+        expected: "denied, at its start, inside, at its end and across its edge; DMA there does nothing",
+        audience: Everyone,
+        cores: 1,
+        run: pool,
+    },
+    Scenario {
+        name: "map-secure",
+        claim: "Secure memory cannot be mapped for a device",
+        expected: "denied; DMA there does nothing",
+        audience: Everyone,
+        cores: 1,
+        run: secure,
+    },
+    Scenario {
+        name: "map-mmio",
+        claim: "Device registers, the SMMU's own above all, cannot be mapped for a device",
+        expected: "denied; DMA there does nothing",
+        audience: Everyone,
+        cores: 1,
+        run: mmio,
+    },
+    Scenario {
+        name: "map-hole",
+        claim: "Addresses without memory cannot be mapped for a device",
+        expected: "denied; DMA there does nothing",
+        audience: Everyone,
+        cores: 1,
+        run: hole,
+    },
+];
+
+fn pool(world: &mut World) -> Outcome {
+    world.say(format_args!(
+        "The SMMU's tables stand in ordinary RAM. A device that could write them could write everything."
+    ));
+    let (base, size) = platform::POOL;
+    forbidden(
+        world,
+        &[
+            (base, PAGE),
+            (base + size / 2, PAGE),
+            (base + size - PAGE, PAGE),
+            (base - PAGE, 2 * PAGE),
+            (base, size),
+        ],
+    )
+}
+
+fn secure(world: &mut World) -> Outcome {
+    let (base, size) = platform::SECURE_RAM;
+    let (partition, _) = platform::IOMMU_SP;
+    forbidden(world, &[(base, PAGE), (partition, PAGE), (base + size - PAGE, PAGE), (base, 0x20_0000)])
+}
+
+fn mmio(world: &mut World) -> Outcome {
+    let (frame, size) = platform::SMMU_FRAME;
+    let uart = platform::CONSOLE;
+    forbidden(world, &[(frame, PAGE), (frame, size), (uart, PAGE)])
+}
+
+fn hole(world: &mut World) -> Outcome {
+    let (base, size) = platform::HOLE;
+    forbidden(world, &[(base, PAGE), (base, size), (1 << 47, PAGE), (1 << 51, PAGE)])
+}
+
+/// Shows that a page can be mapped at an IOVA and written, and that none of the ranges can be in its place.
+fn forbidden(world: &mut World, ranges: &[(u64, u64)]) -> Outcome {
+    let (page, iova) = (world.page(0), world.iova(0x2000_0000));
+    let domain = world.attached_domain()?;
+    let pattern = world.load()?;
+    for &(base, size) in ranges {
+        world.map(domain, iova, &page, READ_WRITE)?;
+        require("ordinary memory", world.put(&pattern, iova, &page)?, Arrival::All)?;
+        world.iommu.unmap(domain, iova, PAGE)?;
+        world.drain_faults()?;
+        for protection in [Protection::READ, Protection::WRITE, READ_WRITE] {
+            let result = world.iommu.map(domain, iova, PhysAddr(base), size, protection);
+            // A range that begins with ordinary memory may be mapped up to the edge, not beyond.
+            match result {
+                Ok(()) => {
+                    return Err(Failure::new(format_args!("{base:#x}+{size:#x} could be mapped")));
+                }
+                result => refused("mapping it", result, Status::Denied)?,
+            }
+        }
+        let edge = ffa_abi::Iova(iova.0 + size - PAGE);
+        ensure!(world.iommu.lookup(domain, edge).is_err(), "{base:#x}+{size:#x} was refused, and is mapped");
+        let stopped = world.put(&pattern, edge, &page)?;
+        require("DMA there", stopped, Arrival::Nothing)?;
+        match world.fault_of(world.device.stream())? {
+            Some(fault) if fault.kind == FaultKind::Translation && fault.iova == edge => {}
+            other => {
+                return Err(Failure::new(format_args!(
+                    "DMA to {base:#x} was not stopped by the SMMU: {other:x?}"
+                )));
+            }
+        }
+        world.iommu.unmap(domain, iova, size.min(PAGE * 2))?;
+    }
+    seen!(
+        "{} ranges denied; DMA there is a translation fault; ordinary memory: all bytes arrived",
+        ranges.len()
+    )
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Requests that are wrong: each gets its status, and the service lives on.
+
+use crate::{
+    ensure, platform,
+    scenario::{
+        Audience::{Everyone, Test},
+        Failure, Outcome, Scenario, refused,
+    },
+    seen,
+    world::{Arrival, PAGE, READ_WRITE, World, require},
+};
+use ffa_abi::{DomainHandle, Iova, PhysAddr, Registers, Request, Status};
+
+pub(super) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "bad-ranges",
+        claim: "Mappings of wrong size, alignment or place are refused, each with its own reason",
+        expected: "misaligned, out of range, already mapped, not mapped; a correct one works after each",
+        audience: Everyone,
+        cores: 1,
+        run: bad_ranges,
+    },
+    Scenario {
+        name: "bad-messages",
+        claim: "Messages that mean nothing are refused, and the service lives on",
+        expected: "not supported for unknown operations and kinds, invalid parameters for reserved bits",
+        audience: Everyone,
+        cores: 1,
+        run: bad_messages,
+    },
+    Scenario {
+        name: "random-messages",
+        claim: "Random messages get an answer of the protocol, and the service lives on",
+        expected: "2,000 answers with a known status; a transfer works afterwards",
+        audience: Test,
+        cores: 1,
+        run: random_messages,
+    },
+];
+
+/// Shows that the service still does its work.
+fn works(world: &mut World, domain: DomainHandle) -> Result<(), Failure> {
+    let (page, iova) = (world.page(0), world.iova(0x2_2000));
+    world.map(domain, iova, &page, READ_WRITE)?;
+    let pattern = world.load()?;
+    require("a correct request", world.put(&pattern, iova, &page)?, Arrival::All)?;
+    world.iommu.unmap(domain, iova, PAGE)?;
+    Ok(())
+}
+
+fn bad_ranges(world: &mut World) -> Outcome {
+    let domain = world.attached_domain()?;
+    let page = world.page(0);
+    let (pa, iova) = (page.address().0, world.iova(0x2_0000).0);
+    let end = platform::DEVICE.iova_base + platform::DEVICE.iova_size;
+    works(world, domain)?;
+    let maps: &[(&str, u64, u64, u64, Status)] = &[
+        ("an odd IOVA", iova + 1, pa, PAGE, Status::Misaligned),
+        ("an odd address", iova, pa + 0x800, PAGE, Status::Misaligned),
+        ("half a page", iova, pa, PAGE / 2, Status::Misaligned),
+        ("a page and a byte", iova, pa, PAGE + 1, Status::Misaligned),
+        ("nothing", iova, pa, 0, Status::OutOfRange),
+        ("the end of the domain", end - PAGE, pa, 2 * PAGE, Status::OutOfRange),
+        ("far beyond it", 1 << 62, pa, PAGE, Status::OutOfRange),
+        ("an IOVA that wraps", 0xffff_ffff_ffff_f000, pa, 2 * PAGE, Status::OutOfRange),
+        ("an address that wraps", iova, 0xffff_ffff_ffff_f000, 2 * PAGE, Status::OutOfRange),
+        ("a size that wraps", iova, pa, 0xffff_ffff_ffff_f000, Status::OutOfRange),
+    ];
+    for &(what, iova, pa, size, status) in maps {
+        refused(what, world.iommu.map(domain, Iova(iova), PhysAddr(pa), size, READ_WRITE), status)?;
+        let unmapped = world.iommu.unmap(domain, Iova(iova), size);
+        if pa == page.address().0 {
+            refused(what, unmapped, status)?;
+        }
+    }
+    refused("a lookup of nothing", world.iommu.lookup(domain, Iova(iova)), Status::NotMapped)?;
+    world.map(domain, Iova(iova), &page, READ_WRITE)?;
+    refused("mapping twice", world.map(domain, Iova(iova), &page, READ_WRITE), Status::AlreadyMapped)?;
+    world.iommu.unmap(domain, Iova(iova), PAGE)?;
+    works(world, domain)?;
+    seen!("{} wrong ranges, each with its status; a correct one works before and after", maps.len() + 2)
+}
+
+fn bad_messages(world: &mut World) -> Outcome {
+    let domain = world.attached_domain()?;
+    let pa = world.page(0).address();
+    let iova = world.iova(0x2_4000);
+    works(world, domain)?;
+    let map = Request::Map { domain, iova, pa, size: PAGE, protection: READ_WRITE }.encode();
+    let alloc = Request::DomainAlloc { smmu: world.smmu(), kind: ffa_abi::DomainKind::Paging }.encode();
+    let with = |mut registers: Registers, index: usize, value: u64| {
+        if let Some(register) = registers.get_mut(index) {
+            *register = value;
+        }
+        registers
+    };
+    let messages: &[(&str, Registers, Status)] = &[
+        ("operation 0", [0; 5], Status::NotSupported),
+        ("operation 0x7f", [0x7f, 0, 0, 0, 0], Status::NotSupported),
+        ("operation 0xffff", [0xffff, !0, !0, !0, !0], Status::NotSupported),
+        ("all ones", [!0; 5], Status::NotSupported),
+        ("an unknown kind of domain", with(alloc, 1, 77), Status::NotSupported),
+        ("no access at all", with(map, 4, 0), Status::InvalidParameters),
+        ("an unknown access", with(map, 4, 0x80), Status::InvalidParameters),
+        (
+            "a reserved field",
+            with(map, 0, map.first().copied().unwrap_or(0) | 0x5_0000),
+            Status::InvalidParameters,
+        ),
+        ("no handle", with(map, 0, 0x20), Status::InvalidHandle),
+        ("a reserved register", [0x02, 1, 0, 0, 0], Status::InvalidParameters),
+        ("another major version", [0x01, 0x7fff_0000, 0, 0, 0], Status::NotSupported),
+    ];
+    for (what, registers, status) in messages {
+        let seen = world.iommu.raw(*registers)?.status;
+        ensure!(seen == *status, "{what}: {seen:?}, not {status:?}");
+    }
+    works(world, domain)?;
+    seen!("{} wrong messages, each with its status; a correct request works before and after", messages.len())
+}
+
+fn random_messages(world: &mut World) -> Outcome {
+    const MESSAGES: u32 = 2000;
+    let domain = world.attached_domain()?;
+    let mut statuses = 0_u32;
+    for _ in 0..MESSAGES {
+        let random = world.random.word();
+        // Mostly operations that exist, and half of the time the handle that does.
+        let operation = random & 0x37;
+        let handle = if random & 0x100 == 0 { u64::from(domain.raw()) } else { world.random.word() >> 32 };
+        let narrow = |word: u64| if word & 1 == 0 { word } else { word >> (word >> 58) & !0xfff };
+        let registers = [
+            operation | handle << 32,
+            narrow(world.random.word()),
+            narrow(world.random.word()),
+            narrow(world.random.word()),
+            world.random.word() >> (random >> 59),
+        ];
+        // The device's own state is the one thing that must stay, so that the end can be seen.
+        if operation == 0x12 {
+            continue;
+        }
+        let status = world.iommu.raw(registers)?.status;
+        statuses |= 1 << u32::from(status);
+    }
+    // A random message may have named the domain's handle and freed nothing: a device uses it.
+    works(world, domain)?;
+    seen!("{MESSAGES} messages, {} different statuses; a transfer works afterwards", statuses.count_ones())
+}

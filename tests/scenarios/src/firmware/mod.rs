@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What firmware underneath the service promises: FF-A calls, and registers that stay whose they are.
+
+mod aborts;
+mod calls;
+mod context;
+mod messages;
+mod secrets;
+
+use crate::scenario::Scenario;
+
+/// In the order in which they run; a partition that was stopped stays so, hence `aborts` is last.
+pub(crate) const SCENARIOS: &[&[Scenario]] =
+    &[calls::SCENARIOS, messages::SCENARIOS, secrets::SCENARIOS, context::SCENARIOS];
+
+/// What leaves a partition stopped.
+pub(crate) const LAST: &[&[Scenario]] = &[aborts::SCENARIOS];
+
+/// What test-sp does with a message: its protocol's commands, x3 of a request.
+mod command {
+    pub(super) const ECHO: u64 = 0;
+    pub(super) const READ: u64 = 1;
+    pub(super) const POISON: u64 = 2;
+    pub(super) const CHECK: u64 = 3;
+    pub(super) const REPORT: u64 = 4;
+    pub(super) const UNDEFINED: u64 = 5;
+    pub(super) const CALL: u64 = 7;
+}
