@@ -34,6 +34,8 @@ pub enum NormalNext {
     Answer,
     /// The registers hold a direct request, of this function ID; the vCPU is claimed for it.
     Request(VcpuRef, u32),
+    /// The SPMD reports a secure interrupt that came while the normal world ran.
+    Interrupt,
 }
 
 /// How a core goes on after a call of a partition.
@@ -101,6 +103,8 @@ impl Spmc {
                 }
                 Err(status) => self.refuse_request(registers, status),
             }
+        } else if function == FuncId::Interrupt32.into() {
+            return NormalNext::Interrupt;
         } else {
             self.other_from_normal_world(registers, function, hardware);
         }

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The little that spm does with the GIC's CPU interface: the normal world's interrupts wait while a partition runs, and
+//! one that nobody owns is put away. Partitions get no interrupts.
+//!
+//! Seen from the secure world, the normal world's priorities are 0x80–0xff (GICv3, IHI 0069, 4.8.6).
+#![expect(unsafe_code, reason = "writes interrupt controller registers")]
+
+use super::features::Features;
+use super::sysreg::{
+    ICC_CTLR_EL1, ICC_EOIR1_EL1, ICC_HPPIR0_EL1, ICC_IAR1_EL1, ICC_PMR_EL1, ICC_SRE_EL2, ICH_HCR, ICH_HCR_EL2,
+};
+
+/// ICC_PMR_EL1 while a partition runs: only more urgent interrupts, which are all secure, are signalled.
+pub(crate) const PMR_SECURE_ONLY: u64 = 0x80;
+/// ICC_CTLR_EL1.EOImode, secure copy: end of interrupt lowers the priority but leaves the interrupt active.
+const EOI_MODE: u64 = 1 << 1;
+/// ICC_SRE_EL2.Enable: EL1 may use ICC_SRE_EL1.
+const SRE_ENABLE: u64 = 1 << 3;
+/// The first INTID that is no interrupt but says something about one.
+const FIRST_SPECIAL_INTID: u64 = 1020;
+
+/// Sets up this core's CPU interface. Partitions' accesses to it trap.
+pub(crate) fn initialise(features: &Features) {
+    if !features.gic {
+        return;
+    }
+    let traps = ICH_HCR::TC::SET + ICH_HCR::TALL0::SET + ICH_HCR::TALL1::SET;
+    // SAFETY: interrupt delivery does not concern memory; spm runs with all interrupts masked.
+    unsafe { ICH_HCR_EL2::write(traps.value) };
+    // SAFETY: as above.
+    unsafe { ICC_SRE_EL2::write(ICC_SRE_EL2::read() & !SRE_ENABLE) };
+    // SAFETY: as above.
+    unsafe { ICC_CTLR_EL1::write(ICC_CTLR_EL1::read() | EOI_MODE) };
+}
+
+/// Keeps the normal world's interrupts pending. Its own mask was stored with its other registers.
+#[inline(always)]
+pub(crate) fn mask_normal_world() {
+    // SAFETY: as above.
+    unsafe { ICC_PMR_EL1::write(PMR_SECURE_ONLY) };
+}
+
+/// Takes a secure interrupt, which nobody owns, and leaves it active: it is not signalled again, so that a device that
+/// misbehaves cannot hold up the core. Returns its number, or nothing if it went away.
+pub(crate) fn put_away() -> Option<u64> {
+    let interrupt = ICC_IAR1_EL1::read();
+    if interrupt >= FIRST_SPECIAL_INTID && interrupt < 0x2000 {
+        return None;
+    }
+    // SAFETY: as above.
+    unsafe { ICC_EOIR1_EL1::write(interrupt) };
+    Some(interrupt)
+}
+
+/// Tells whether an interrupt of EL3's (group 0) is pending.
+pub(crate) fn is_for_el3() -> bool {
+    ICC_HPPIR0_EL1::read() < FIRST_SPECIAL_INTID
+}

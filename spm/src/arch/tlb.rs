@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Invalidation of what a change of stage 2 leaves behind in the TLBs.
+#![expect(unsafe_code, reason = "TLB maintenance instructions")]
+
+/// Forgets, on all cores, every translation of the partition whose VMID VTTBR_EL2 holds.
+pub(crate) fn invalidate_current_vmid() {
+    // SAFETY: invalidation only costs new walks.
+    unsafe {
+        core::arch::asm!(
+            "dsb ishst",
+            "tlbi vmalls12e1is",
+            "dsb ish",
+            "isb",
+            options(nostack, preserves_flags)
+        );
+    }
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From entry to the first FFA_MSG_WAIT: reads the SPMC manifest, brings up what it names, and lets the other cores in.
+//!
+//! What stops the boot stops it here, before the SPMD gets to start the normal world.
+#![expect(unsafe_code, reason = "opens devices and memory that the manifest names")]
+
+use core::num::NonZeroU16;
+
+use arm_ffa::FuncId;
+use spm_core::direct_message::VcpuRef;
+use spm_core::manifest::fdt::total_size;
+use spm_core::manifest::layout::Layout;
+use spm_core::manifest::{AddressRange, SpmcManifest};
+use spm_core::normal_memory::NormalMemory;
+use spm_core::partition::CoreIndex;
+use spm_core::registers::answer;
+use spm_core::spmc::Spmc;
+
+use crate::arch::el2_control;
+use crate::arch::entry::{Section, open_for_secondaries, park_core};
+use crate::arch::features::Features;
+use crate::arch::smc::exchange_with_spmd;
+use crate::console::{self, say};
+use crate::contexts::{NormalContext, take_normal};
+use crate::cores::{Core, MAX_CORES};
+use crate::loader::Loader;
+use crate::mmu::{self, Use};
+use crate::run::{self, Started};
+use crate::stage2;
+use crate::world::{WORLD, World};
+
+/// The boot loader leaves the manifest in a page of its own (TF-A, TOS_FW_CONFIG).
+const MANIFEST_BYTES: u64 = 4096;
+
+/// Says why the boot ends, and ends it. The normal world never starts.
+macro_rules! give_up {
+    ($($argument:tt)*) => {{
+        say!($($argument)*);
+        say!("the boot stops here");
+        park_core()
+    }};
+}
+
+/// Boots the first core.
+pub(crate) fn primary(manifest: u64, core: u64) {
+    // Until the manifest is read there is no console, so what fails before is only seen as silence.
+    let Ok(root) = mmu::activate() else { park_core() };
+    let features = Features::detect();
+    let Some(spmc_manifest) = read_manifest(manifest) else { park_core() };
+    let Some(index) = CoreIndex::new(core) else {
+        give_up!("core {core} is beyond the {MAX_CORES} there may be")
+    };
+    check_cpu(&features);
+    let Some(image) = Section::Image.range() else { give_up!("the image is not made of pages") };
+    say!(
+        "version {}, FF-A 1.2, image at {image}, {} bytes of it read-only",
+        env!("CARGO_PKG_VERSION"),
+        Section::Data.bounds().0 - image.start()
+    );
+    let own = AddressRange::new(spmc_manifest.load_address, spmc_manifest.binary_size);
+    if !own.is_ok_and(|own| own.contains(image)) {
+        say!("warning: the image ends behind the binary_size of the SPMC manifest");
+    }
+
+    el2_control::initialise(&features);
+    stage2::initialise(&features);
+    let world = WORLD.call_once(|| load_partitions(&spmc_manifest, image, features));
+    let Some(mut normal) = take_normal(index.get()) else { park_core() };
+    start_partitions(world, &spmc_manifest, index, &mut normal);
+    register_secondaries(root);
+    say!("ready");
+}
+
+/// Serves the normal world on the first core, for ever.
+pub(crate) fn serve(core: u64) -> ! {
+    let (Some(index), Some(world)) = (CoreIndex::new(core), WORLD.get()) else { park_core() };
+    let Some(mut normal) = take_normal(index.get()) else { park_core() };
+    run::serve(world, index, &mut normal)
+}
+
+/// Boots any later core: it starts its vCPU of each partition that has one for it.
+pub(crate) fn secondary(core: u64) -> ! {
+    let features = Features::detect();
+    let (Some(index), Some(world)) = (CoreIndex::new(core), WORLD.get()) else { park_core() };
+    if features != world.features {
+        give_up!("core {core} has other features than the first one");
+    }
+    let Some(mut normal) = take_normal(index.get()) else { park_core() };
+    el2_control::initialise(&features);
+    stage2::initialise(&features);
+    for (place, partition) in world.spmc.partitions().iter().enumerate() {
+        if partition.contexts() > 1 && index.get() < partition.contexts() {
+            let vcpu = VcpuRef { partition: place, vcpu: index.get() };
+            prepare(world, vcpu);
+            if run::start(world, index, &mut normal, vcpu) == Started::Failed && !partition.is_stopped() {
+                say!("{}: vCPU {} does not start", partition.name(), index.get());
+            }
+        }
+    }
+    run::serve(world, index, &mut normal)
+}
+
+/// Says that the CPU's EL2 registers are not laid out as spm needs them. The MMU is off and nothing is set up.
+pub(crate) fn refuse_fixed_e2h(manifest: u64) -> ! {
+    _ = manifest;
+    park_core()
+}
+
+fn check_cpu(features: &Features) {
+    if !features.sel2 {
+        give_up!("this CPU has no secure EL2");
+    }
+    if !features.gic {
+        give_up!("this CPU has no GICv3 system registers");
+    }
+    if features.needs_fgt && !features.fgt {
+        give_up!(
+            "EL3 keeps the fine-grained traps from spm, and this CPU has registers that only they close"
+        );
+    }
+}
+
+/// Maps the manifest's page, opens the console that it names, and returns what it says.
+fn read_manifest(address: u64) -> Option<SpmcManifest> {
+    let page = AddressRange::new(address, MANIFEST_BYTES).ok()?;
+    // SAFETY: EL3 passed the page for spm to read; nobody writes it.
+    let parsed = unsafe {
+        mmu::with_memory(page, |bytes| match total_size(bytes) {
+            Ok(_) => SpmcManifest::parse(bytes),
+            Err(error) => Err(error),
+        })
+    };
+    // What is wrong with the manifest cannot be told: the console stands in it.
+    let manifest = parsed.ok()?.ok()?;
+    if let Some(console) = manifest.console {
+        mmu::map(console, Use::Device).ok()?;
+        // SAFETY: the integrator gives spm this device; layout.rs keeps it from partitions; just mapped for good.
+        unsafe { console::open(console.start()) };
+    }
+    Some(manifest)
+}
+
+/// Loads what the manifest lists, in the order in which it is to start.
+fn load_partitions(manifest: &SpmcManifest, image: AddressRange, features: Features) -> World {
+    let cores = NonZeroU16::MIN.saturating_add(MAX_CORES as u16 - 1);
+    let Some(layout) = Layout::new(manifest, cores, &[image]) else {
+        give_up!("the reserved ranges do not fit");
+    };
+    let mut loader = Loader::new(layout, image, features);
+    for place in &manifest.partitions {
+        match loader.load(place) {
+            Ok(()) => {}
+            Err(reason) => {
+                say!("{}: refused: {reason}", place.name);
+                if place.essential {
+                    give_up!("{} is essential", place.name);
+                }
+            }
+        }
+    }
+    let loaded = loader.finish();
+    let memory = NormalMemory::new(manifest, &loaded.layouts);
+    World {
+        spmc: Spmc::new(manifest.spmc_id, loaded.partitions, memory),
+        stage2: loaded.stage2,
+        contexts: loaded.contexts,
+        features,
+    }
+}
+
+/// Runs the first vCPU of each partition until it waits for messages.
+fn start_partitions(world: &World, manifest: &SpmcManifest, core: CoreIndex, normal: &mut NormalContext) {
+    for (place, partition) in world.spmc.partitions().iter().enumerate() {
+        let index = partition.vcpu_for(core);
+        let vcpu = VcpuRef { partition: place, vcpu: index };
+        if let Some(stage2) = world.stage2.get(place) {
+            stage2.invalidate();
+        }
+        if index != 0 {
+            prepare(world, vcpu);
+        }
+        say!("{}: starts", partition.name());
+        if run::start(world, core, normal, vcpu) == Started::Failed {
+            let essential =
+                manifest.partitions.iter().any(|listed| listed.essential && listed.name == *partition.name());
+            if essential {
+                give_up!("{} is essential and did not start", partition.name());
+            }
+            say!("{}: did not start; going on without it", partition.name());
+        }
+    }
+}
+
+/// Prepares the first entry of a vCPU that is not its partition's first.
+fn prepare(world: &World, vcpu: VcpuRef) {
+    if let (Some(partition), Some(mut context)) =
+        (world.spmc.partitions().get(vcpu.partition), world.contexts.take(vcpu))
+    {
+        context.start_at(partition.entry_of(vcpu.vcpu));
+    }
+}
+
+fn register_secondaries(root: u64) {
+    let mut message = [0; 18];
+    answer(&mut message, [FuncId::SecondaryEpRegister64.into(), 0, 0, 0, 0, 0, 0, 0]);
+    message[1] = open_for_secondaries(root);
+    exchange_with_spmd(&mut message);
+    if message[0] != u64::from(u32::from(FuncId::Success32)) {
+        say!("warning: the SPMD takes no entry point for other cores ({:#x})", message[2]);
+    }
+}
+
+// Kept here so that the core's own state is found before anything else runs.
+const _: () = assert!(size_of::<Core>().is_multiple_of(16));

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Where the registers of vCPUs and of the normal world are kept while they do not run.
+
+use heapless::Vec;
+use spin::mutex::{SpinMutex, SpinMutexGuard};
+use spm_core::direct_message::VcpuRef;
+use spm_core::manifest::MAX_PARTITIONS;
+use spm_core::registers::MessageRegisters;
+
+use crate::arch::el1_context::{El1Context, SCTLR_EL1_RESET, SPSR_EL1_ENTRY};
+use crate::arch::fp_context::FpContext;
+use crate::arch::gic::PMR_SECURE_ONLY;
+use crate::arch::pac_keys::PacKeys;
+use crate::cores::MAX_CORES;
+
+/// Most vCPUs of all partitions together.
+pub(crate) const MAX_VCPUS: usize = 24;
+
+/// General registers of a vCPU. The layout is known to vectors.s.
+#[repr(C)]
+pub(crate) struct Registers {
+    /// x0–x17, which a call passes.
+    pub(crate) message: MessageRegisters,
+    /// x18–x30.
+    pub(crate) rest: [u64; 13],
+    /// Where it goes on.
+    pub(crate) elr: u64,
+    /// With which PSTATE.
+    pub(crate) spsr: u64,
+}
+
+impl Registers {
+    /// Returns x`number`, for an instruction that names it; x31 is zero.
+    pub(crate) fn get_mut(&mut self, number: usize) -> Option<&mut u64> {
+        let count = self.message.len();
+        if number < count { self.message.get_mut(number) } else { self.rest.get_mut(number - count) }
+    }
+}
+
+/// All registers of a vCPU.
+pub(crate) struct VcpuContext {
+    pub(crate) registers: Registers,
+    pub(crate) el1: El1Context,
+    pub(crate) vectors: FpContext,
+    pub(crate) keys: PacKeys,
+}
+
+impl VcpuContext {
+    const UNUSED: Self = Self {
+        registers: Registers { message: [0; 18], rest: [0; 13], elr: 0, spsr: 0 },
+        el1: El1Context::RESET,
+        vectors: FpContext::RESET,
+        keys: PacKeys::RESET,
+    };
+
+    /// Prepares the first entry, at `entry`.
+    pub(crate) fn start_at(&mut self, entry: u64) {
+        self.registers.elr = entry;
+        self.registers.spsr = SPSR_EL1_ENTRY;
+        self.el1.sctlr = SCTLR_EL1_RESET;
+        self.el1.pmr = PMR_SECURE_ONLY;
+    }
+}
+
+/// The normal world's registers on one core, as far as partitions share them.
+pub(crate) struct NormalContext {
+    /// x0–x17 of the call that is being served.
+    pub(crate) message: MessageRegisters,
+    pub(crate) el1: El1Context,
+    pub(crate) vectors: FpContext,
+    pub(crate) keys: PacKeys,
+    /// The partition whose stage 2 is selected on this core.
+    pub(crate) selected: Option<usize>,
+}
+
+impl NormalContext {
+    const UNUSED: Self = Self {
+        message: [0; 18],
+        el1: El1Context::RESET,
+        vectors: FpContext::RESET,
+        keys: PacKeys::RESET,
+        selected: None,
+    };
+}
+
+static VCPUS: [SpinMutex<VcpuContext>; MAX_VCPUS] =
+    [const { SpinMutex::new(VcpuContext::UNUSED) }; MAX_VCPUS];
+static NORMAL: [SpinMutex<NormalContext>; MAX_CORES] =
+    [const { SpinMutex::new(NormalContext::UNUSED) }; MAX_CORES];
+
+/// A vCPU's registers, held by the core that runs it.
+pub(crate) type HeldContext = SpinMutexGuard<'static, VcpuContext>;
+
+/// Which of them belong to which partition.
+pub(crate) struct ContextMap {
+    first: Vec<usize, MAX_PARTITIONS>,
+    used: usize,
+}
+
+impl ContextMap {
+    /// A map without partitions.
+    pub(crate) const fn new() -> Self {
+        Self { first: Vec::new(), used: 0 }
+    }
+
+    /// Returns how many vCPUs the next partition may have.
+    pub(crate) const fn room(&self) -> usize {
+        MAX_VCPUS - self.used
+    }
+
+    /// Gives the next partition of spm's list `vcpus` contexts. False if there are not as many.
+    #[must_use]
+    pub(crate) fn add(&mut self, vcpus: usize) -> bool {
+        if vcpus > self.room() || self.first.push(self.used).is_err() {
+            return false;
+        }
+        self.used += vcpus;
+        true
+    }
+
+    /// Takes the registers of a vCPU; none if another core has them, which cannot be while this core has the vCPU
+    /// claimed.
+    #[inline]
+    pub(crate) fn take(&self, vcpu: VcpuRef) -> Option<HeldContext> {
+        let first = self.first.get(vcpu.partition)?;
+        VCPUS.get(first + vcpu.vcpu)?.try_lock()
+    }
+}
+
+/// Takes the place for the normal world's registers on a core; none if the core has taken it already.
+pub(crate) fn take_normal(core: usize) -> Option<SpinMutexGuard<'static, NormalContext>> {
+    NORMAL.get(core)?.try_lock()
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Per-core state. A core finds its own by TPIDR_EL2, which TF-A exchanges with the normal world's.
+#![expect(unsafe_code, reason = "TPIDR_EL2 is a pointer")]
+
+use core::sync::atomic::{AtomicBool, AtomicU64};
+
+use spm_core::partition::CoreIndex;
+
+use crate::arch::sysreg::TPIDR_EL2;
+
+/// Most cores that spm runs on; the linker script has their stacks.
+pub(crate) const MAX_CORES: usize = spm_core::partition::MAX_CORES;
+/// Size of a core's stack in bytes, as in the linker script.
+pub(crate) const STACK_BYTES: usize = 0x4000;
+/// Size of the first core's stack while it boots, in bytes, as in the linker script.
+pub(crate) const BOOT_STACK_BYTES: usize = 0x18000;
+/// Unmapped bytes below each stack, as in the linker script.
+pub(crate) const STACK_GUARD_BYTES: usize = 0x1000;
+
+/// What belongs to one core. Other cores do not look at it.
+#[repr(C, align(64))]
+pub(crate) struct Core {
+    /// End of the stack on which exceptions of spm itself are handled. entry.s sets it, vectors.s uses it.
+    pub(crate) emergency_stack: AtomicU64,
+    /// A probe is under way (arch/probe.rs).
+    pub(crate) probing: AtomicBool,
+    /// It ended in an exception.
+    pub(crate) probe_hit: AtomicBool,
+}
+
+#[expect(clippy::declare_interior_mutable_const, reason = "initial value of an array's elements")]
+const NEW: Core = Core {
+    emergency_stack: AtomicU64::new(0),
+    probing: AtomicBool::new(false),
+    probe_hit: AtomicBool::new(false),
+};
+
+// SAFETY: the symbol is defined once; entry.s computes addresses in it by MAX_CORES and the size of a Core.
+#[unsafe(no_mangle)]
+static CORES: [Core; MAX_CORES] = [NEW; MAX_CORES];
+
+impl Core {
+    /// Returns the state of the core that asks.
+    pub(crate) fn current() -> &'static Self {
+        let address = TPIDR_EL2::read();
+        let pointer: *const Self = core::ptr::with_exposed_provenance(address as usize);
+        // SAFETY: entry.s put the address of this core's element of CORES there, before any Rust ran on this core, and
+        // nothing else writes the register. Its fields are atomic.
+        unsafe { &*pointer }
+    }
+
+    /// Returns its number.
+    pub(crate) fn index(&self) -> Option<CoreIndex> {
+        let offset = (&raw const *self).addr() - CORES.as_ptr().addr();
+        CoreIndex::new((offset / size_of::<Self>()) as u64)
+    }
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From a package in memory to a partition that can be entered.
+#![expect(unsafe_code, reason = "reads and writes the memory of partitions")]
+
+use core::fmt;
+
+use heapless::Vec;
+use spm_core::boot_info::{self, BootInfoError, ManifestLocation};
+use spm_core::direct_message::VcpuRef;
+use spm_core::hardware::MapFailed;
+use spm_core::manifest::layout::{Layout, LayoutError, Owner, PartitionLayout};
+use spm_core::manifest::spmc::SpmcPartition;
+use spm_core::manifest::{AddressRange, MAX_PARTITIONS, ManifestError, PartitionManifest};
+use spm_core::package::{Package, PackageError};
+use spm_core::partition::Partition;
+use spm_core::spmc::Partitions;
+
+use crate::arch::cache::clean_and_invalidate;
+use crate::arch::features::Features;
+use crate::console::say;
+use crate::contexts::ContextMap;
+use crate::mmu;
+use crate::stage2::Stage2;
+
+/// Why a partition is refused.
+pub(crate) enum Refusal {
+    Package(PackageError),
+    Manifest(ManifestError),
+    Layout(LayoutError),
+    BootInformation(BootInfoError),
+    /// No room for translation tables.
+    Tables,
+    /// No room for this many vCPUs.
+    Vcpus(usize),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Package(error) => error.fmt(f),
+            Self::Manifest(error) => error.fmt(f),
+            Self::Layout(error) => error.fmt(f),
+            Self::BootInformation(error) => error.fmt(f),
+            Self::Tables => f.write_str("its memory cannot be mapped"),
+            Self::Vcpus(room) => write!(f, "there is room for {room} more vCPUs only"),
+        }
+    }
+}
+
+impl From<MapFailed> for Refusal {
+    fn from(_: MapFailed) -> Self {
+        Self::Tables
+    }
+}
+
+/// What was loaded. Places of the lists correspond.
+pub(crate) struct Loaded {
+    pub(crate) partitions: Partitions,
+    pub(crate) layouts: Vec<PartitionLayout, MAX_PARTITIONS>,
+    pub(crate) stage2: Vec<Stage2, MAX_PARTITIONS>,
+    pub(crate) contexts: ContextMap,
+}
+
+/// Loads partitions one by one.
+pub(crate) struct Loader<'a> {
+    layout: Layout<'a>,
+    image: AddressRange,
+    features: Features,
+    loaded: Loaded,
+}
+
+impl<'a> Loader<'a> {
+    /// Begins with nothing loaded.
+    pub(crate) fn new(layout: Layout<'a>, image: AddressRange, features: Features) -> Self {
+        let loaded = Loaded {
+            partitions: Vec::new(),
+            layouts: Vec::new(),
+            stage2: Vec::new(),
+            contexts: ContextMap::new(),
+        };
+        Self { layout, image, features, loaded }
+    }
+
+    /// Returns all that was loaded.
+    pub(crate) fn finish(self) -> Loaded {
+        self.loaded
+    }
+
+    /// Loads the partition at `place`.
+    pub(crate) fn load(&mut self, place: &SpmcPartition) -> Result<(), Refusal> {
+        if place.memory.overlaps(self.image) {
+            let (memory, other, owner) = (place.memory, self.image, Owner::Spm);
+            return Err(Refusal::Layout(LayoutError::MemoryTaken { memory, other, owner }));
+        }
+        // SAFETY: no partition runs yet, and spm itself is not there. Nothing is written before `admit` has found that
+        // the memory is nobody else's.
+        let (manifest, package) = unsafe { mmu::with_memory(place.memory, |memory| read(memory)) }??;
+        let layout = self.layout.admit(place, &manifest, &package).map_err(Refusal::Layout)?.clone();
+        let room = self.loaded.contexts.room();
+        let contexts = usize::from(manifest.contexts.get());
+        let number = self.loaded.partitions.len();
+        let vmid = u8::try_from(number + 1).map_err(|_| Refusal::Tables)?;
+        if contexts > room {
+            return Err(Refusal::Vcpus(room));
+        }
+        let stage2 = Stage2::new(&layout, vmid, &self.features)?;
+        // SAFETY: as above, and now it is known to be nobody else's.
+        unsafe {
+            mmu::with_memory(place.memory, |memory| {
+                write_boot_information(memory, &layout, &manifest, &package)
+            })
+        }?
+        .map_err(Refusal::BootInformation)?;
+        if !self.loaded.contexts.add(contexts) {
+            return Err(Refusal::Vcpus(room));
+        }
+        if let Some(mut context) = self.loaded.contexts.take(VcpuRef { partition: number, vcpu: 0 }) {
+            context.start_at(layout.entry);
+            if let Some(register) = manifest.boot_register
+                && let Some(value) = context.registers.get_mut(usize::from(register))
+            {
+                *value = layout.memory.start();
+            }
+        }
+        say!(
+            "{}: id {:#06x}, {contexts} vCPU(s), memory {}, {} other region(s)",
+            place.name,
+            layout.id,
+            layout.memory,
+            layout.memory_regions.len() + layout.device_regions.len()
+        );
+        let partition = Partition::new(&manifest, &layout, place.name.clone());
+        // The lists have room for all that the SPMC manifest's type can list.
+        _ = self.loaded.partitions.push(partition);
+        _ = self.loaded.layouts.push(layout);
+        _ = self.loaded.stage2.push(stage2);
+        Ok(())
+    }
+}
+
+fn read(memory: &mut [u8]) -> Result<(PartitionManifest, Package), Refusal> {
+    let package = Package::parse(memory).map_err(Refusal::Package)?;
+    let blob = memory.get(package.manifest()).ok_or(Refusal::Package(PackageError::Truncated))?;
+    let manifest = PartitionManifest::parse(blob).map_err(Refusal::Manifest)?;
+    Ok((manifest, package))
+}
+
+/// Writes the boot information over the package's header, and makes all that spm touched visible to a partition that
+/// runs with its caches off.
+fn write_boot_information(
+    memory: &mut [u8],
+    layout: &PartitionLayout,
+    manifest: &PartitionManifest,
+    package: &Package,
+) -> Result<(), BootInfoError> {
+    let blob = package.manifest();
+    let location = match (u32::try_from(blob.start), u32::try_from(blob.len())) {
+        (Ok(offset), Ok(size)) if manifest.wants_manifest => Some(ManifestLocation { offset, size }),
+        _ => None,
+    };
+    boot_info::write(memory, layout.memory.start(), location)?;
+    if let Some(touched) = memory.get(..blob.end) {
+        clean_and_invalidate(touched);
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! spm's own translation, EL2 stage 1: every address maps to itself, nothing is writable and executable, below each
+//! stack one page is missing, and what is needed only for a while is mapped only for that while.
+//!
+//! The exception to the first rule are callers' receive buffers, which appear in a window of fixed addresses.
+#![expect(unsafe_code, reason = "makes memory accessible and inaccessible")]
+
+use core::ptr::{NonNull, with_exposed_provenance_mut};
+
+use aarch64_paging::descriptor::{El23Attributes, PhysicalAddress};
+use aarch64_paging::paging::{Constraints, El2, MemoryRegion};
+use aarch64_paging::{MapError, Mapping};
+use spin::mutex::SpinMutex;
+use spm_core::hardware::MapFailed;
+use spm_core::mailbox::{MAX_BUFFER_PAGES, MailboxOwner};
+use spm_core::manifest::{AddressRange, MAX_PARTITIONS};
+use spm_core::table_budget::tables_for;
+
+use crate::arch::entry::{Section, switch_tables};
+use crate::tables::{Pool, available};
+
+/// Level 0 and 48-bit addresses, as entry.s sets TCR_EL2.
+const ROOT_LEVEL: usize = 0;
+const PAGE_BYTES: u64 = 4096;
+
+/// The window for receive buffers: the last 2 MiB of the 48-bit space, where no machine has memory.
+const WINDOW: u64 = (1 << 48) - (1 << 21);
+/// Each owner's part of it.
+const SLOT_BYTES: u64 = MAX_BUFFER_PAGES as u64 * PAGE_BYTES;
+const _: () = assert!((MAX_PARTITIONS as u64 + 1) * SLOT_BYTES <= 1 << 21, "the window is one table");
+
+static TABLES: SpinMutex<Option<Mapping<Pool, El2>>> = SpinMutex::new(None);
+
+/// What memory is for.
+#[derive(Clone, Copy)]
+pub(crate) enum Use {
+    /// Instructions.
+    Code,
+    /// Constants, or somebody else's memory that is only read.
+    ReadOnly,
+    /// Variables.
+    ReadWrite,
+    /// Device registers.
+    Device,
+    /// Memory of the normal world.
+    NormalWorld,
+}
+
+impl Use {
+    fn attributes(self) -> El23Attributes {
+        type A = El23Attributes;
+        // Bit 6 is reserved as one in this regime. Attribute indices are MAIR_EL2's in entry.s.
+        let memory = A::VALID | A::ACCESSED | A::USER_RES1 | A::INNER_SHAREABLE | A::ATTRIBUTE_INDEX_0;
+        match self {
+            Self::Code => memory | A::READ_ONLY,
+            Self::ReadOnly => memory | A::READ_ONLY | A::XN,
+            Self::ReadWrite => memory | A::XN,
+            Self::Device => A::VALID | A::ACCESSED | A::USER_RES1 | A::ATTRIBUTE_INDEX_2 | A::XN,
+            Self::NormalWorld => memory | A::XN | A::NS,
+        }
+    }
+}
+
+fn region(start: u64, bytes: u64) -> MemoryRegion {
+    // usize is 64 bits wide here.
+    MemoryRegion::new(start as usize, (start + bytes) as usize)
+}
+
+/// Maps `range` at the address `at`. Nothing may be mapped there.
+fn map_at(tables: &mut Mapping<Pool, El2>, at: u64, range: AddressRange, what: Use) -> Result<(), MapFailed> {
+    let place = AddressRange::new(at, range.size()).map_err(|_| MapFailed)?;
+    if available() < tables_for(place) {
+        return Err(MapFailed);
+    }
+    let output = PhysicalAddress(range.start() as usize);
+    tables
+        .map_range(&region(at, range.size()), output, what.attributes(), Constraints::NO_CONTIGUOUS_HINT)
+        .map_err(|_: MapError| MapFailed)
+}
+
+fn unmap(tables: &mut Mapping<Pool, El2>, at: u64, bytes: u64) {
+    // An unmapping of what was mapped by itself needs no table and splits no block: it cannot fail.
+    _ = tables.map_range(
+        &region(at, bytes),
+        PhysicalAddress(at as usize),
+        El23Attributes::empty(),
+        Constraints::empty(),
+    );
+}
+
+/// Replaces entry.s's tables by ones that map the image alone, and returns their root for the other cores.
+pub(crate) fn activate() -> Result<u64, MapFailed> {
+    let mut tables = Mapping::new(Pool, ROOT_LEVEL, El2);
+    for (section, what) in
+        [(Section::Text, Use::Code), (Section::Rodata, Use::ReadOnly), (Section::Data, Use::ReadWrite)]
+    {
+        let range = section.range().ok_or(MapFailed)?;
+        map_at(&mut tables, range.start(), range, what)?;
+    }
+    for (lowest, end) in Section::stacks() {
+        let stack = AddressRange::new(lowest, end - lowest).map_err(|_| MapFailed)?;
+        map_at(&mut tables, lowest, stack, Use::ReadWrite)?;
+    }
+    let root = tables.root_address().0 as u64;
+    // SAFETY: the tables map all of the image and this core's stack to the same addresses, with the access that each
+    // section needs; entry.s's tables mapped nothing else.
+    unsafe { switch_tables(root) };
+    tables.mark_active();
+    *TABLES.lock() = Some(tables);
+    Ok(root)
+}
+
+/// Maps `range` to itself for good.
+pub(crate) fn map(range: AddressRange, what: Use) -> Result<(), MapFailed> {
+    let mut tables = TABLES.lock();
+    map_at(tables.as_mut().ok_or(MapFailed)?, range.start(), range, what)
+}
+
+/// Lets `work` use the memory of `range`, which is mapped only meanwhile.
+///
+/// # Safety
+/// Nothing else may use this memory meanwhile: no part of spm, no partition, no device.
+pub(crate) unsafe fn with_memory<R>(
+    range: AddressRange,
+    work: impl FnOnce(&mut [u8]) -> R,
+) -> Result<R, MapFailed> {
+    map(range, Use::ReadWrite)?;
+    let start: *mut u8 = with_exposed_provenance_mut(range.start() as usize);
+    // SAFETY: just mapped, readable and writable; by this function's contract it is nobody else's. Bytes have no invalid
+    // values. A range does not wrap, and no machine has half the address space of memory.
+    let bytes = unsafe { core::slice::from_raw_parts_mut(start, range.size() as usize) };
+    let result = work(bytes);
+    if let Some(tables) = TABLES.lock().as_mut() {
+        unmap(tables, range.start(), range.size());
+    }
+    Ok(result)
+}
+
+/// Returns where the window shows the receive buffer of `owner`.
+fn slot(owner: MailboxOwner) -> u64 {
+    let index = match owner {
+        MailboxOwner::NormalWorld => 0,
+        MailboxOwner::Partition(place) => place + 1,
+    };
+    WINDOW + index as u64 * SLOT_BYTES
+}
+
+/// Maps the receive buffer of `owner`, which mailbox.rs checked to be the owner's own.
+pub(crate) fn map_buffer(owner: MailboxOwner, buffer: AddressRange) -> Result<(), MapFailed> {
+    let what = match owner {
+        MailboxOwner::NormalWorld => Use::NormalWorld,
+        MailboxOwner::Partition(_) => Use::ReadWrite,
+    };
+    if buffer.size() > SLOT_BYTES {
+        return Err(MapFailed);
+    }
+    let mut tables = TABLES.lock();
+    map_at(tables.as_mut().ok_or(MapFailed)?, slot(owner), buffer, what)
+}
+
+/// Unmaps it.
+pub(crate) fn unmap_buffer(owner: MailboxOwner) {
+    if let Some(tables) = TABLES.lock().as_mut() {
+        unmap(tables, slot(owner), SLOT_BYTES);
+    }
+}
+
+/// Writes into the mapped receive buffer of `owner`. What lies beyond the slot is dropped.
+pub(crate) fn write_buffer(owner: MailboxOwner, offset: usize, bytes: &[u8]) {
+    let start: *mut u8 = with_exposed_provenance_mut(slot(owner) as usize);
+    for (index, &byte) in bytes.iter().enumerate() {
+        let at = offset.saturating_add(index);
+        if at >= SLOT_BYTES as usize {
+            return;
+        }
+        if let Some(target) = NonNull::new(start.wrapping_add(at)) {
+            // SAFETY: mailbox.rs calls this only between map and unmap and within the buffer, which is mapped writable.
+            // The owner may access it at the same time: the access is volatile, and nothing is read back.
+            unsafe { target.write_volatile(byte) };
+        }
+    }
+}
