@@ -28,7 +28,7 @@ pub use errors::Statistics;
 pub use hardware::{Hardware, PoolMapping};
 pub use identification::Unsupported;
 pub use invalidated::Invalidated;
-pub use reset::BringUpError;
+pub use reset::{BringUpError, LEAVES_OPEN};
 
 use crate::table::{Geometry, LeafSize};
 use ffa_abi::{FaultKind, Iova, PhysAddr, StreamId};
@@ -164,6 +164,40 @@ pub trait Smmu: Sync {
     /// # Errors
     /// As [`set_streams`](Self::set_streams).
     fn check_errors(&self) -> Result<(), SmmuError>;
+}
+
+impl<T: Smmu> Smmu for &T {
+    fn features(&self) -> SmmuFeatures {
+        (**self).features()
+    }
+
+    #[inline]
+    fn set_streams(&self, first: StreamId, count: u16, config: &StreamConfig) -> Result<(), SmmuError> {
+        (**self).set_streams(first, count, config)
+    }
+
+    #[inline]
+    fn publish(&self) {
+        (**self).publish();
+    }
+
+    #[inline]
+    fn invalidate_range(&self, vmid: Vmid, range: &TlbRange) -> Result<(), SmmuError> {
+        (**self).invalidate_range(vmid, range)
+    }
+
+    #[inline]
+    fn invalidate_vmid(&self, vmid: Vmid) -> Result<(), SmmuError> {
+        (**self).invalidate_vmid(vmid)
+    }
+
+    fn poll_events(&self, budget: usize, sink: &mut dyn FnMut(Event)) -> Polled {
+        (**self).poll_events(budget, sink)
+    }
+
+    fn check_errors(&self) -> Result<(), SmmuError> {
+        (**self).check_errors()
+    }
 }
 
 #[cfg(test)]

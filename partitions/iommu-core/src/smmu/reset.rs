@@ -32,7 +32,7 @@ use tock_registers::RegisterLongName;
 use tock_registers::fields::FieldValue;
 
 /// Leaves all DMA open, to show that the demo notices. Never in an image that is to protect anything.
-const LEAVE_OPEN: bool = cfg!(feature = "broken-smmu-bypass");
+pub const LEAVES_OPEN: bool = cfg!(feature = "broken-smmu-bypass");
 
 /// Why an SMMU could not be locked down. Where its GBPA took the first write, all DMA behind it aborts nevertheless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -203,7 +203,7 @@ impl<'p, H: Hardware> SmmuV3<'p, H> {
         control(CR0::CMDQEN::SET + checked)?;
         forget_everything(&mut self.commands.lock(), hardware, self.capabilities.hyp)?;
         control(CR0::CMDQEN::SET + CR0::EVENTQEN::SET + checked)?;
-        if LEAVE_OPEN {
+        if LEAVES_OPEN {
             return Ok(gate::set_abort(hardware, false)?);
         }
         let all = CR0::CMDQEN::SET + CR0::EVENTQEN::SET + checked + CR0::SMMUEN::SET;

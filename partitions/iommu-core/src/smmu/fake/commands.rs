@@ -107,6 +107,12 @@ impl State {
         }
     }
 
+    /// Reports an illegal command at some place of the queue.
+    pub(crate) fn report_illegal_at(&mut self, index: u64) {
+        self.registers.cmdq_cons = index;
+        self.stop(ILLEGAL);
+    }
+
     /// Overwrites what stands in the queue at the consumer, as somebody else with access to it could.
     pub(crate) fn tamper_with_next_command(&mut self, command: [u64; 2]) {
         let (base, entries) = self.command_ring();

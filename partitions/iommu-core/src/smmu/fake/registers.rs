@@ -108,6 +108,11 @@ impl State {
         self.registers.strtab_cfg = strtab_cfg;
     }
 
+    /// Has DMA pass while translation is off, as somebody else with access to the frame could.
+    pub(crate) fn tamper_with_gate(&mut self) {
+        self.registers.gbpa = Slow::new(0x1000);
+    }
+
     /// Has an access to a queue aborted, or another global error.
     pub(crate) fn raise(&mut self, errors: u64) {
         let active = self.registers.gerror ^ self.registers.gerrorn;

@@ -116,6 +116,8 @@ fn after_an_aborted_access_no_record_is_believed() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// Whatever the producer index says, a look ends, and the queue works afterwards.
     #[test]
     fn an_impossible_index_is_survived(
