@@ -6,10 +6,11 @@
 
 use super::{DeviceTree, IMAGE_OFFSET, dts::Writer};
 use crate::{
-    error::{Error, Reason, Result},
+    error::{Reason, Result},
     platform::{Partition, Platform},
     policy::Blob,
 };
+use core::slice;
 use iommu_core::policy::Range;
 
 const PAGE_SIZE: u64 = 4096;
@@ -36,7 +37,13 @@ impl Platform {
     /// [`Reason::TooLarge`] above what fits a page of boot information, and what `dtc` says.
     pub fn sp_manifest(&self, partition: &Partition) -> Result<DeviceTree> {
         let policy = if partition.iommu_service { Some(Blob::encode(&self.policy)?) } else { None };
-        let pages = self.pages()?;
+        let pool = Region::new(partition, "pool", &self.policy.pool)?;
+        let frames = self
+            .devices
+            .smmus
+            .iter()
+            .map(|smmu| Region::new(partition, &smmu.name, &smmu.frame))
+            .collect::<Result<Vec<_>>>()?;
         let image_offset =
             u32::try_from(IMAGE_OFFSET).map_err(|_| partition.error(Reason::High(partition.memory)))?;
         let comment = format!("SP manifest of {} on {}.", partition.name, self.model);
@@ -71,57 +78,41 @@ impl Platform {
                 node.flag("ffa_manifest");
             });
             if partition.iommu_service {
-                iommu_regions(root, &pages);
+                regions(root, "memory-regions", slice::from_ref(&pool), READ | WRITE | NON_SECURE);
+                regions(root, "device-regions", &frames, READ | WRITE);
             }
         });
         DeviceTree::compile(&format!("{}-manifest", partition.name), text, LIMIT)
     }
-
-    /// Counts the pages of what the iommu service is given.
-    fn pages(&self) -> Result<Vec<Region>> {
-        let pool = ("memory", "pool".to_owned(), self.policy.pool);
-        let frames = self.devices.smmus.iter().map(|smmu| ("device", smmu.name.clone(), smmu.frame));
-        core::iter::once(pool)
-            .chain(frames)
-            .map(|(kind, name, range)| {
-                let pages = u32::try_from(range.size / PAGE_SIZE).map_err(|_| {
-                    Error::file(&self.name, Reason::TooLarge(name.clone(), range.size, u64::from(u32::MAX)))
-                })?;
-                Ok(Region { device: kind == "device", name, range, pages })
-            })
-            .collect()
-    }
 }
 
 /// One region that the iommu service is given.
-struct Region {
-    device: bool,
-    name: String,
-    range: Range,
+struct Region<'a> {
+    name: &'a str,
+    base: u64,
     pages: u32,
 }
 
-fn iommu_regions(root: &mut Writer, regions: &[Region]) {
-    root.node("memory-regions", |list| {
-        list.string("compatible", "arm,ffa-manifest-memory-regions");
-        for region in regions.iter().filter(|region| !region.device) {
-            region_node(list, region, READ | WRITE | NON_SECURE);
-        }
-    });
-    root.node("device-regions", |list| {
-        list.string("compatible", "arm,ffa-manifest-device-regions");
-        for region in regions.iter().filter(|region| region.device) {
-            region_node(list, region, READ | WRITE);
-        }
-    });
+impl<'a> Region<'a> {
+    fn new(partition: &Partition, name: &'a str, range: &Range) -> Result<Self> {
+        let pages = u32::try_from(range.size / PAGE_SIZE).map_err(|_| {
+            partition.error(Reason::TooLarge(name.to_owned(), range.size, u64::from(u32::MAX) * PAGE_SIZE))
+        })?;
+        Ok(Self { name, base: range.base, pages })
+    }
 }
 
-fn region_node(list: &mut Writer, region: &Region, attributes: u32) {
-    list.node(&region.name, |node| {
-        node.string("description", &region.name);
-        node.wide("base-address", region.range.base);
-        node.cells("pages-count", &[region.pages]);
-        node.cells("attributes", &[attributes]);
+fn regions(root: &mut Writer, kind: &str, regions: &[Region<'_>], attributes: u32) {
+    root.node(kind, |list| {
+        list.string("compatible", &format!("arm,ffa-manifest-{kind}"));
+        for region in regions {
+            list.node(region.name, |node| {
+                node.string("description", region.name);
+                node.wide("base-address", region.base);
+                node.cells("pages-count", &[region.pages]);
+                node.cells("attributes", &[attributes]);
+            });
+        }
     });
 }
 
