@@ -118,7 +118,7 @@ fn limit(world: &mut World) -> Outcome {
     refused("one more", end, Status::NoMemory)?;
     ensure!(count > 0 && count <= usize::from(limits.domains), "{count} domains, limit {}", limits.domains);
     let refused_smmu = world.iommu.alloc(SmmuIndex(world.smmu().0 + 1));
-    refused("an SMMU that is not there", refused_smmu, Status::Denied)?;
+    refused("an SMMU that is not there", refused_smmu, Status::InvalidParameters)?;
     let (page, iova) = (world.page(0), world.iova(0x1_e000));
     let domain = world.attached_domain()?;
     world.map(domain, iova, &page, READ_WRITE)?;
