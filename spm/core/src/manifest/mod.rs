@@ -12,6 +12,8 @@ pub mod partition;
 pub mod range;
 pub mod region;
 pub mod spmc;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use core::fmt;
 

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Blobs made to break the parser: whatever the bytes, there is an answer, and what is accepted holds together.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::{Tree, partition_tree, spmc_tree};
+use crate::manifest::{BlobFault, MAX_DTB_BYTES, ManifestError, PartitionManifest, Reason, SpmcManifest};
+
+/// Parses as both kinds, and checks what the types do not enforce by themselves.
+fn parse_both(bytes: &[u8]) {
+    if let Ok(manifest) = SpmcManifest::parse(bytes) {
+        for (number, one) in manifest.memory.iter().enumerate() {
+            assert!(manifest.memory.iter().skip(number + 1).all(|other| !one.range.overlaps(other.range)));
+        }
+        assert!(manifest.spmc_id >= 0x8000);
+    }
+    if let Ok(manifest) = PartitionManifest::parse(bytes) {
+        assert!(!manifest.services.is_empty() && manifest.entry_offset % 4 == 0);
+        for region in manifest.memory_regions.iter().chain(&manifest.device_regions) {
+            assert!(region.range(0).is_ok(), "{region:?}");
+        }
+    }
+}
+
+/// One change of some bytes.
+#[derive(Clone, Debug)]
+enum Change {
+    Byte(Index, u8),
+    Word(Index, u32),
+    Cut(Index),
+    Swap(Index, Index),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    // Words that mean something: tokens, small lengths, extremes.
+    let word = prop_oneof![0u32..16, Just(u32::MAX), Just(0x8000_0000), Just(0x7fff_ffff), any::<u32>()];
+    prop_oneof![
+        3 => (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Change::Byte(at, byte)),
+        5 => (any::<Index>(), word).prop_map(|(at, word)| Change::Word(at, word)),
+        1 => any::<Index>().prop_map(Change::Cut),
+        1 => (any::<Index>(), any::<Index>()).prop_map(|(one, other)| Change::Swap(one, other)),
+    ]
+}
+
+fn apply(blob: &mut Vec<u8>, change: &Change) {
+    if blob.len() < 8 {
+        return;
+    }
+    let words = blob.len() / 4;
+    match change {
+        Change::Byte(at, byte) => {
+            let at = at.index(blob.len());
+            blob[at] = *byte;
+        }
+        Change::Word(at, word) => {
+            let at = at.index(words) * 4;
+            blob[at..at + 4].copy_from_slice(&word.to_be_bytes());
+        }
+        Change::Cut(at) => {
+            let length = 8 + at.index(blob.len() - 7);
+            blob.truncate(length.min(blob.len()));
+            let total = u32::try_from(blob.len()).unwrap();
+            blob[4..8].copy_from_slice(&total.to_be_bytes());
+        }
+        Change::Swap(one, other) => {
+            let (one, other) = (one.index(words) * 4, other.index(words) * 4);
+            for byte in 0..4 {
+                blob.swap(one + byte, other + byte);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn changed_blobs_are_answered(spmc in any::<bool>(), changes in vec(change(), 1..6)) {
+        let mut blob = if spmc { spmc_tree() } else { partition_tree() }.blob();
+        for change in &changes {
+            apply(&mut blob, change);
+        }
+        parse_both(&blob);
+    }
+
+    #[test]
+    fn any_bytes_behind_a_sound_header_are_answered(structure in vec(prop_oneof![0u32..10, any::<u32>()], 0..64)) {
+        let mut blob = Tree::node("").blob();
+        let added: Vec<u8> = structure.iter().flat_map(|word| word.to_be_bytes()).collect();
+        // Header and reservations stay; offsets and sizes are made to match.
+        blob.truncate(56);
+        blob.extend(&added);
+        let sizes = [(4, blob.len()), (12, blob.len()), (32, 0), (36, added.len())];
+        for (at, value) in sizes {
+            blob[at..at + 4].copy_from_slice(&u32::try_from(value).unwrap().to_be_bytes());
+        }
+        parse_both(&blob);
+    }
+
+    #[test]
+    fn any_bytes_are_answered(bytes in vec(any::<u8>(), 0..128)) {
+        parse_both(&bytes);
+    }
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    for tree in [spmc_tree(), partition_tree()] {
+        let blob = tree.blob();
+        for length in 0..blob.len() {
+            assert!(SpmcManifest::parse(&blob[..length]).is_err());
+            let mut shortened = blob[..length].to_vec();
+            if length >= 8 {
+                shortened[4..8].copy_from_slice(&u32::try_from(length).unwrap().to_be_bytes());
+            }
+            assert!(
+                SpmcManifest::parse(&shortened).is_err() && PartitionManifest::parse(&shortened).is_err()
+            );
+        }
+    }
+}
+
+#[test]
+fn size_and_depth_are_bounded() {
+    let blob = |bytes: usize| partition_tree().with("vendor,fill", vec![0; bytes]).blob();
+    let fitting = (MAX_DTB_BYTES - blob(0).len()) / 4 * 4;
+    assert!(PartitionManifest::parse(&blob(fitting)).is_ok());
+    let large = blob(fitting + 4);
+    let size = u32::try_from(large.len()).unwrap();
+    assert_eq!(PartitionManifest::parse(&large), Err(ManifestError::Blob(BlobFault::TooLarge(size))));
+    // As deep as the size allows; the parser does not recurse.
+    let deep = (0..1000).fold(Tree::node("n"), |inner, _| Tree::node("n").child(inner));
+    let tree = partition_tree().child(Tree::node("vendor,deep").child(deep));
+    assert!(PartitionManifest::parse(&tree.blob()).is_ok());
+    let many = (0..65).fold(partition_tree(), |tree, number| tree.with(&format!("vendor,{number}"), vec![]));
+    let refused = PartitionManifest::parse(&many.blob());
+    assert_eq!(refused, Err(ManifestError::node("/", Reason::TooMany(64))));
+}
