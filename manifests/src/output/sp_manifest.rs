@@ -79,7 +79,7 @@ impl Platform {
             });
             if partition.iommu_service {
                 regions(root, "memory-regions", slice::from_ref(&pool), READ | WRITE | NON_SECURE);
-                regions(root, "device-regions", &frames, READ | WRITE);
+                regions(root, "device-regions", &frames, READ | WRITE | NON_SECURE);
             }
         });
         DeviceTree::compile(&format!("{}-manifest", partition.name), text, LIMIT)

@@ -67,8 +67,9 @@ impl Platform {
         let kinds = [
             ("memory", vec![self.memory.secure_ram]),
             ("ns-memory", vec![self.memory.normal_ram]),
-            // What partitions may be given of devices, and no more. Secure accesses reach it like any other's.
-            ("device-memory", frames),
+            // What partitions may be given of devices, and no more. The service drives an SMMU through its
+            // non-secure programming interface, as the normal world would.
+            ("ns-device-memory", frames),
         ];
         for (number, (kind, ranges)) in kinds.iter().enumerate() {
             root.node(&format!("memory@{number}"), |node| {

@@ -90,7 +90,7 @@ impl Platform {
         let partitions = partition::read(root.child("partitions")?, &memory)?;
         let devices = Devices::read(root.child("devices")?)?;
         layout::check(root, &memory, &partitions)?;
-        let policy = policy::compile(tree, &memory, &devices, &partitions)?;
+        let policy = policy::compile(tree, &memory, &devices)?;
         let roles = Roles::read(tree, root.child("scenarios")?, &policy)?;
         Ok(Self {
             name: name.to_owned(),

@@ -14,18 +14,13 @@ pub(crate) use device::device_at;
 
 use crate::{
     error::{Reason, Result},
-    platform::{Devices, Memory, Partition},
+    platform::{Devices, Memory},
     source::{Node, Tree},
 };
 use iommu_core::policy::{FORMAT_VERSION, MAX_DEVICES, MAX_SMMUS, MAX_UNPROTECTED, Name, Policy, Smmu};
 
 /// Turns `/policy` into a policy and checks it.
-pub(crate) fn compile(
-    tree: &Tree,
-    memory: &Memory,
-    devices: &Devices,
-    _partitions: &[Partition],
-) -> Result<Policy> {
+pub(crate) fn compile(tree: &Tree, memory: &Memory, devices: &Devices) -> Result<Policy> {
     let node = tree.root().child("policy")?;
     node.only(&["guard", "hyp", "managed", "pool", "unprotected-masters"], Some(&["devices"]))?;
     let pool = managed::pool(tree, node, memory)?;

@@ -50,6 +50,7 @@ fn spm_admits_every_partition() {
         assert_eq!((pool.access, pool.security), (Access::ReadWrite, Security::NonSecure));
         let [frame] = iommu.device_regions.as_slice() else { panic!("{iommu:?}") };
         assert_eq!(frame.range, addresses(platform.policy.smmus[0].frame));
+        assert_eq!((frame.access, frame.security), (Access::ReadWrite, Security::NonSecure));
         assert!(test.memory_regions.is_empty() && test.device_regions.is_empty());
     }
 }
