@@ -14,6 +14,11 @@ use anyhow::Result;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// How spm ends its last line when it lets no core go on; there is no end of the machine to wait for after it.
+const SPM_STOPPED: &str = "stops here";
+/// How long a stopped machine is watched on: what is not stopped would have spoken by then.
+const AFTER_STOP: Duration = Duration::from_secs(2);
+
 /// How a machine is started.
 #[derive(Debug, Clone)]
 pub(crate) struct Boot<'a> {
@@ -58,14 +63,20 @@ impl Boot<'_> {
         let dir = workspace.run_dir(&format!("{name}-{}", self.machine))?;
         let command = machine::command(self, &dir);
         let mut transcript = Transcript::default();
+        let mut stopped = false;
         let ended = watch::watch(command, &dir, self.machine, self.limit, &mut |console, text| {
             let line = match console {
                 Console::Normal => transcript.take(text),
                 Console::Secure => None,
             };
-            see(console, text, line.as_ref())
+            let flow = see(console, text, line.as_ref());
+            if console == Console::Secure && text.ends_with(SPM_STOPPED) {
+                stopped = true;
+                return Flow::EndAfter(AFTER_STOP);
+            }
+            flow
         })?;
-        Ok(Outcome { transcript, ended, dir })
+        Ok(Outcome { transcript, ended: if stopped { Ended::StoppedItself } else { ended }, dir })
     }
 }
 

@@ -49,6 +49,8 @@ pub(crate) enum Ended {
     Wild,
     /// The watcher had seen enough.
     Stopped,
+    /// spm let no core go on.
+    StoppedItself,
 }
 
 impl Ended {
@@ -61,6 +63,7 @@ impl Ended {
                 Some(format!("the machine was not done after {seconds} s and was switched off"))
             }
             Self::Wild => Some("the machine printed without end and was switched off".to_owned()),
+            Self::StoppedItself => Some("spm stopped the machine".to_owned()),
             Self::Stopped => Some("the machine was switched off from outside".to_owned()),
         }
     }

@@ -39,7 +39,7 @@ enum Probe {
     Header(&'static str),
 }
 
-const ALL: [Need; 9] = [
+const ALL: [Need; 10] = [
     need("C compiler for this machine", "gcc", Probe::Program("cc")),
     need("headers of OpenSSL and libc", "libssl-dev", Probe::Header("openssl/sha.h")),
     need("C compiler for AArch64", "gcc-aarch64-linux-gnu", Probe::Program("aarch64-linux-gnu-gcc")),
@@ -48,6 +48,7 @@ const ALL: [Need; 9] = [
     need("Python 3", "python3", Probe::Program("python3")),
     need("patch", "patch", Probe::Program("patch")),
     need("xz", "xz-utils", Probe::Program("xz")),
+    Need { what: "setpriv", package: "util-linux", purpose: Purpose::Run, probe: Probe::Program("setpriv") },
     Need {
         what: "QEMU for Arm, 10.0 or newer",
         package: QEMU_PACKAGE,
