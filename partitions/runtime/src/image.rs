@@ -7,7 +7,7 @@ use core::ops::Range;
 use crate::vcpu::MAX_VCPUS;
 
 /// Bytes of a stack that a vCPU may use; as `__stack_size` in the linker script.
-const STACK_SIZE: usize = 0x4000;
+const STACK_SIZE: usize = 0x8000;
 /// Unmapped bytes below each stack; as `__stack_guard` in the linker script.
 const STACK_GUARD: usize = 0x1000;
 /// Distance from one vCPU's stack to the next, in bytes.

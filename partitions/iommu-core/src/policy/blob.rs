@@ -10,6 +10,7 @@
 //! The SP manifest carries the SHA-256 of the payload.
 
 use super::{FORMAT_VERSION, Policy, PolicyError};
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
@@ -59,6 +60,16 @@ pub fn digest(payload: &[u8]) -> Digest {
 /// # Errors
 /// The digest is compared before anything is decoded; what decodes is checked whole before it is returned.
 pub fn decode(blob: &[u8], expected: &Digest) -> Result<Policy, BlobError> {
+    let mut policy = Policy::EMPTY;
+    decode_into(&mut policy, blob, expected)?;
+    Ok(policy)
+}
+
+/// Reads a policy as [`decode`] does, but in its place: a partition's stack is no room for copies of it.
+///
+/// # Errors
+/// As [`decode`]; the policy is in no state to be used then.
+pub fn decode_into(policy: &mut Policy, blob: &[u8], expected: &Digest) -> Result<(), BlobError> {
     let (magic, rest) = blob.split_first_chunk::<4>().ok_or(BlobError::Magic)?;
     if *magic != MAGIC {
         return Err(BlobError::Magic);
@@ -77,11 +88,42 @@ pub fn decode(blob: &[u8], expected: &Digest) -> Result<Policy, BlobError> {
         Some(&version) => return Err(BlobError::Version(version)),
         None => return Err(BlobError::Encoding),
     }
-    let (policy, []) = postcard::take_from_bytes::<Policy>(payload).map_err(|_| BlobError::Encoding)? else {
-        return Err(BlobError::Encoding);
-    };
-    policy.check()?;
-    Ok(policy)
+    read(policy, payload).map_err(|Malformed| BlobError::Encoding)?;
+    Ok(policy.check()?)
+}
+
+/// The payload is not a policy.
+struct Malformed;
+
+/// Reads the fields in their order, each as postcard writes it: what `take_from_bytes::<Policy>` would return.
+fn read(policy: &mut Policy, mut payload: &[u8]) -> Result<(), Malformed> {
+    let rest = &mut payload;
+    policy.version = field(rest)?;
+    policy.guard = field(rest)?;
+    policy.hyp = field(rest)?;
+    list(&mut policy.managed, rest)?;
+    policy.pool = field(rest)?;
+    list(&mut policy.smmus, rest)?;
+    list(&mut policy.devices, rest)?;
+    list(&mut policy.unprotected, rest)?;
+    if rest.is_empty() { Ok(()) } else { Err(Malformed) }
+}
+
+fn field<'b, T: Deserialize<'b>>(rest: &mut &'b [u8]) -> Result<T, Malformed> {
+    let (value, behind) = postcard::take_from_bytes(rest).map_err(|_| Malformed)?;
+    *rest = behind;
+    Ok(value)
+}
+
+fn list<'b, T: Deserialize<'b>, const N: usize>(
+    list: &mut heapless::Vec<T, N>,
+    rest: &mut &'b [u8],
+) -> Result<(), Malformed> {
+    list.clear();
+    for _ in 0..field::<usize>(rest)? {
+        list.push(field(rest)?).map_err(|_| Malformed)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

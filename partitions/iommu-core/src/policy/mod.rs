@@ -9,7 +9,7 @@ mod check;
 mod need;
 mod range;
 
-pub use blob::{BlobError, DIGEST_SIZE, Digest, HEADER_SIZE, MAGIC, MAX_BLOB_SIZE, decode, digest};
+pub use blob::{BlobError, DIGEST_SIZE, Digest, HEADER_SIZE, MAGIC, MAX_BLOB_SIZE, decode, decode_into, digest};
 pub use check::PolicyError;
 pub use range::Range;
 
@@ -152,6 +152,18 @@ impl Device {
 }
 
 impl Policy {
+    /// A place for a policy. By itself it names nothing, and [`check`](Self::check) refuses it.
+    pub const EMPTY: Self = Self {
+        version: FORMAT_VERSION,
+        guard: Guard::Nobody,
+        hyp: HypRole::Absent,
+        managed: Vec::new(),
+        pool: Range { base: 0, size: 0 },
+        smmus: Vec::new(),
+        devices: Vec::new(),
+        unprotected: Vec::new(),
+    };
+
     /// Finds the device that a stream belongs to, with its index.
     #[must_use]
     pub fn device(&self, smmu: u16, sid: u32) -> Option<(usize, &Device)> {

@@ -28,7 +28,8 @@ pub type PageWords = [AtomicU64; ENTRIES];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page(u16);
 
-/// To whom a page belongs: a slot of the domain table. What is reserved at boot belongs to nobody and is never freed.
+/// To whom a page belongs: a slot of the domain table, plus one. What is reserved at boot belongs to nobody and is
+/// never freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner(u16);
 
@@ -36,7 +37,11 @@ impl Owner {
     /// Names the owner of a slot, or `None` where the bookkeeping cannot.
     #[must_use]
     pub fn new(slot: usize) -> Option<Self> {
-        u16::try_from(slot).ok().filter(|_| slot < MAX_OWNERS).map(Self)
+        u16::try_from(slot + 1).ok().filter(|_| slot < MAX_OWNERS).map(Self)
+    }
+
+    fn slot(self) -> usize {
+        usize::from(self.0).wrapping_sub(1)
     }
 }
 
@@ -58,14 +63,15 @@ impl PageSlot {
     /// Makes the slot of a page that was never handed out.
     #[must_use]
     pub const fn new() -> Self {
-        Self { owner: AtomicU16::new(FREE), next: AtomicU16::new(NONE), previous: AtomicU16::new(NONE) }
+        // All zeros, so that an array of them takes no room in an image. Links are written before they are read.
+        Self { owner: AtomicU16::new(FREE), next: AtomicU16::new(0), previous: AtomicU16::new(0) }
     }
 }
 
 /// Owner of a page that can be handed out.
-const FREE: u16 = u16::MAX;
+const FREE: u16 = 0;
 /// Owner of a page that was reserved at boot.
-const RESERVED: u16 = u16::MAX - 1;
+const RESERVED: u16 = u16::MAX;
 /// End of a list.
 const NONE: u16 = u16::MAX;
 
@@ -189,7 +195,7 @@ impl<'a> Pool<'a> {
             return None;
         };
         let slot = self.slot(index)?;
-        let head = lists.owned.get_mut(usize::from(owner.0))?;
+        let head = lists.owned.get_mut(owner.slot())?;
         if let Some(second) = self.slot(*head) {
             second.previous.store(index, Relaxed);
         }
@@ -214,7 +220,7 @@ impl<'a> Pool<'a> {
     /// [`free`](Self::free), for all of the owner's pages.
     pub fn free_any(&self, owner: Owner, _proof: Invalidated) -> bool {
         let mut lists = self.lists.lock();
-        match lists.owned.get(usize::from(owner.0)) {
+        match lists.owned.get(owner.slot()) {
             None | Some(&NONE) => false,
             Some(&index) => self.release(&mut lists, index, owner).is_ok(),
         }
@@ -224,7 +230,7 @@ impl<'a> Pool<'a> {
         let slot =
             self.slot(index).filter(|slot| slot.owner.load(Relaxed) == owner.0).ok_or(PoolError::NotOwned)?;
         let (previous, next) = (slot.previous.load(Relaxed), slot.next.load(Relaxed));
-        match (self.slot(previous), lists.owned.get_mut(usize::from(owner.0))) {
+        match (self.slot(previous), lists.owned.get_mut(owner.slot())) {
             (Some(before), _) => before.next.store(next, Relaxed),
             (None, Some(head)) => *head = next,
             (None, None) => return Err(PoolError::NotOwned),

@@ -158,7 +158,7 @@ impl Smmu for FakeSmmu<'_> {
         let (first, end) = (range.iova.0, range.iova.0 + range.size);
         assert!(range.size > 0, "an empty invalidation");
         let unit = range.leaves.map_or(4096, |leaf| leaf.bytes());
-        assert!(first % unit == 0 && range.size % unit == 0, "aligned to what was removed");
+        assert!(first % unit == 0 && range.size.is_multiple_of(unit), "aligned to what was removed");
         self.command(|state| {
             state.invalidations += 1;
             state.leaves.retain(|(owner, start), found| {

@@ -201,7 +201,7 @@ fn apply(memory: &Memory, table: &mut Table<'_>, quota: &Quota, model: &mut Mode
             let protection = Protection::from_bits(protection).unwrap();
             let wanted = mapping(AREA + page * K4, pa_page * K4, pages * K4, protection);
             let progress = table.map(&wanted, quota, budget);
-            assert!(progress.bytes <= pages * K4 && progress.bytes % K4 == 0);
+            assert!(progress.bytes <= pages * K4 && progress.bytes.is_multiple_of(K4));
             let done = progress.bytes / K4;
             for offset in 0..done {
                 let before = model.insert(page + offset, (pa_page + offset, protection));
@@ -229,7 +229,7 @@ fn apply(memory: &Memory, table: &mut Table<'_>, quota: &Quota, model: &mut Mode
                     assert!(first < next || first + size > at.0 + pages * K4);
                 }
                 Err(UnmapError::WholeTable) => {
-                    assert!(tell && next % M2 == 0);
+                    assert!(tell && next.is_multiple_of(M2));
                     let detached = table.detach(Iova(next)).unwrap();
                     let first = page + done;
                     let gone = (first..first + 512).filter(|page| model.remove(page).is_some()).count();
@@ -285,7 +285,7 @@ proptest! {
         let quota = Quota::new(9);
         let _ = table.map(&mapping(AREA, 0, M2 + K4, READ), &quota, 512);
         for (page, entry, bits, target) in garbage {
-            let descriptor = POOL_BASE + target * K4 | bits & 0xfff | 1;
+            let descriptor = (POOL_BASE + target * K4) | (bits & 0xfff) | 1;
             // First entries are those that walks meet.
             let entry = if bits & 0x1000 == 0 { entry } else { 0 };
             memory.words[(page + 1) * ENTRIES + entry].store(descriptor, Relaxed);

@@ -40,14 +40,14 @@ fn an_unmapped_page_is_unreachable_at_once() {
             assert_eq!(status, Status::Ok);
             done += bytes;
         }
-        for offset in (0..size).step_by(K4 as usize) {
+        for offset in (0..size).step_by(4096) {
             assert_eq!(smmu.dma(EDU, AT + offset, true), Some(pa + offset));
         }
         let mut done = 0;
         while done < size {
             let (status, bytes) = machine.unmap(domain, AT + done, size - done);
             assert!(status == Status::Ok && bytes > 0);
-            for offset in (0..done + bytes).step_by(K4 as usize) {
+            for offset in (0..done + bytes).step_by(4096) {
                 assert_eq!(smmu.dma(EDU, AT + offset, true), None);
             }
             done += bytes;

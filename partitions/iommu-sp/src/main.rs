@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The partition that owns the SMMUs: brings them to default deny before the normal world runs, then serves.
+//!
+//! What it decides and how it drives an SMMU is in `iommu-core`; here both meet the machine.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `setup` | from boot information to a service, or the reason why not |
+//! | `frame` | an SMMU's registers |
+//! | `memory` | what the service keeps its state in |
+//! | `report` | what is protected, in words |
+#![no_std]
+#![no_main]
+
+mod frame;
+mod memory;
+mod report;
+mod setup;
+
+use frame::Frame;
+use iommu_core::service::Service;
+use iommu_core::smmu::SmmuV3;
+use setup::SetupError;
+use sp_runtime::{BootInfo, EndpointId, Partition, VcpuId, partition};
+
+/// An SMMU that was brought up.
+type Smmu = SmmuV3<'static, Frame>;
+
+struct IommuSp {
+    service: &'static Service<'static, &'static Smmu>,
+}
+
+impl Partition for IommuSp {
+    type Error = SetupError;
+
+    fn start(boot: &BootInfo) -> Result<Self, SetupError> {
+        setup::service(boot).map(|service| Self { service })
+    }
+
+    fn direct_request(&self, _vcpu: VcpuId, from: EndpointId, arguments: [u64; 5]) -> [u64; 5] {
+        self.service.handle(from.0, arguments)
+    }
+}
+
+partition!(IommuSp);

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What this partition protects and what it does not, in words for who reads the log of a boot.
+
+use iommu_core::policy::{Device, Digest, Guard, Policy};
+use iommu_core::pool::Pool;
+use iommu_core::smmu::LEAVES_OPEN;
+use sp_runtime::log;
+
+/// Says what the policy promises.
+pub(crate) fn policy(policy: &Policy, digest: &Digest) {
+    let [a, b, c, d, ..] = digest;
+    log!(
+        "iommu-sp: policy {a:02x}{b:02x}{c:02x}{d:02x}: {} SMMU, {} devices",
+        policy.smmus.len(),
+        policy.devices.len()
+    );
+    for device in &policy.devices {
+        log!(
+            "iommu-sp: {} (streams from {:#x}, {}): {}",
+            device.name,
+            device.first_sid,
+            device.sids,
+            holders(device)
+        );
+    }
+    log!("iommu-sp: any other stream: nobody, its DMA is aborted");
+    for master in &policy.unprotected {
+        log!("iommu-sp: NOT protected: {master}, which no SMMU sees");
+    }
+    match policy.guard {
+        Guard::Nobody => {
+            log!("iommu-sp: guard level nobody: the normal world can reach SMMU registers and tables here,");
+            log!("iommu-sp: so this protects against its mistakes, not against its attacks");
+        }
+        Guard::El2 => log!("iommu-sp: guard level EL2: holds against the kernel, the hypervisor is trusted"),
+        Guard::BusFilter => log!("iommu-sp: guard level bus filter: holds against kernel and hypervisor"),
+    }
+}
+
+fn holders(device: &Device) -> &'static str {
+    match (device.holders.host, device.holders.hyp || device.holders.guests) {
+        (true, false) => "the kernel may hold it",
+        (false, true) => "hypervisor or guests may hold it",
+        (true, true) => "kernel, hypervisor or guests may hold it",
+        (false, false) => "nobody may hold it, its DMA is aborted",
+    }
+}
+
+/// Says that every SMMU is where it should be, or that it was left open on purpose.
+pub(crate) fn locked(policy: &Policy, pool: &Pool<'_>) {
+    for smmu in &policy.smmus {
+        if LEAVES_OPEN {
+            log!(
+                "iommu-sp: !!! {}: LEFT OPEN ON PURPOSE: all DMA passes, nothing is protected !!!",
+                smmu.name
+            );
+        } else {
+            let before = if smmu.resets_to_bypass { " (it lets all DMA pass after reset)" } else { "" };
+            log!("iommu-sp: {}{before}: every stream aborts", smmu.name);
+        }
+    }
+    log!("iommu-sp: {} pages are left in the pool for page tables", pool.available());
+}

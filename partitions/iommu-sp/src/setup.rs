@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From boot information to a service with every SMMU at default deny.
+//!
+//! Each step that fails ends the partition before it has waited for its first message, and with it the boot: an SMMU
+//! that nobody locked may let all DMA pass.
+
+use crate::frame::Frame;
+use crate::memory::{DEVICES, DOMAINS, FAULTS, PAGES, POLICY, POOL, SERVICE, SMMU_LIST, SMMUS};
+use crate::{Smmu, report};
+use ffa_abi::{PhysAddr, SmmuIndex};
+use heapless::Vec;
+use iommu_core::policy::{self, BlobError, Digest, MAX_BLOB_SIZE, Name, Policy, Range};
+use iommu_core::pool::{Pool, PoolError};
+use iommu_core::service::{Memory, Service};
+use iommu_core::smmu::{BringUpError, PoolMapping, SmmuV3};
+use sp_runtime::BootInfo;
+use sp_runtime::mmu::{self, MapError, World};
+use spin::mutex::SpinMutexGuard;
+use thiserror::Error;
+
+/// The property of the SP manifest that names the policy.
+const DIGEST_PROPERTY: &str = "sidguard,policy-digest";
+
+/// Why there is no service.
+#[derive(Clone, Debug, Error)]
+pub(crate) enum SetupError {
+    #[error("boot information holds no manifest")]
+    Manifest,
+    #[error("manifest: {DIGEST_PROPERTY} is missing or not 32 bytes")]
+    Digest,
+    #[error("policy: {0}")]
+    Policy(#[from] BlobError),
+    #[error("{0} {1} cannot be mapped: {2}")]
+    Map(&'static str, Range, MapError),
+    #[error("pool: {0}")]
+    Pool(#[from] PoolError),
+    #[error("SMMU {0}: {1}")]
+    Smmu(Name, BringUpError),
+    #[error("service: {0}")]
+    Service(#[from] iommu_core::service::SetupError),
+    #[error("the partition was started twice")]
+    Twice,
+}
+
+/// Makes the service.
+///
+/// Its steps are not inlined: together they would keep more on the stack than a vCPU has.
+#[inline(never)]
+pub(crate) fn service(boot: &BootInfo) -> Result<&'static Service<'static, &'static Smmu>, SetupError> {
+    let digest = expected_digest(boot)?;
+    let policy = load_policy(boot.policy(), &digest)?;
+    report::policy(policy, &digest);
+    let pool = map_pool(&policy.pool)?;
+    let mut smmus = Vec::new();
+    for (index, place) in (0..).zip(SMMUS.iter().take(policy.smmus.len())) {
+        let smmu = place.try_call_once(|| lock_down(policy, SmmuIndex(index), pool))?;
+        smmus.push(smmu).map_err(|_| SetupError::Twice)?;
+    }
+    report::locked(policy, pool);
+    let memory = Memory { pool, domains: &DOMAINS, devices: &DEVICES, faults: &FAULTS };
+    let smmus = SMMU_LIST.call_once(|| smmus);
+    Ok(SERVICE.try_call_once(|| Service::new(policy, digest, smmus, &memory))?)
+}
+
+fn expected_digest(boot: &BootInfo) -> Result<Digest, SetupError> {
+    boot.manifest().ok_or(SetupError::Manifest)?;
+    let bytes = boot.property(DIGEST_PROPERTY).ok_or(SetupError::Digest)?;
+    bytes.try_into().map_err(|_| SetupError::Digest)
+}
+
+#[inline(never)]
+fn load_policy(blob: &'static [u8], digest: &Digest) -> Result<&'static Policy, SetupError> {
+    debug_assert!(blob.len() == MAX_BLOB_SIZE, "build.rs leaves another room for the policy");
+    let place = SpinMutexGuard::leak(POLICY.try_lock().ok_or(SetupError::Twice)?);
+    policy::decode_into(place, blob, digest)?;
+    Ok(place)
+}
+
+fn map_pool(range: &Range) -> Result<&'static Pool<'static>, SetupError> {
+    let memory = mmu::map_non_secure(range.base, range.size)
+        .map_err(|error| SetupError::Map("pool", *range, error))?;
+    Ok(POOL.try_call_once(|| Pool::new(memory.words(), PhysAddr(range.base), &PAGES))?)
+}
+
+#[inline(never)]
+fn lock_down(
+    policy: &'static Policy,
+    index: SmmuIndex,
+    pool: &'static Pool<'static>,
+) -> Result<Smmu, SetupError> {
+    let smmu = policy.smmus.get(usize::from(index.0)).ok_or(SetupError::Twice)?;
+    let registers = mmu::map_device(smmu.frame.base, smmu.frame.size, World::NonSecure)
+        .map_err(|error| SetupError::Map("SMMU frame", smmu.frame, error))?;
+    SmmuV3::bring_up(Frame::new(registers), policy, index, pool, PoolMapping::WriteBack)
+        .map_err(|error| SetupError::Smmu(smmu.name.clone(), error))
+}
