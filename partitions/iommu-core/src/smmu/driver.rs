@@ -147,6 +147,9 @@ impl<H: Hardware> Smmu for SmmuV3<'_, H> {
     }
 
     fn poll_events(&self, budget: usize, sink: &mut dyn FnMut(Event)) -> Polled {
+        // Until an aborted access is acknowledged, the SMMU writes no records. If this gives the SMMU up, records that
+        // it wrote before are still worth reading.
+        let _: Result<(), SmmuError> = self.check_errors();
         let polled = self.events.lock().poll(&self.hardware, budget, sink);
         if polled.overflow {
             count(&self.counters.event_overflows, 1);
@@ -166,7 +169,7 @@ impl<H: Hardware> Smmu for SmmuV3<'_, H> {
         }
         if active & EVENTS_ABORTED != 0 {
             count(&self.counters.event_aborts, 1);
-            self.events.lock().discard(&self.hardware);
+            self.events.lock().note_loss();
         }
         if active & !EVENTS_ABORTED != 0 {
             count(&self.counters.stray_errors, 1);

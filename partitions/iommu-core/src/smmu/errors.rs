@@ -29,7 +29,7 @@ pub(super) const EVENTS_ABORTED: u32 = GERROR::EVENTQ_ABT_ERR::SET.value;
 pub struct Statistics {
     /// Commands that the SMMU found illegal: somebody else wrote into the queue.
     pub skipped_commands: u32,
-    /// Times that the event queue overflowed or could not be read.
+    /// Looks at the event queue that found records lost.
     pub event_overflows: u32,
     /// Times that an access to the event queue was aborted.
     pub event_aborts: u32,

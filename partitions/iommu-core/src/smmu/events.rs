@@ -3,6 +3,10 @@
 //!
 //! Records stand in memory that others may write, and the producer index in a register that others may reach: whatever
 //! they say, a look at the queue ends after as many records as it was allowed.
+//!
+//! An aborted access to the queue may leave entries that were counted and never written (7.2.2). So a record is cleared
+//! when it is read, and one without a number, which no event has, was never written: it is dropped and told as lost.
+//! QEMU raises that error where the queue is full, instead of the overflow flag; both say that records were lost.
 
 use super::hardware::{Hardware, Registers};
 use super::ring::{Index, Ring};
@@ -26,12 +30,14 @@ pub(super) struct EventQueue<'p> {
     consumer: Index,
     /// The overflow flag as it was acknowledged last.
     overflow: bool,
+    /// Whether records were lost that nobody was told of yet.
+    lost: bool,
 }
 
 impl<'p> EventQueue<'p> {
     /// Makes an empty queue of zeroed memory, which must have room for the ring.
     pub(super) const fn new(memory: Reserved<'p>, ring: Ring) -> Self {
-        Self { memory, ring, consumer: Index::START, overflow: false }
+        Self { memory, ring, consumer: Index::START, overflow: false, lost: false }
     }
 
     /// Returns the queue's memory and size.
@@ -49,9 +55,10 @@ impl<'p> EventQueue<'p> {
         let register = hardware.get(EVENTQ_PROD);
         let producer = self.ring.index(register.get());
         let overflow = register.is_set(EVENTQ_INDEX::OVERFLOW);
-        let mut polled = Polled { taken: 0, overflow: overflow != self.overflow };
+        let lost = core::mem::take(&mut self.lost) || overflow != self.overflow;
         self.overflow = overflow;
-        if producer == self.consumer && !polled.overflow {
+        let mut polled = Polled { taken: 0, overflow: lost };
+        if producer == self.consumer && !lost {
             return polled;
         }
         match self.ring.distance(self.consumer, producer) {
@@ -60,8 +67,9 @@ impl<'p> EventQueue<'p> {
                 // Records are read behind the index that says they are there.
                 hardware.observe();
                 for _ in 0..count {
-                    if let Some(event) = self.read() {
-                        sink(event);
+                    match self.take() {
+                        Some(event) => sink(event),
+                        None => polled.overflow = true,
                     }
                     self.consumer = self.ring.advance(self.consumer, 1);
                     polled.taken += 1;
@@ -77,30 +85,30 @@ impl<'p> EventQueue<'p> {
         polled
     }
 
-    /// Drops all records: after an aborted access none can be trusted (7.2.2).
-    pub(super) fn discard<H: Hardware>(&mut self, hardware: &H) {
-        let register = hardware.get(EVENTQ_PROD);
-        self.consumer = self.ring.index(register.get());
-        self.overflow = register.is_set(EVENTQ_INDEX::OVERFLOW);
-        self.release(hardware);
+    /// Notes that the SMMU could not write records.
+    pub(super) const fn note_loss(&mut self) {
+        self.lost = true;
     }
 
     /// Gives the entries that were read back to the SMMU.
     fn release<H: Hardware>(&self, hardware: &H) {
-        // The SMMU writes entries again as soon as the index says so: the reads have to be over.
+        // The SMMU writes entries again as soon as the index says so: they have to be read, and cleared, before.
         hardware.observe();
+        hardware.publish();
         let flag = if self.overflow { EVENTQ_INDEX::OVERFLOW::SET } else { EVENTQ_INDEX::OVERFLOW::CLEAR };
         hardware.set(EVENTQ_CONS, EVENTQ_INDEX::INDEX.val(self.consumer.raw()) + flag);
     }
 
-    fn read(&self) -> Option<Event> {
+    /// Reads the next record and clears it, or `None` where there was none.
+    fn take(&self) -> Option<Event> {
         let first = self.ring.position(self.consumer) * EVENT_WORDS;
         let words = self.memory.words.get(first..first + EVENT_WORDS)?;
         let mut record = [0; EVENT_WORDS];
         for (copy, word) in record.iter_mut().zip(words) {
             *copy = word.load(Relaxed);
         }
-        Some(decode(&record))
+        words.first()?.store(0, Relaxed);
+        Some(decode(&record)).filter(|event| event.number != 0)
     }
 }
 

@@ -16,7 +16,8 @@ impl State {
 
     /// Writes a record, if the queue can take one.
     pub(crate) fn record(&mut self, record: [u64; 4]) {
-        let unwritable = (self.registers.gerror ^ self.registers.gerrorn) & EVENTQ_ABT != 0;
+        let aborted = (self.registers.gerror ^ self.registers.gerrorn) & EVENTQ_ABT != 0;
+        let unwritable = aborted && !self.faults.full_is_abort;
         if self.registers.cr0.effective & EVENTQEN == 0 || unwritable {
             return;
         }
@@ -25,6 +26,9 @@ impl State {
         let producer = self.registers.eventq_prod & mask;
         let used = producer.wrapping_sub(self.registers.eventq_cons) & mask;
         let flag = self.registers.eventq_prod & OVERFLOW;
+        if used == entries && self.faults.full_is_abort {
+            return self.raise(EVENTQ_ABT);
+        }
         if used == entries {
             if flag == self.registers.eventq_cons & OVERFLOW {
                 self.registers.eventq_prod ^= OVERFLOW;
@@ -32,8 +36,10 @@ impl State {
             return;
         }
         let address = base + (producer & (entries - 1)) * 32;
-        for (place, word) in (0..).zip(record) {
-            self.store(address + place * 8, word);
+        if !self.faults.records_vanish {
+            for (place, word) in (0..).zip(record) {
+                self.store(address + place * 8, word);
+            }
         }
         self.registers.eventq_prod = (producer + 1) & mask | flag;
     }

@@ -50,6 +50,10 @@ pub(crate) struct Faults {
     pub(crate) read_only: Option<usize>,
     /// These commands, counted from 0, are found illegal though they are not.
     pub(crate) illegal: BTreeSet<u64>,
+    /// A full event queue is reported as an aborted access to it, as QEMU does.
+    pub(crate) full_is_abort: bool,
+    /// Event records are counted and not written.
+    pub(crate) records_vanish: bool,
     /// Commands cannot be fetched.
     pub(crate) fetch_aborts: bool,
     /// All reads answer with the next of these values, in turn.
@@ -188,20 +192,27 @@ impl State {
     }
 }
 
+fn low_half(value: u64) -> u32 {
+    u32::try_from(value & u64::from(u32::MAX)).unwrap()
+}
+
 impl Hardware for Arc<FakeSmmu> {
     fn read32(&self, offset: usize) -> u32 {
         let mut state = self.state();
         state.step();
         match state.hostile() {
-            Some(value) => value as u32,
-            None => state.read_register(offset) as u32,
+            Some(value) => low_half(value),
+            None => low_half(state.read_register(offset)),
         }
     }
 
     fn write32(&self, offset: usize, value: u32) {
         let mut state = self.state();
         state.write_register(offset, u64::from(value));
-        state.watch();
+        // What is written to page 1 moves no stream.
+        if offset < 0x1_0000 {
+            state.watch();
+        }
         state.step();
     }
 

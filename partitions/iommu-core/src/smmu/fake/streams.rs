@@ -117,7 +117,7 @@ impl State {
                         .flat_map(|(two, three)| fourth.iter().map(move |four| (two, three, four)))
                     {
                         routes.push(Route::Translated(Stage2Route {
-                            vmid: (three & 0xffff) as u16,
+                            vmid: u16::try_from(three & 0xffff).unwrap(),
                             root: four & 0x000f_ffff_ffff_fff0,
                             attributes: (two, three >> 16),
                         }));

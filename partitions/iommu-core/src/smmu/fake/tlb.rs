@@ -26,12 +26,12 @@ impl TlbEntry {
 
 impl State {
     pub(super) fn forget_translations(&mut self, low: u64, high: u64) {
-        let vmid = (low >> 32 & 0xffff) as u16;
+        let vmid = u16::try_from(low >> 32 & 0xffff).unwrap();
         let leaf_only = high & 1 == 1;
         let address = high & !0xfff;
         let by_range = high >> 10 & 3 != 0;
-        let level = if by_range { (high >> 8 & 3) as u8 } else { 0 };
-        let granules = if by_range { (low >> 12 & 0x1f) + 1 << (low >> 20 & 0x1f) } else { 1 };
+        let level = if by_range { u8::try_from(high >> 8 & 3).unwrap() } else { 0 };
+        let granules = if by_range { ((low >> 12 & 0x1f) + 1) << (low >> 20 & 0x1f) } else { 1 };
         let end = address.saturating_add(granules << 12);
         self.tlb.retain(|entry| {
             let is_hit = match low & 0xff {
