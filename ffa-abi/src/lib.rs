@@ -1,17 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The iommu service's wire protocol, shared by the service and its clients.
 //!
-//! One operation is one FF-A direct message in its 64-bit form (`FFA_MSG_SEND_DIRECT_REQ`, `0xC400_006F`): five
-//! registers there, x3–x7, and five back. Nothing here touches memory or hardware, and nothing here decides: a
-//! decoded [`Request`] has the right shape, and is still only what the caller claims.
-//!
-//! | register | request | answer |
-//! |---|---|---|
-//! | x3 | [`Header`]: operation, 16-bit field, handle | [`Status`] |
-//! | x4–x7 | arguments, per operation | results, per operation |
-//!
-//! Fields that an operation does not use are zero; a request with anything else there is refused, so that they can
-//! get a meaning later.
+//! Nothing here touches memory or hardware, and nothing here decides: a decoded [`Request`] has the right shape, and is
+//! still only what the caller claims.
+#![doc = include_str!("../../docs/protocol.md")]
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
