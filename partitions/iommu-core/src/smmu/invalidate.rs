@@ -73,7 +73,7 @@ fn page_span(length: u64, level: u8) -> Option<PageSpan> {
     if scale > MAX_SCALE {
         return None;
     }
-    let multiplier_less_one = u8::try_from(multiplier - 1).ok()?;
+    let multiplier_less_one = u8::try_from(multiplier.saturating_sub(1)).ok()?;
     Some(PageSpan { multiplier_less_one, scale: u8::try_from(scale).ok()?, level })
 }
 

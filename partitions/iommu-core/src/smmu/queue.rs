@@ -80,28 +80,38 @@ impl<'p> CommandQueue<'p> {
     #[inline]
     pub(super) fn push<H: Hardware>(&mut self, hardware: &H, command: Command) -> Result<(), QueueError> {
         // One place stays free for the CMD_SYNC.
-        if self.pending + 1 >= self.ring.entries() {
-            self.submit(hardware);
-            self.wait(hardware)?;
+        if self.pending >= self.ring.entries() - 1 {
+            self.drain(hardware)?;
         }
-        self.write(self.producer, command);
-        self.producer = self.ring.advance(self.producer, 1);
-        self.pending += 1;
+        self.append(command);
         Ok(())
     }
 
     /// Has the SMMU do all commands, and waits until it has. After [`QueueError::Timeout`] and [`QueueError::Stopped`] the queue must not be used again.
     #[inline]
     pub(super) fn sync<H: Hardware>(&mut self, hardware: &H) -> Result<(), QueueError> {
-        self.write(self.producer, Command::SYNC);
-        self.producer = self.ring.advance(self.producer, 1);
-        self.pending += 1;
+        self.append(Command::SYNC);
         self.submit(hardware);
         self.wait(hardware)?;
         match core::mem::take(&mut self.skipped) {
             0 => Ok(()),
             count => Err(QueueError::Skipped(count)),
         }
+    }
+
+    /// Empties the queue without a CMD_SYNC, to have room.
+    #[cold]
+    fn drain<H: Hardware>(&mut self, hardware: &H) -> Result<(), QueueError> {
+        self.submit(hardware);
+        self.wait(hardware)
+    }
+
+    #[inline]
+    fn append(&mut self, command: Command) {
+        self.write(self.producer, command);
+        self.producer = self.ring.advance(self.producer, 1);
+        // Never more than the queue has entries.
+        self.pending = self.pending.wrapping_add(1);
     }
 
     #[inline]

@@ -8,6 +8,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ring {
     log2: u8,
+    /// Bits of an index, the wrap bit included.
+    mask: u32,
 }
 
 /// A place in a queue, wrap bit included.
@@ -30,7 +32,8 @@ impl Ring {
 
     /// Names a queue of `2^log2` entries; larger ones than the architecture's do not exist.
     pub(super) const fn new(log2: u8) -> Self {
-        Self { log2: if log2 > Self::MAX_LOG2 { Self::MAX_LOG2 } else { log2 } }
+        let log2 = if log2 > Self::MAX_LOG2 { Self::MAX_LOG2 } else { log2 };
+        Self { log2, mask: (2 << log2) - 1 }
     }
 
     /// Returns log2 of the number of entries.
@@ -39,16 +42,24 @@ impl Ring {
     }
 
     /// Returns the number of entries.
+    #[inline]
     pub(super) const fn entries(self) -> u32 {
-        1 << self.log2
+        self.position_mask() + 1
+    }
+
+    #[inline]
+    const fn position_mask(self) -> u32 {
+        self.mask >> 1
     }
 
     /// Reads an index out of a register, ignoring what is above it.
+    #[inline]
     pub(super) const fn index(self, register: u32) -> Index {
-        Index(register & (2 * self.entries() - 1))
+        Index(register & self.mask)
     }
 
     /// Returns the index `count` entries further on.
+    #[inline]
     pub(super) const fn advance(self, index: Index, count: u32) -> Index {
         self.index(index.0.wrapping_add(count))
     }
@@ -60,8 +71,9 @@ impl Ring {
     }
 
     /// Returns the entry that an index names, always below [`entries`](Self::entries).
+    #[inline]
     pub(super) const fn position(self, index: Index) -> usize {
-        (index.0 & (self.entries() - 1)) as usize
+        (index.0 & self.position_mask()) as usize
     }
 }
 

@@ -229,9 +229,10 @@ impl<'p> StreamTable<'p> {
 fn runs<'d>(devices: impl Iterator<Item = &'d Device>) -> Option<Vec<Run, MAX_DEVICES>> {
     let mut runs: Vec<Run, MAX_DEVICES> = Vec::new();
     for device in devices {
-        runs.push(Run { first: device.first_sid >> SPLIT, last: device.last_sid()? >> SPLIT }).ok()?;
+        let run = Run { first: device.first_sid >> SPLIT, last: device.last_sid()? >> SPLIT };
+        let place = runs.iter().take_while(|before| before.first <= run.first).count();
+        runs.insert(place, run).ok()?;
     }
-    runs.sort_unstable_by_key(|run| run.first);
     let mut merged: Vec<Run, MAX_DEVICES> = Vec::new();
     for run in runs {
         match merged.last_mut() {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 type Driver = SmmuV3<'static, Arc<FakeSmmu>>;
 
 /// First stream and number of streams of the devices behind SMMU 0.
-const DEVICES: [(u32, u16); 4] = [(0x10, 1), (0x18, 1), (0x3e, 4), (0x100, 40)];
+const DEVICES: [(u32, u16); 5] = [(0x10, 1), (0x18, 1), (0x3e, 4), (0x100, 40), (0xc0, 1)];
 
 fn policy() -> Policy {
     let device = |name: &str, smmu, first_sid, sids| Device {
