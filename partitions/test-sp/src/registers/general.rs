@@ -76,8 +76,8 @@ unsafe extern "C" {
 pub(crate) struct General {
     armed: AtomicBool,
     pattern: AtomicU64,
-    /// Bit n: xn did not hold its value. All ones until there was an exchange.
-    differing: AtomicU64,
+    /// Bit n: xn held its value in the last exchange.
+    intact: AtomicU64,
 }
 
 impl General {
@@ -85,14 +85,14 @@ impl General {
         Self {
             armed: AtomicBool::new(false),
             pattern: AtomicU64::new(0),
-            differing: AtomicU64::new(u64::MAX),
+            intact: AtomicU64::new(0),
         }
     }
 
     /// Lets the next exchange fill the registers.
     pub(super) fn arm(&self, pattern: u64) {
         self.pattern.store(pattern, Ordering::Relaxed);
-        self.differing.store(u64::MAX, Ordering::Relaxed);
+        self.intact.store(0, Ordering::Relaxed);
         self.armed.store(true, Ordering::Relaxed);
     }
 
@@ -102,9 +102,10 @@ impl General {
         self.armed.load(Ordering::Relaxed)
     }
 
-    /// Returns as bits which registers had changed.
+    /// Returns as bits which registers had changed: all of them until there was an exchange.
     pub(super) fn differences(&self) -> u64 {
-        self.differing.load(Ordering::Relaxed)
+        const ALL: u64 = ((1 << COUNT) - 1) << FIRST;
+        ALL & !self.intact.load(Ordering::Relaxed)
     }
 
     /// Does what [`sp_runtime::exchange`] does, once, with x8 to x30 filled.
@@ -138,11 +139,11 @@ impl General {
         unsafe { sp_exchange_filled(registers.as_mut_ptr(), values.as_ptr(), seen.as_mut_ptr()) };
         let mut bits = 0;
         for (index, (before, after)) in values.iter().zip(seen).enumerate() {
-            if *before != after {
+            if *before == after {
                 bits |= 1 << (FIRST + index);
             }
         }
-        self.differing.store(bits, Ordering::Relaxed);
+        self.intact.store(bits, Ordering::Relaxed);
         registers
     }
 }
