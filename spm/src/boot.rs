@@ -205,7 +205,9 @@ fn register_secondaries(root: u64) {
     answer(&mut message, [FuncId::SecondaryEpRegister64.into(), 0, 0, 0, 0, 0, 0, 0]);
     message[1] = open_for_secondaries(root);
     exchange_with_spmd(&mut message);
-    if message[0] != u64::from(u32::from(FuncId::Success32)) {
+    let taken =
+        [FuncId::Success32, FuncId::Success64].into_iter().any(|id| message[0] == u64::from(u32::from(id)));
+    if !taken {
         say!("warning: the SPMD takes no entry point for other cores ({:#x})", message[2]);
     }
 }
