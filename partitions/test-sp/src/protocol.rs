@@ -12,7 +12,7 @@
 //! | 7 | make an FF-A call | x4 function ID, x5–x7 = x1–x3 | x3–x6 = x0–x3 |
 //!
 //! Any other command, and a class or an access that is not there, answers NOT_SUPPORTED in x3. Classes are bits:
-//! 0 EL1 system registers, 1 FP, SIMD and SVE, 2 timers, 3 pointer authentication keys, 4 x8 to x30, 5 debug and
+//! 0 EL1 system registers, 1 FP, SIMD and SVE, 2 virtual timer, 3 pointer authentication keys, 4 x8 to x30, 5 debug and
 //! performance monitor, 6 SME.
 
 /// The number of [`Command::Echo`], which is looked at before all others.

@@ -82,11 +82,7 @@ pub(crate) struct General {
 
 impl General {
     pub(crate) const fn new() -> Self {
-        Self {
-            armed: AtomicBool::new(false),
-            pattern: AtomicU64::new(0),
-            intact: AtomicU64::new(0),
-        }
+        Self { armed: AtomicBool::new(false), pattern: AtomicU64::new(0), intact: AtomicU64::new(0) }
     }
 
     /// Lets the next exchange fill the registers.

@@ -1,32 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The EL1 timers (class 2): enabled, masked, and due in centuries.
+//! The virtual timer (class 2): enabled, masked, and due in centuries. The physical one is the partition manager's to give
+//! or to keep; a partition that touches what is kept would fault.
 #![expect(unsafe_code, reason = "writes timer registers")]
 
 use super::access::register_list;
 
-/// Compare values below 2^62 ticks, whose upper bits then keep the timer from being due.
+/// Bits of the compare value that are filled. Bit 62 is set before and stays.
 const LATER: u64 = 0x3fff_ffff_ffff_ffff;
 /// ENABLE; IMASK is set before and stays.
 const ENABLE: u64 = 1;
 
 register_list![
     ("cntv_cval_el0", LATER),
-    ("cntp_cval_el0", LATER),
     ("cntv_ctl_el0", ENABLE),
-    ("cntp_ctl_el0", ENABLE),
     // Access to counters from EL0, where nothing runs.
     ("cntkctl_el1", 0x303),
 ];
 
 /// Fills the registers; they are always there.
 pub(super) fn poison(pattern: u64, values: &mut super::Values) -> bool {
-    // SAFETY: 1. IMASK keeps the timers from raising interrupts. 2. 2^62 ticks are more than a century.
+    // SAFETY: 1. IMASK keeps the timer from raising interrupts. 2. 2^62 ticks are more than a century.
     unsafe {
         core::arch::asm!(
             "msr cntv_ctl_el0, {mask}",
-            "msr cntp_ctl_el0, {mask}",
             "msr cntv_cval_el0, {late}",
-            "msr cntp_cval_el0, {late}",
             "isb",
             mask = in(reg) 2_u64,
             late = in(reg) 1_u64 << 62,
