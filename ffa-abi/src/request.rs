@@ -39,7 +39,8 @@ pub enum DeviceState {
 /// A request of the right shape: what the caller claims and wants, not yet checked against anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// x4: the caller's version. Answer x4: the service's. [`Status::NotSupported`] where the majors differ.
+    /// x4: the caller's version. Answer x4: the service's, also with
+    /// [`Status::NotSupported`], where the majors differ.
     Version(Version),
     /// Answer x4: guard level in bits 7:0 and [`Features`](crate::Features); x5–x7: [`Limits`](crate::Limits).
     Features,
@@ -84,9 +85,9 @@ pub enum Request {
         /// What the device may do.
         protection: Protection,
     },
-    /// Handle; x4: IOVA; x5: bytes. Answer x4: bytes from the start of the range in which nothing is mapped now, with
-    /// [`Status::Ok`] and with [`Status::NotMapped`], which says that nothing was mapped there before either.
-    /// [`Status::WouldSplit`] where the next address is in a block that the rest of the range does not cover.
+    /// Handle; x4: IOVA; x5: bytes. Answer x4: bytes from the start of the range in which nothing is mapped now; x5: how
+    /// many of them were mapped before, since holes are passed over. [`Status::WouldSplit`] where the first address is in
+    /// a block that the range does not cover.
     Unmap {
         /// Where to unmap.
         domain: DomainHandle,

@@ -25,7 +25,7 @@ pub enum Status {
     Busy = 7,
     /// A page of the range is mapped already; x4 says how many bytes before it were mapped by this call.
     AlreadyMapped = 8,
-    /// No page is mapped at the address, or none in what this call looked at (x4 bytes).
+    /// No page is mapped at the address.
     NotMapped = 9,
     /// No memory for tables, no free domain: the caller's own limit or the pool's end.
     NoMemory = 10,

@@ -10,7 +10,7 @@ use sp_runtime::log;
 pub(crate) fn policy(policy: &Policy, digest: &Digest) {
     let [a, b, c, d, ..] = digest;
     log!(
-        "iommu-sp: policy {a:02x}{b:02x}{c:02x}{d:02x}: {} SMMU, {} devices",
+        "policy {a:02x}{b:02x}{c:02x}{d:02x}: {} SMMU, {} devices",
         policy.smmus.len(),
         policy.devices.len()
     );
@@ -23,17 +23,17 @@ pub(crate) fn policy(policy: &Policy, digest: &Digest) {
             holders(device)
         );
     }
-    log!("iommu-sp: any other stream: nobody, its DMA is aborted");
+    log!("any other stream: nobody, its DMA is aborted");
     for master in &policy.unprotected {
-        log!("iommu-sp: NOT protected: {master}, which no SMMU sees");
+        log!("NOT protected: {master}, which no SMMU sees");
     }
     match policy.guard {
         Guard::Nobody => {
-            log!("iommu-sp: guard level nobody: the normal world can reach SMMU registers and tables here,");
-            log!("iommu-sp: so this protects against its mistakes, not against its attacks");
+            log!("guard level nobody: the normal world can reach SMMU registers and tables here,");
+            log!("so this protects against its mistakes, not against its attacks");
         }
-        Guard::El2 => log!("iommu-sp: guard level EL2: holds against the kernel, the hypervisor is trusted"),
-        Guard::BusFilter => log!("iommu-sp: guard level bus filter: holds against kernel and hypervisor"),
+        Guard::El2 => log!("guard level EL2: holds against the kernel, the hypervisor is trusted"),
+        Guard::BusFilter => log!("guard level bus filter: holds against kernel and hypervisor"),
     }
 }
 
@@ -56,8 +56,8 @@ pub(crate) fn locked(policy: &Policy, pool: &Pool<'_>) {
             );
         } else {
             let before = if smmu.resets_to_bypass { " (it lets all DMA pass after reset)" } else { "" };
-            log!("iommu-sp: {}{before}: every stream aborts", smmu.name);
+            log!("{}{before}: every stream aborts", smmu.name);
         }
     }
-    log!("iommu-sp: {} pages are left in the pool for page tables", pool.available());
+    log!("{} pages are left in the pool for page tables", pool.available());
 }

@@ -23,6 +23,8 @@ pub struct Done {
     pub status: Status,
     /// Bytes from the start of the range that are done.
     pub bytes: u64,
+    /// Bytes that were mapped before an unmap.
+    pub removed: u64,
 }
 
 impl Domains<'_> {
@@ -56,7 +58,7 @@ impl Domains<'_> {
             Err(MapError::NoMemory) => Status::NoMemory,
             Err(MapError::Tampered) => Status::Tampered,
         };
-        Ok(Done { status, bytes })
+        Ok(Done { status, bytes, removed: 0 })
     }
 
     /// Unmaps, and returns when no device can use what was mapped any more. The service has checked alignment.
@@ -113,14 +115,13 @@ fn finish(
     Progress { bytes, end }: Progress<UnmapError>,
     unmapped: Unmapped,
 ) -> Result<Done, Status> {
-    if unmapped.removed > 0 {
+    if unmapped.bytes > 0 {
         let range = TlbRange { iova, size: bytes, leaves: unmapped.leaves, tables: false };
         let _proof = Invalidated::range(smmu, held.domain()?.vmid, &range).map_err(|_| Status::Hardware)?;
-        return Ok(Done { status: Status::Ok, bytes });
     }
     match end {
-        // Holes up to here; the next call, from there on, answers what is wrong there.
-        _ if bytes > 0 => Ok(Done { status: Status::NotMapped, bytes }),
+        // What ended the call early is the next one's first address.
+        _ if bytes > 0 => Ok(Done { status: Status::Ok, bytes, removed: unmapped.bytes }),
         Err(UnmapError::WouldSplit) => Err(Status::WouldSplit),
         Err(UnmapError::Tampered) => Err(Status::Tampered),
         Ok(()) | Err(UnmapError::Raced | UnmapError::WholeTable) => Err(Status::Busy),
@@ -137,14 +138,14 @@ fn release(
 ) -> Result<Done, Status> {
     let domain = held.domain()?;
     let bytes = LeafSize::Block2M.bytes();
-    let removed = detached.leaves();
     // Even a table without leaves may be in a walk cache.
     let range = TlbRange { iova, size: bytes, leaves: Some(LeafSize::Page4K), tables: true };
     let proof = Invalidated::range(smmu, domain.vmid, &range).map_err(|_| Status::Hardware)?;
+    let removed = detached.bytes();
     if domain.table.release(detached, proof).is_ok() {
         quota.give_back();
     }
-    Ok(Done { status: if removed > 0 { Status::Ok } else { Status::NotMapped }, bytes })
+    Ok(Done { status: Status::Ok, bytes, removed })
 }
 
 const _: () = assert!(ENTRIES_PER_CALL as u64 * PAGE_SIZE == LeafSize::Block2M.bytes());

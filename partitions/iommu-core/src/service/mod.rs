@@ -63,18 +63,18 @@ impl<S: Smmu> Service<'_, S> {
             Request::DomainFree(domain) => self.domain_free(client, domain),
             Request::DeviceSetState { smmu, sid, state } => self.device_set_state(client, smmu, sid, state),
             Request::FaultPoll => self.fault_poll(client),
-            Request::Version(version) => Self::version(version),
+            Request::Version(version) => Ok(Self::version(version)),
             Request::Features => Ok(self.features()),
             Request::PolicyDigest => Ok(self.policy_digest()),
             Request::DeviceDescribe { index } => self.device_describe(client, index),
         }
     }
 
-    fn version(theirs: Version) -> Result<Response, Status> {
-        if theirs.major != PROTOCOL_VERSION.major {
-            return Err(Status::NotSupported);
-        }
-        Ok(Response::value(PROTOCOL_VERSION.to_register()))
+    /// Both answers say which version this is: a caller may know more than one.
+    fn version(theirs: Version) -> Response {
+        let ours = PROTOCOL_VERSION;
+        let status = if theirs.major == ours.major { Status::Ok } else { Status::NotSupported };
+        Response { status, ..Response::value(ours.to_register()) }
     }
 
     fn features(&self) -> Response {
@@ -197,8 +197,8 @@ fn aligned(bits: u64) -> Result<(), Status> {
     if bits & (PAGE_SIZE - 1) == 0 { Ok(()) } else { Err(Status::Misaligned) }
 }
 
-const fn answer(Done { status, bytes }: Done) -> Response {
-    Response { status, values: [bytes, 0, 0, 0] }
+const fn answer(Done { status, bytes, removed }: Done) -> Response {
+    Response { status, values: [bytes, removed, 0, 0] }
 }
 
 #[cfg(test)]

@@ -144,7 +144,8 @@ fn the_service_says_what_it_is() {
     let machine = Machine::new();
     let version = |major| machine.ask(Request::Version(Version { major, minor: 9 }));
     assert_eq!(version(PROTOCOL_VERSION.major), Response::value(PROTOCOL_VERSION.to_register()));
-    assert_eq!(version(PROTOCOL_VERSION.major + 1).status, Status::NotSupported);
+    let refused = version(PROTOCOL_VERSION.major + 1);
+    assert_eq!((refused.status, refused.values[0]), (Status::NotSupported, PROTOCOL_VERSION.to_register()));
     let features = machine.ask(Request::Features);
     assert_eq!(features.values[0], Features::RANGE_INVALIDATION.bits() | u64::from(GuardLevel::Nobody as u8));
     let limits =

@@ -34,8 +34,8 @@ impl From<Tampered> for UnmapError {
 /// What was removed, and so must be invalidated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unmapped {
-    /// How many leaves were removed.
-    pub removed: usize,
+    /// How many bytes had been mapped.
+    pub bytes: u64,
     /// Their size, where all had one.
     pub leaves: Option<LeafSize>,
     mixed: bool,
@@ -46,7 +46,7 @@ impl Unmapped {
         if count == 0 {
             return;
         }
-        self.removed += count;
+        self.bytes = self.bytes.wrapping_add((count as u64).wrapping_mul(leaf.bytes()));
         match self.leaves {
             None if !self.mixed => self.leaves = Some(leaf),
             Some(other) if other != leaf => (self.leaves, self.mixed) = (None, true),
@@ -145,10 +145,11 @@ impl<'a> Table<'a> {
 }
 
 impl Detached<'_> {
-    /// Counts the leaves that went with the table.
+    /// Counts the bytes that were mapped by the table.
     #[must_use]
-    pub fn leaves(&self) -> usize {
-        self.words.iter().filter(|entry| spec::is_valid(entry.load(Acquire))).count()
+    pub fn bytes(&self) -> u64 {
+        let leaves = self.words.iter().filter(|entry| spec::is_valid(entry.load(Acquire))).count();
+        (leaves as u64).wrapping_mul(LeafSize::Page4K.bytes())
     }
 }
 

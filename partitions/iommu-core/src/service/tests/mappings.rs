@@ -77,7 +77,7 @@ fn nothing_is_invalidated_for_nothing() {
     let domain = attached(&machine);
     let before = machine.smmus[0].invalidations();
     assert_eq!(machine.map(domain, AT, RAM, 4 * K4, BOTH).0, Status::Ok);
-    assert_eq!(machine.unmap(domain, AT + M2, K4), (Status::NotMapped, K4));
+    assert_eq!(machine.unmap(domain, AT + M2, K4), (Status::Ok, K4));
     assert_eq!(machine.smmus[0].invalidations(), before);
     assert_eq!(machine.unmap(domain, AT, 4 * K4), (Status::Ok, 4 * K4));
     assert_eq!(machine.smmus[0].invalidations(), before + 1);
@@ -236,4 +236,21 @@ fn hardware_that_does_not_answer_keeps_its_memory() {
     // The other SMMU goes on.
     let elsewhere = machine.alloc(1);
     assert_eq!(machine.set(1, EDU, DeviceState::Paging(elsewhere)), Status::Ok);
+}
+
+#[test]
+fn holes_are_passed_over_and_counted() {
+    let machine = Machine::new();
+    let domain = machine.alloc(0);
+    let unmap = |iova, size| {
+        let answer = machine.ask(Request::Unmap { domain, iova: Iova(iova), size });
+        (answer.status, answer.values[0], answer.values[1])
+    };
+    for page in [0, 2, 5] {
+        assert_eq!(machine.map(domain, AT + page * K4, RAM, K4, READ).0, Status::Ok);
+    }
+    assert_eq!(unmap(AT, 4 * K4), (Status::Ok, 4 * K4, 2 * K4));
+    assert_eq!(unmap(AT, 4 * K4), (Status::Ok, 4 * K4, 0));
+    assert_eq!(unmap(AT, M2), (Status::Ok, M2, K4));
+    assert_eq!(unmap(AT, WINDOW.end().unwrap() - AT), (Status::Ok, WINDOW.end().unwrap() - AT, 0));
 }
