@@ -76,6 +76,8 @@ impl State {
             0x03 => low & 0xffff_ff00 == 0 && high & !1 == 0,
             // CFGI_STE_RANGE: stream ID, Range.
             0x04 => low & 0xffff_ff00 == 0 && high & !0x1f == 0,
+            // TLBI_EL2_ALL, where there are such entries.
+            0x20 => self.idr[0] >> 9 & 1 == 1 && low == 0x20 && high == 0,
             // TLBI_S12_VMALL.
             0x28 => low & !vmid == 0x28 && high == 0,
             // TLBI_S2_IPA: SCALE, NUM, TG and TTL only with range invalidation, and only where TG says so.

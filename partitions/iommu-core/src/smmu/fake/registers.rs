@@ -63,7 +63,7 @@ impl Slow {
 pub(super) const SMMUEN: u64 = 1;
 pub(super) const EVENTQEN: u64 = 4;
 pub(super) const CMDQEN: u64 = 8;
-const CR0_IMPLEMENTED: u64 = SMMUEN | EVENTQEN | CMDQEN;
+const ATSCHK: u64 = 0x10;
 pub(super) const GBPA_ABORT: u64 = 1 << 20;
 const GBPA_UPDATE: u64 = 1 << 31;
 
@@ -131,8 +131,8 @@ impl State {
         self.registers.gbpa.effective & GBPA_ABORT != 0
     }
 
-    pub(crate) fn control(&self) -> (u64, u64, u64) {
-        (self.registers.cr1, self.registers.cr2, self.registers.irq)
+    pub(crate) fn controls(&self) -> [u64; 4] {
+        [self.registers.cr0.effective, self.registers.cr1, self.registers.cr2, self.registers.irq]
     }
 
     pub(super) fn read_register(&self, offset: usize) -> u64 {
@@ -177,19 +177,22 @@ impl State {
             self.violate(format!("register {offset:#x} written while CR0 is {enabled:#x}"));
         }
         let delay = self.faults.update_delay;
+        let features = self.idr[0];
+        let implemented = SMMUEN | EVENTQEN | CMDQEN | if features >> 10 & 1 == 1 { ATSCHK } else { 0 };
+        let recording = 2 | if features >> 5 & 1 == 1 { 4 } else { 0 } | u64::from(features >> 9 & 1);
         let file = &mut self.registers;
         match offset {
             0x20 => {
-                let changed = (value & CR0_IMPLEMENTED) ^ file.cr0.written;
+                let changed = (value & implemented) ^ file.cr0.written;
                 let under_way = file.cr0.written ^ file.cr0.effective;
-                file.cr0.written = value & CR0_IMPLEMENTED;
+                file.cr0.written = value & implemented;
                 file.cr0.countdown = delay;
                 if changed & under_way != 0 {
                     self.violate(String::from("CR0 field changed while its update was under way"));
                 }
             }
             0x28 => file.cr1 = value,
-            0x2c => file.cr2 = value & 2,
+            0x2c => file.cr2 = value & recording,
             0x44 => {
                 let settled = file.gbpa.settled();
                 if settled && value & GBPA_UPDATE != 0 {

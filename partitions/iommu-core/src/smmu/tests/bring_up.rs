@@ -2,8 +2,10 @@
 //! From reset to default deny, with DMA attempted at every step.
 
 use super::super::fake::{FakeSmmu, Faults, Route, STREAMS};
-use super::super::{BringUpError, Unsupported};
+use super::super::{BringUpError, PoolMapping, SmmuV3, Unsupported};
 use super::{bring_up, is_known, slow, try_bring_up};
+use ffa_abi::SmmuIndex;
+use std::sync::Arc;
 
 const GBPA: usize = 0x44;
 
@@ -44,8 +46,7 @@ fn every_stream_is_denied_and_heard_of() {
         }
     }
     assert!(seen[0] > 0 && seen[1] > 0);
-    let (cr1, cr2, irq) = fake.state().control();
-    assert_eq!((cr1, cr2, irq), (0b11_01_01_11_01_01, 2, 0));
+    assert_eq!(fake.state().controls(), [0b1101, 0b11_01_01_11_01_01, 2, 0]);
 }
 
 #[test]
@@ -56,6 +57,43 @@ fn old_errors_are_acknowledged_and_caches_forgotten() {
     assert_eq!(completed[0], [0x4, 31]);
     assert_eq!(completed[1][0], 0x46);
     assert_eq!(completed[2..], [[0x30, 0], [0x46, 0]]);
+}
+
+#[test]
+fn what_else_an_smmu_can_do_is_shut_too() {
+    let fake = FakeSmmu::new(slow());
+    // Broadcast maintenance, EL2 entries, ATS.
+    fake.state().idr[0] |= 1 << 5 | 1 << 9 | 1 << 10;
+    let _driver = try_bring_up(&fake).unwrap();
+    // ATSCHK, PTM, and no E2H.
+    assert_eq!(fake.state().controls(), [0b1_1101, 0b11_01_01_11_01_01, 0b110, 0]);
+    assert!(fake.completed().contains(&[0x20, 0]));
+    fake.assert_no_violation();
+}
+
+#[test]
+fn an_smmu_that_is_not_coherent_works_on_memory_that_is_not_cached() {
+    let fake = FakeSmmu::new(slow());
+    fake.state().idr[0] &= !0x10;
+    let pool = fake.pool();
+    let driver =
+        SmmuV3::bring_up(Arc::clone(&fake), &super::policy(), SmmuIndex(0), &pool, PoolMapping::NonCacheable);
+    driver.unwrap();
+    assert_eq!(fake.state().controls()[1], 0b10_00_00_10_00_00);
+}
+
+#[test]
+fn a_pool_that_is_too_small_is_refused() {
+    let fake = FakeSmmu::new(slow());
+    let pool = fake.pool();
+    while pool.available() > 9 {
+        pool.reserve(1, 1).unwrap();
+    }
+    let result =
+        SmmuV3::bring_up(Arc::clone(&fake), &super::policy(), SmmuIndex(0), &pool, PoolMapping::WriteBack);
+    assert!(matches!(result.unwrap_err(), BringUpError::Pool(_)));
+    assert!(fake.state().aborts_when_off() && !fake.state().is_enabled());
+    fake.assert_no_violation();
 }
 
 #[test]
@@ -92,13 +130,7 @@ fn memory_beyond_the_smmus_reach_is_refused() {
     let mut policy = super::policy();
     policy.managed[0].base = 0x1_0000_0000;
     let pool = fake.pool();
-    let result = super::SmmuV3::bring_up(
-        std::sync::Arc::clone(&fake),
-        &policy,
-        ffa_abi::SmmuIndex(0),
-        &pool,
-        super::PoolMapping::WriteBack,
-    );
+    let result = SmmuV3::bring_up(Arc::clone(&fake), &policy, SmmuIndex(0), &pool, PoolMapping::WriteBack);
     let expected = Unsupported::OutputBits { top: 0x1_3fff_ffff, bits: 32 };
     assert_eq!(result.unwrap_err(), BringUpError::Unsupported(expected));
 }

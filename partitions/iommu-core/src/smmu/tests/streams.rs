@@ -2,10 +2,10 @@
 //! Stream states, with DMA attempted at every step of each change.
 
 use super::super::fake::{FakeSmmu, Route};
-use super::super::{Smmu as _, SmmuError, Stage2, StreamConfig, Vmid};
+use super::super::{Smmu as _, SmmuError, Stage2, StreamConfig, TlbRange, Vmid};
 use super::{DEVICES, bring_up, slow};
-use crate::table::Geometry;
-use ffa_abi::{PhysAddr, StreamId};
+use crate::table::{Geometry, LeafSize};
+use ffa_abi::{Iova, PhysAddr, StreamId};
 
 /// Words 1 and 2 of an entry on this fake: incoming shareability; 39 bits from level 1, walks write-back and inner
 /// shareable, 4 KiB, 44-bit output, VMSAv8-64, S2PTW, faults recorded and never stalled.
@@ -125,4 +125,37 @@ fn entries_are_invalidated_one_by_one_or_all_at_once() {
     assert_eq!(few, [half, half].concat());
     let many = sent(DEVICES[3]);
     assert_eq!(many, [[0x4, 31], [0x46, 0], [0x4, 31], [0x46, 0]]);
+}
+
+#[test]
+fn several_cores_at_once_are_each_served() {
+    let (fake, driver) = bring_up(slow());
+    for device in DEVICES {
+        allow(&fake, device, 1, 0x4801_0000);
+    }
+    std::thread::scope(|scope| {
+        for (place, device) in (0_u16..).zip(DEVICES) {
+            let driver = &driver;
+            scope.spawn(move || {
+                for round in 0..20 {
+                    let range = TlbRange {
+                        iova: Iova(round << 12),
+                        size: 0x1000,
+                        leaves: Some(LeafSize::Page4K),
+                        tables: false,
+                    };
+                    driver.set_streams(StreamId(device.0), device.1, &stage2(1, 0x4801_0000)).unwrap();
+                    driver.invalidate_range(Vmid(place), &range).unwrap();
+                    driver.check_errors().unwrap();
+                    driver.poll_events(10, &mut |_| ());
+                    driver.set_streams(StreamId(device.0), device.1, &StreamConfig::Abort).unwrap();
+                }
+            });
+        }
+    });
+    for device in DEVICES {
+        disallow(&fake, device);
+        assert_aborted(&fake, device);
+    }
+    fake.assert_no_violation();
 }
