@@ -150,7 +150,7 @@ fn reserved_error_bits_are_ignored() {
 #[test]
 fn what_somebody_else_wrote_into_the_queue_has_no_effect() {
     let (fake, driver) = bring_up(slow());
-    for _ in 0..300 {
+    for _ in 0..150 {
         fake.state().tamper_with_next_command([u64::MAX, u64::MAX]);
         driver.invalidate_vmid(VMID).unwrap();
     }
