@@ -78,18 +78,25 @@ sp_secondary_entry:
     bl      sp_secondary
     // falls through
 
-    // FFA_ERROR(ABORTED): this partition is broken.
+    // The end of the partition, see stop.rs. Needs no stack and no memory.
+    .global sp_refuse
 sp_refuse:
-    mov     w0, #0x0060
+    mov     w0, #0x0060                 // FFA_ERROR
     movk    w0, #0x8400, lsl #16
     mov     x1, xzr
-    mov     w2, #-8
+    mov     w2, #-8                     // ABORTED
     mov     x3, xzr
     mov     x4, xzr
     mov     x5, xzr
     mov     x6, xzr
     mov     x7, xzr
     smc     #0
+    mrs     x0, sctlr_el1
+    bic     x0, x0, #1                  // M: addresses stay the same, so the next instruction is found
+    msr     sctlr_el1, x0
+    isb
+    mov     x0, xzr                     // no partition has memory at 0
+    ldr     x0, [x0]
 6:  wfi
     b       6b
 

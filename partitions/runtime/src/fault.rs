@@ -5,6 +5,7 @@
 use core::arch::global_asm;
 
 use crate::stop::stop;
+use crate::vcpu::MAX_VCPUS;
 use crate::{image, log};
 
 /// Bytes of the stack on which a fault is reported: the fault may have been the end of the other one.
@@ -12,8 +13,8 @@ const FAULT_STACK: usize = 0x2000;
 /// Most callers that a report names.
 const MAX_FRAMES: usize = 12;
 
-// The first vCPU that faults gets the stack and reports; any other goes to sleep, and the partition manager, which has
-// stopped the partition by then, never wakes it.
+// The first vCPU that faults gets the stack and reports; any other ends the partition without a word. More faults than
+// vCPUs mean that the partition manager does not take the end as one.
 global_asm!(
     r#"
     .section .text.vectors, "ax"
@@ -28,13 +29,15 @@ sp_vectors:
     .endr
 
 sp_fault:
-    adrp    x9, {busy}
-    add     x9, x9, :lo12:{busy}
+    adrp    x9, {faults}
+    add     x9, x9, :lo12:{faults}
 1:  ldaxr   w10, [x9]
-    cbnz    w10, 2f
-    mov     w11, #1
+    cmp     w10, #{most}
+    b.hi    2f
+    add     w11, w10, #1
     stlxr   w12, w11, [x9]
     cbnz    w12, 1b
+    cbnz    w10, sp_refuse
     mrs     x1, esr_el1
     mrs     x2, elr_el1
     mrs     x3, far_el1
@@ -47,19 +50,20 @@ sp_fault:
 2:  wfi
     b       2b
 "#,
-    busy = sym BUSY,
+    faults = sym FAULTS,
+    most = const MAX_VCPUS,
     stack = sym STACK,
     stack_size = const FAULT_STACK,
     report = sym report,
 );
 
-static BUSY: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(0);
+static FAULTS: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(0);
 static STACK: FaultStack = FaultStack(core::cell::UnsafeCell::new([0; FAULT_STACK]));
 
 #[repr(C, align(16))]
 struct FaultStack(core::cell::UnsafeCell<[u8; FAULT_STACK]>);
 
-// SAFETY: `BUSY` lets one vCPU have it, once.
+// SAFETY: `FAULTS` lets one vCPU have it, once.
 unsafe impl Sync for FaultStack {}
 
 extern "C" fn report(vector: u32, syndrome: u64, pc: u64, address: u64, frame: u64) -> ! {

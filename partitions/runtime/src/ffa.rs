@@ -91,11 +91,6 @@ pub(crate) fn console_log(text: &ConsoleLogChars64) {
     send(FuncId::ConsoleLog64, arguments);
 }
 
-/// Tells the partition manager that this partition is broken.
-pub(crate) fn abort() {
-    send(FuncId::Error32, [0, status_bits(FfaError::Aborted)]);
-}
-
 /// Encodes a status as it stands in w2 of FFA_ERROR.
 pub(crate) fn status_bits(error: FfaError) -> u64 {
     u64::from(i32::from(error).cast_unsigned())

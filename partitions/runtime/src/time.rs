@@ -25,9 +25,3 @@ pub fn frequency() -> u64 {
     };
     value
 }
-
-/// Lets the core sleep until there is an interrupt, which this partition keeps masked.
-pub(crate) fn wait_for_interrupt() {
-    // SAFETY: WFI only waits.
-    unsafe { asm!("wfi", options(nomem, nostack, preserves_flags)) };
-}
