@@ -63,8 +63,8 @@ impl BootInfo {
 
 /// Maps the blob and returns the manifest that it names.
 fn find_manifest(address: u64) -> Option<&'static [u8]> {
-    let page = map(address, PAGE_SIZE)?;
-    let size = Descriptor::get_blob_size(ffa::VERSION, page).ok()?;
+    let first = map(address, PAGE_SIZE)?;
+    let size = Descriptor::get_blob_size(ffa::VERSION, first).ok()?;
     let pages = size.checked_next_multiple_of(PAGE_SIZE)?;
     if pages > MAX_BLOB {
         log!("boot information of {size} bytes is too large");
@@ -74,9 +74,10 @@ fn find_manifest(address: u64) -> Option<&'static [u8]> {
     if pages > PAGE_SIZE {
         map(rest, pages - PAGE_SIZE)?;
     }
-    // SAFETY: 1. `map` mapped these pages one after the other, readable, for ever, and from the one to the other is one
-    // stretch of RAM. 2. The partition manager wrote them before this partition began, and nobody does later.
-    let blob = unsafe { core::slice::from_raw_parts(page.as_ptr(), size) };
+    let start = core::ptr::with_exposed_provenance::<u8>(usize::try_from(address).ok()?);
+    // SAFETY: 1. `map` mapped all pages of these `size` bytes, readable, for ever; they are one stretch of RAM. 2. The
+    // partition manager wrote them before this partition began, and nobody does later. 3. Any byte is a valid `u8`.
+    let blob = unsafe { core::slice::from_raw_parts(start, size) };
     let descriptors = BootInfoIterator::new(ffa::VERSION, blob).ok()?;
     descriptors.flatten().find_map(|descriptor| match (descriptor.typ, descriptor.contents) {
         (BootInfoType::Std(BootInfoStdId::Fdt), BootInfoContents::Address { content_buf }) => {

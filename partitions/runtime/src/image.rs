@@ -81,7 +81,9 @@ pub fn addresses() -> Range<u64> {
 /// Returns the policy's bytes.
 pub(crate) fn policy_bytes() -> &'static [u8] {
     let policy = policy();
-    // SAFETY: 1. The range lies in the image and is mapped read-only for ever (`mmu::map_image`).
-    // 2. Nothing writes it: the boot loader did before the first instruction. 3. Any byte is a valid `u8`.
-    unsafe { core::slice::from_raw_parts(&raw const symbol::__policy_start, policy.len()) }
+    let first = core::ptr::with_exposed_provenance::<u8>(policy.start);
+    // SAFETY: 1. The range lies in the image and is mapped read-only for ever (`mmu::map_image`); it may be empty, its
+    // start is not null. 2. Nothing writes it: the boot loader did before the first instruction. 3. Any byte is a valid
+    // `u8`.
+    unsafe { core::slice::from_raw_parts(first, policy.len()) }
 }
