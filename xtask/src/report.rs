@@ -3,6 +3,9 @@
 
 use crate::contract::Transcript;
 
+/// Three such columns and the outcome fit a terminal of 120 characters.
+const WIDEST_CELL: usize = 36;
+
 /// Counts of what held and what did not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -67,20 +70,26 @@ pub(crate) fn print_failures(transcript: &Transcript) {
     }
 }
 
-/// Returns rows as text with aligned columns; the first row is the heading.
+/// Returns rows as text with aligned columns, long cells wrapped; the first row is the heading.
 pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let mut widths = [0; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
+            *width = cell.chars().count().max(*width).min(WIDEST_CELL);
         }
     }
     let mut text = String::new();
     for (number, row) in rows.iter().enumerate() {
-        let cells: Vec<String> =
-            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
+        let wrapped: Vec<Vec<String>> = row.iter().map(|cell| wrap(cell)).collect();
+        let height = wrapped.iter().map(Vec::len).max().unwrap_or(0);
+        for line in 0..height {
+            let cells = wrapped.iter().zip(widths).map(|(cell, width)| {
+                let part = cell.get(line).map_or("", String::as_str);
+                format!("{part:width$}")
+            });
+            text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+            text.push('\n');
+        }
         if number == 0 {
             let rules: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
             text.push_str(rules.join("  ").trim_end());
@@ -88,6 +97,23 @@ pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
         }
     }
     text
+}
+
+/// Breaks a cell between words into lines of at most [`WIDEST_CELL`] characters; a longer word has a line of its own.
+fn wrap(cell: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in cell.split_whitespace() {
+        let Some(line) = lines.last_mut() else { break };
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= WIDEST_CELL {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -98,6 +124,15 @@ mod tests {
     fn columns_are_aligned_by_characters() {
         let rows = [["a".to_owned(), "b".to_owned()], ["ää".to_owned(), "c".to_owned()]];
         assert_eq!(table(&rows), "a   b\n--  -\nää  c\n");
+    }
+
+    #[test]
+    fn long_cells_are_wrapped_between_words() {
+        let rows = [["a".to_owned(), ["word"; 9].join(" ")]];
+        let text = table(&rows);
+        assert_eq!(text.lines().next().unwrap(), "a  word word word word word word word");
+        assert_eq!(text.lines().nth(1).unwrap(), "   word word");
+        assert_eq!(wrap(&"x".repeat(99)), ["x".repeat(99)]);
     }
 
     #[test]

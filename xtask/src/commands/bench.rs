@@ -106,7 +106,7 @@ fn rows(values: &[(String, u64)]) -> Vec<[String; 4]> {
             format!("<= {target} {met}")
         });
         let meaning = known.map_or("", |figure| figure.meaning);
-        rows.push([name.clone(), format!("{value:>8}"), target, meaning.to_owned()]);
+        rows.push([name.clone(), value.to_string(), target, meaning.to_owned()]);
     }
     rows
 }

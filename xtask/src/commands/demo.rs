@@ -52,6 +52,7 @@ pub(super) fn demo(workspace: &Workspace, arguments: &Demo) -> Result<ExitCode> 
 #[derive(Default)]
 struct Show {
     client_speaks: bool,
+    client_is_done: bool,
 }
 
 impl Show {
@@ -61,7 +62,12 @@ impl Show {
                 self.client_speaks = true;
                 println!("  {words}");
             }
-            (Console::Normal, Some(_)) => self.client_speaks = true,
+            (Console::Normal, Some(line)) => {
+                self.client_speaks = true;
+                self.client_is_done |= *line == Line::End;
+            }
+            // TF-A calls switching off an error.
+            (Console::Normal, None) if self.client_is_done => {}
             (Console::Normal, None) => {
                 if let Some(words) = boot_stage(text) {
                     println!("  [EL3]    {words}");
