@@ -26,7 +26,7 @@ impl Partition for TestSp {
     type Error = Infallible;
 
     fn start(boot: &BootInfo) -> Result<Self, Self::Error> {
-        log!("test-sp: partition {} is ready", boot.id());
+        log!("partition {} is ready", boot.id());
         Ok(Self)
     }
 
@@ -35,6 +35,11 @@ impl Partition for TestSp {
         // Single values, so that an echo never passes through memory.
         let [number, a, b, c, d] = arguments;
         if number == protocol::ECHO { [number, a, b, c, d] } else { execute(vcpu, number, a, b, c, d) }
+    }
+
+    fn direct_request_32(&self, _vcpu: VcpuId, _from: EndpointId, arguments: [u32; 5]) -> [u32; 5] {
+        let [number, ..] = arguments;
+        if u64::from(number) == protocol::ECHO { arguments } else { Status::NotSupported.answer_32() }
     }
 
     #[inline(always)]

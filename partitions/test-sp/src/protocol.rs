@@ -11,7 +11,7 @@
 //! | 5 | execute an undefined instruction | – | none |
 //! | 7 | make an FF-A call | x4 function ID, x5–x7 = x1–x3 | x3–x6 = x0–x3 |
 //!
-//! Any other command, and a class or an access that is not there, answers NOT_SUPPORTED in x3. Classes are bits:
+//! By a 32-bit direct request only echo can be had. Any other command, and a class or an access that is not there, answers NOT_SUPPORTED in x3. Classes are bits:
 //! 0 EL1 system registers, 1 FP, SIMD and SVE, 2 virtual timer, 3 pointer authentication keys, 4 x8 to x30, 5 debug and
 //! performance monitor, 6 SME.
 
@@ -66,7 +66,7 @@ pub(crate) enum Status {
 }
 
 impl Status {
-    const fn code(self) -> i64 {
+    const fn code(self) -> i32 {
         match self {
             Self::NotSupported => -1,
             Self::InvalidParameters => -2,
@@ -77,6 +77,11 @@ impl Status {
 
     /// Returns the answer that says so.
     pub(crate) const fn answer(self) -> [u64; 5] {
+        [(self.code() as i64).cast_unsigned(), 0, 0, 0, 0]
+    }
+
+    /// Returns the answer to a 32-bit request that says so.
+    pub(crate) const fn answer_32(self) -> [u32; 5] {
         [self.code().cast_unsigned(), 0, 0, 0, 0]
     }
 }
