@@ -18,7 +18,7 @@ use crate::arch::el2_control::hcr;
 use crate::arch::fp_context;
 use crate::arch::gic;
 use crate::arch::smc::exchange_with_spmd;
-use crate::arch::sysreg::{CPTR_EL2, ESR_EL2, HCR_EL2, isb};
+use crate::arch::sysreg::{ESR_EL2, HCR_EL2, isb};
 use crate::console::say;
 use crate::contexts::{HeldContext, NormalContext, Registers, VcpuContext};
 use crate::machine::Machine;
@@ -233,6 +233,9 @@ impl Run<'_> {
         }
         context.el1.load();
         let mut lent = Lent::default();
+        if self.world.features.sme {
+            self.close_streaming(context, &mut lent);
+        }
         let left = loop {
             if let Some(left) = self.stay(vcpu, context, &mut lent) {
                 break left;
@@ -242,7 +245,22 @@ impl Run<'_> {
         if lent.vectors || lent.keys {
             self.take_back(context, lent);
         }
+        if self.world.features.sme {
+            fp_context::open_streaming(&self.world.features);
+        }
         left
+    }
+
+    /// Leaves the normal world's streaming mode: in it a partition's vector instructions trap to the partition itself,
+    /// not to EL2. Then closes SME.
+    #[inline(always)]
+    fn close_streaming(&mut self, context: &mut VcpuContext, lent: &mut Lent) {
+        if fp_context::is_streaming() {
+            self.lend_vectors(context);
+            lent.vectors = true;
+        } else {
+            fp_context::close(&self.world.features);
+        }
     }
 
     /// Enters the partition and handles what ends the stay. Nothing is returned if it simply goes on.
@@ -280,7 +298,7 @@ impl Run<'_> {
             PartitionNext::Wait => Some(Left::Waiting),
             PartitionNext::Failed => {
                 if let Some(partition) = self.world.spmc.partitions().get(vcpu.partition) {
-                    say!("{}: says that it cannot start; stopped", partition.name());
+                    say!("{}: stopped: it says that it cannot go on", partition.name());
                     partition.stop();
                 }
                 Some(Left::Stopped)
@@ -322,10 +340,10 @@ impl Run<'_> {
         Left::Stopped
     }
 
+    #[inline(never)]
     fn lend_vectors(&mut self, context: &mut VcpuContext) {
         fp_context::exchange(&mut self.normal.vectors, &mut context.vectors, &self.world.features);
-        // SAFETY: opens the vector registers, which now hold the partition's values.
-        unsafe { CPTR_EL2::write(self.world.features.cptr_vectors()) };
+        fp_context::open_vectors(&self.world.features);
     }
 
     fn lend_keys(&mut self, context: &mut VcpuContext) {
@@ -339,8 +357,7 @@ impl Run<'_> {
     fn take_back(&mut self, context: &mut VcpuContext, lent: Lent) {
         if lent.vectors {
             fp_context::exchange(&mut context.vectors, &mut self.normal.vectors, &self.world.features);
-            // SAFETY: closes them to partitions.
-            unsafe { CPTR_EL2::write(self.world.features.cptr_closed()) };
+            fp_context::close(&self.world.features);
         }
         if lent.keys {
             context.keys.save();

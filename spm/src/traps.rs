@@ -28,6 +28,8 @@ mod class {
     pub(super) const BREAKPOINT_INSTRUCTION: u64 = 0x3c;
 }
 
+/// Bit 0 of the syndrome of a trapped wait: WFE or WFET, not WFI or WFIT.
+const WAIT_FOR_EVENT: u64 = 1;
 /// All A64 instructions have this size, in bytes.
 const INSTRUCTION_BYTES: u64 = 4;
 
@@ -50,6 +52,8 @@ pub(crate) enum Trap {
 pub(crate) enum Fault {
     /// It touched what is not its own: syndrome, its address, the intermediate physical page.
     Abort { syndrome: u64, address: u64, page: u64 },
+    /// It waits for an interrupt.
+    Wait,
     /// It did something that no partition can do, by its syndrome.
     Unexpected(u64),
     /// An asynchronous error, reported while it ran, by its syndrome.
@@ -68,6 +72,7 @@ impl fmt::Display for Fault {
                 };
                 write!(f, "{what} of {address:#x} (page {page:#x}), syndrome {syndrome:#x}")
             }
+            Self::Wait => f.write_str("waits for an interrupt, and partitions get none"),
             Self::Unexpected(syndrome) => write!(f, "exception with syndrome {syndrome:#x}"),
             Self::SystemError(syndrome) => write!(f, "system error, syndrome {syndrome:#x}"),
         }
@@ -88,8 +93,9 @@ pub(crate) fn handle(syndrome: u64, registers: &mut Registers, features: &Featur
 fn handle_others(syndrome: u64, registers: &mut Registers, features: &Features) -> Trap {
     match syndrome >> 26 & 0x3f {
         class::HVC => Trap::Call,
-        // A wait would hold up the core: the interrupt that ends it may be the normal world's, which is masked.
-        class::WFX => skip(registers),
+        class::WFX if syndrome & WAIT_FOR_EVENT != 0 => skip(registers),
+        // Partitions get no interrupts, so this is not a wait but an end, and would hold up the core for ever.
+        class::WFX => Trap::Fault(Fault::Wait),
         class::FP => Trap::NeedsVectors,
         class::SVE if features.sve => Trap::NeedsVectors,
         class::POINTER_AUTHENTICATION if features.pauth => Trap::NeedsKeys,

@@ -31,6 +31,7 @@ pub const fn low_half(register: u64) -> u32 {
 }
 
 /// Sets x0–x7, the rest stays.
+#[inline(never)]
 pub fn answer(registers: &mut MessageRegisters, values: [u32; 8]) {
     for (register, value) in registers.iter_mut().zip(values) {
         *register = u64::from(value);
@@ -38,12 +39,14 @@ pub fn answer(registers: &mut MessageRegisters, values: [u32; 8]) {
 }
 
 /// Answers FFA_SUCCESS (32 bit) with `w2` and `w3`.
+#[inline(never)]
 pub fn success(registers: &mut MessageRegisters, w2: u32, w3: u32) {
     answer(registers, [FuncId::Success32.into(), 0, w2, w3, 0, 0, 0, 0]);
 }
 
 /// Answers FFA_ERROR with `code` in w2. The caller is to blame.
 #[cold]
+#[inline(never)]
 pub fn error(registers: &mut MessageRegisters, code: FfaError) {
     let code: i32 = code.into();
     answer(registers, [FuncId::Error32.into(), 0, code.cast_unsigned(), 0, 0, 0, 0, 0]);

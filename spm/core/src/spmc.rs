@@ -49,7 +49,7 @@ pub enum PartitionNext {
     Response(u32),
     /// The partition waits for messages.
     Wait,
-    /// The partition says that it could not start.
+    /// The partition says that it cannot go on.
     Failed,
 }
 
@@ -200,10 +200,11 @@ impl Spmc {
                 }
             };
         }
-        let working = partition.vcpu(from.vcpu).is_some_and(|vcpu| vcpu.request().is_some());
-        if function == FuncId::Error32.into() && !working {
+        // FF-A 1.2 has FFA_ERROR for a failed start (13.10), 1.3 FFA_ABORT for later: taken alike, at any time.
+        if function == FuncId::Error32.into() {
             return PartitionNext::Failed;
         }
+        let working = partition.vcpu(from.vcpu).is_some_and(|vcpu| vcpu.request().is_some());
         let party = Party {
             owner: MailboxOwner::Partition(from.partition),
             id: partition.id(),

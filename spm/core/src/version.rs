@@ -36,9 +36,9 @@ impl Negotiation {
         if requested & MUST_BE_ZERO != 0 {
             return NOT_SUPPORTED;
         }
-        // An older major version has nothing in common with ours. One that is newer than ours, in either number, may
-        // come down to ours: it learns ours and nothing is agreed yet.
-        if requested >> 16 < ours >> 16 {
+        // Another major version has nothing in common with ours. A newer minor version may come down to ours: its caller
+        // learns ours, and nothing is agreed yet.
+        if requested >> 16 != ours >> 16 {
             return NOT_SUPPORTED;
         }
         if requested > ours {
@@ -89,18 +89,18 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_version_changes_nothing() {
+    fn a_newer_minor_version_changes_nothing() {
         let caller = Negotiation::new(Version(1, 0));
-        for requested in [0x1_0003, 0x2_0000, 0x7fff_ffff] {
+        for requested in [0x1_0003, 0x1_ffff] {
             assert_eq!(caller.negotiate(requested), V1_2);
             assert_eq!(caller.agreed(), Version(1, 0));
         }
     }
 
     #[test]
-    fn an_older_major_version_or_bit_31_is_refused() {
+    fn another_major_version_or_bit_31_is_refused() {
         let caller = Negotiation::new(OURS);
-        for requested in [0, 0x0_ffff, 0x8000_0000, 0x8001_0002, u32::MAX] {
+        for requested in [0, 0x0_ffff, 0x2_0000, 0x7fff_ffff, 0x8000_0000, 0x8001_0002, u32::MAX] {
             assert_eq!(caller.negotiate(requested), NOT_SUPPORTED);
         }
         assert_eq!(caller.agreed(), OURS);

@@ -66,7 +66,7 @@ pub(crate) fn initialise(features: &Features) {
         };
     }
     set!(HCR_EL2, hcr(features, false));
-    set!(CPTR_EL2, features.cptr_closed());
+    set!(CPTR_EL2, features.cptr_resting());
     set!(CNTHCTL_EL2, COUNTER_READABLE);
     set!(CNTVOFF_EL2, 0);
     set!(HSTR_EL2, 0);

@@ -89,7 +89,13 @@ impl Features {
         }
     }
 
+    /// CPTR_EL2 between calls: as `cptr_closed`, but spm can see the streaming mode.
+    pub(crate) fn cptr_resting(&self) -> u64 {
+        if self.sme { self.cptr_closed() & !CPTR::TSM::SET.value } else { self.cptr_closed() }
+    }
+
     /// CPTR_EL2 with every trap that a partition starts with.
+    #[inline(always)]
     pub(crate) fn cptr_closed(&self) -> u64 {
         self.cptr_base().value | CPTR::TFP::SET.value | CPTR::TZ::SET.value | CPTR::TSM::SET.value
     }

@@ -128,17 +128,39 @@ fn at_longest_streaming_length(transfer: impl FnOnce(u64)) {
     unsafe { SMCR_EL2::write(smcr) };
 }
 
-/// Stores the registers into `from` and fills them from `to`.
+/// Stores the registers into `from` and fills them from `to`. The caller sets the traps that hold afterwards.
 pub(crate) fn exchange(from: &mut FpContext, to: &mut FpContext, features: &Features) {
-    let traps = CPTR_EL2::read();
     // SAFETY: only this function uses vector registers while they are open.
     unsafe { CPTR_EL2::write(features.cptr_open()) };
     isb();
     from.save(features);
     to.load(features);
-    // SAFETY: the value that was in force before.
-    unsafe { CPTR_EL2::write(traps) };
-    isb();
+}
+
+/// Lets the partition use vector registers without a trap.
+pub(crate) fn open_vectors(features: &Features) {
+    // SAFETY: the registers hold the partition's values.
+    unsafe { CPTR_EL2::write(features.cptr_vectors()) };
+}
+
+/// Makes a partition's first use of vector registers trap, and any use of SME.
+#[inline(always)]
+pub(crate) fn close(features: &Features) {
+    // SAFETY: takes from what a partition may do.
+    unsafe { CPTR_EL2::write(features.cptr_closed()) };
+}
+
+/// Lets spm look at the streaming mode. No partition may run like this.
+#[inline(always)]
+pub(crate) fn open_streaming(features: &Features) {
+    // SAFETY: only concerns this core while spm itself runs.
+    unsafe { CPTR_EL2::write(features.cptr_resting()) };
+}
+
+/// Tells whether the normal world called in streaming mode. Only on a CPU with SME, and after [`open_streaming`].
+#[inline(always)]
+pub(crate) fn is_streaming() -> bool {
+    SVCR::read() & SVCR_SM != 0
 }
 
 fn status() -> (u64, u64) {
