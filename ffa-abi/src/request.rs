@@ -166,7 +166,9 @@ impl Request {
             }
             Operation::FaultPoll => (Self::FaultPoll, [field | raw, x4, x5, x6, x7]),
         };
-        if reserved == [0; 5] { Ok(request) } else { Err(Status::InvalidParameters) }
+        // By hand: comparing arrays is a call to compare bytes where code is built for size.
+        let any = reserved.into_iter().fold(0, |any, register| any | register);
+        if any == 0 { Ok(request) } else { Err(Status::InvalidParameters) }
     }
 
     /// Packs a request into x3–x7.

@@ -15,13 +15,7 @@ pub(crate) fn policy(policy: &Policy, digest: &Digest) {
         policy.devices.len()
     );
     for device in &policy.devices {
-        log!(
-            "iommu-sp: {} (streams from {:#x}, {}): {}",
-            device.name,
-            device.first_sid,
-            device.sids,
-            holders(device)
-        );
+        log!("{} (streams from {:#x}, {}): {}", device.name, device.first_sid, device.sids, holders(device));
     }
     log!("any other stream: nobody, its DMA is aborted");
     for master in &policy.unprotected {
@@ -50,10 +44,7 @@ fn holders(device: &Device) -> &'static str {
 pub(crate) fn locked(policy: &Policy, pool: &Pool<'_>) {
     for smmu in &policy.smmus {
         if LEAVES_OPEN {
-            log!(
-                "iommu-sp: !!! {}: LEFT OPEN ON PURPOSE: all DMA passes, nothing is protected !!!",
-                smmu.name
-            );
+            log!("!!! {}: LEFT OPEN ON PURPOSE: all DMA passes, nothing is protected !!!", smmu.name);
         } else {
             let before = if smmu.resets_to_bypass { " (it lets all DMA pass after reset)" } else { "" };
             log!("{}{before}: every stream aborts", smmu.name);

@@ -270,8 +270,9 @@ impl<'a> Pool<'a> {
 }
 
 fn zero(page: &PageWords) {
-    for word in page {
-        word.store(0, Relaxed);
+    // Eight at a time: where code is built for size nobody else unrolls this.
+    for words in page.as_chunks::<8>().0 {
+        words.iter().for_each(|word| word.store(0, Relaxed));
     }
 }
 

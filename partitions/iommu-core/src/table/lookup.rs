@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Translating an address as a device's would be.
 
-use super::{Level, Table, Tampered, spec::Entry};
+use super::{Found, Level, Table, Tampered, spec::Kind};
 use ffa_abi::{Iova, PhysAddr, Protection};
 
 /// Where an address leads.
@@ -19,14 +19,15 @@ impl Table<'_> {
         if iova.0 >= self.geometry.limit() {
             return Ok(None);
         }
-        match self.walk(iova.0, Level::L3)? {
-            (_, level, Entry::Leaf(pa, protection)) => {
+        let Found { level, entry, .. } = self.walk(iova.0, Level::L3)?;
+        match entry.kind(level) {
+            Kind::Leaf => {
                 let mask = level.entry_size() - 1;
-                let pa = PhysAddr((pa.0 & !mask) | (iova.0 & mask));
-                Ok(Some(Translation { pa, protection }))
+                let pa = PhysAddr((entry.address().0 & !mask) | (iova.0 & mask));
+                Ok(Some(Translation { pa, protection: entry.protection() }))
             }
-            (_, _, Entry::Invalid) => Ok(None),
-            (_, _, Entry::Table(_) | Entry::Foreign) => Err(Tampered),
+            Kind::Invalid => Ok(None),
+            Kind::Table | Kind::Foreign => Err(Tampered),
         }
     }
 }

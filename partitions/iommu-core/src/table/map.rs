@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Writing leaves, as large as alignment allows, and installing the tables that lead to them.
 
-use super::spec::{self, Entry};
+use super::spec::{Entry, Kind};
 use super::{ENTRIES, LeafSize, Level, Progress, Table, Tampered};
 use crate::pool::{PageWords, Quota};
 use crate::smmu::Invalidated;
@@ -86,15 +86,15 @@ impl Table<'_> {
     fn table_for(&self, iova: u64, target: Level, quota: &Quota) -> Result<&PageWords, MapError> {
         let (mut words, mut level) = (self.root_words()?, self.geometry.start());
         while let Some(next) = level.next().filter(|_| level < target) {
-            let entry = words.get(level.index(iova)).ok_or(Tampered)?;
-            let found = match spec::read(level, entry.load(Acquire)) {
-                Entry::Invalid => self.install(entry, level, quota)?,
-                found => found,
+            let word = words.get(level.index(iova)).ok_or(Tampered)?;
+            let entry = match Entry(word.load(Acquire)) {
+                Entry::INVALID => self.install(word, quota)?,
+                entry => entry,
             };
-            match found {
-                Entry::Table(address) => (_, words) = self.child(address)?,
-                Entry::Leaf(..) => return Err(MapError::AlreadyMapped),
-                Entry::Invalid | Entry::Foreign => return Err(MapError::Tampered),
+            match entry.kind(level) {
+                Kind::Table => (_, words) = self.child(entry.address())?,
+                Kind::Leaf => return Err(MapError::AlreadyMapped),
+                Kind::Invalid | Kind::Foreign => return Err(MapError::Tampered),
             }
             level = next;
         }
@@ -104,20 +104,20 @@ impl Table<'_> {
     /// Puts an empty table into an invalid entry, and returns what stands there then: ours, or what another core was
     /// faster with.
     #[cold]
-    fn install(&self, entry: &AtomicU64, level: Level, quota: &Quota) -> Result<Entry, MapError> {
+    fn install(&self, word: &AtomicU64, quota: &Quota) -> Result<Entry, MapError> {
         let charge = quota.charge().ok_or(MapError::NoMemory)?;
         let page = self.pool.allocate(self.owner).ok_or(MapError::NoMemory)?;
-        let ours = spec::table(self.pool.address(page));
+        let ours = Entry::table(self.pool.address(page));
         // Release: whoever finds the table finds it zeroed.
-        match entry.compare_exchange(spec::INVALID, ours, AcqRel, Acquire) {
+        match word.compare_exchange(Entry::INVALID.0, ours.0, AcqRel, Acquire) {
             Ok(_) => {
                 charge.keep();
-                Ok(spec::read(level, ours))
+                Ok(ours)
             }
             Err(theirs) => {
                 // The page was ours alone until now; it cannot be anybody else's.
                 let _ = self.pool.free(page, self.owner, Invalidated::never_reachable());
-                Ok(spec::read(level, theirs))
+                Ok(Entry(theirs))
             }
         }
     }
@@ -140,17 +140,17 @@ fn fill(table: &PageWords, leaf: LeafSize, rest: &Mapping, budget: usize) -> Fil
     let wanted = usize::try_from(rest.size >> level.shift()).unwrap_or(ENTRIES).min(budget);
     let run = table.get(first..).unwrap_or_default();
     let run = run.get(..wanted).unwrap_or(run);
-    let mut descriptor = spec::leaf(leaf, rest.pa, rest.protection);
+    let Entry(mut entry) = Entry::leaf(leaf, rest.pa, rest.protection);
     let mut written = 0;
-    for entry in run {
-        if let Err(found) = entry.compare_exchange(spec::INVALID, descriptor, Release, Relaxed) {
-            return match (written, spec::read(level, found)) {
-                (0, Entry::Table(_)) => Filled::TableInTheWay,
+    for word in run {
+        if let Err(found) = word.compare_exchange(Entry::INVALID.0, entry, Release, Relaxed) {
+            return match (written, Entry(found).kind(level)) {
+                (0, Kind::Table) => Filled::TableInTheWay,
                 (0, _) => Filled::Occupied,
                 _ => Filled::Some(written),
             };
         }
-        descriptor = descriptor.wrapping_add(leaf.bytes());
+        entry = entry.wrapping_add(leaf.bytes());
         written += 1;
     }
     Filled::Some(written)

@@ -34,7 +34,7 @@ pub use unmap::{Detached, UnmapError, Unmapped};
 use crate::pool::{Owner, Page, PageWords, Pool};
 use core::sync::atomic::{AtomicU64, Ordering::Acquire};
 use ffa_abi::PhysAddr;
-use spec::Entry;
+use spec::{Entry, Kind};
 
 /// How far a call got before it ended, and why it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,16 @@ pub struct Progress<E> {
 /// A table in the pool is not what this service wrote there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tampered;
+
+/// Where a walk ended.
+struct Found<'a> {
+    /// The place of the entry.
+    word: &'a AtomicU64,
+    /// The level of its table.
+    level: Level,
+    /// What stood there.
+    entry: Entry,
+}
 
 /// One address space for devices.
 #[derive(Debug)]
@@ -81,23 +91,25 @@ impl<'a> Table<'a> {
     }
 
     /// Follows a table entry.
+    #[inline]
     fn child(&self, address: PhysAddr) -> Result<(Page, &'a PageWords), Tampered> {
         let page = self.pool.page_of(address, self.owner).ok_or(Tampered)?;
         Ok((page, self.pool.words(page).ok_or(Tampered)?))
     }
 
-    /// Walks down as far as tables lead, at most to `last`: returns the entry there, its level and what it says.
-    fn walk(&self, iova: u64, last: Level) -> Result<(&'a AtomicU64, Level, Entry), Tampered> {
+    /// Walks down as far as tables lead, at most to `last`.
+    fn walk(&self, iova: u64, last: Level) -> Result<Found<'a>, Tampered> {
         let (mut words, mut level) = (self.root_words()?, self.geometry.start());
         loop {
-            let entry = words.get(level.index(iova)).ok_or(Tampered)?;
-            match (spec::read(level, entry.load(Acquire)), level.next()) {
-                (Entry::Foreign, _) => return Err(Tampered),
-                (Entry::Table(address), Some(next)) if level < last => {
-                    (_, words) = self.child(address)?;
+            let word = words.get(level.index(iova)).ok_or(Tampered)?;
+            let entry = Entry(word.load(Acquire));
+            match (entry.kind(level), level.next()) {
+                (Kind::Foreign, _) => return Err(Tampered),
+                (Kind::Table, Some(next)) if level < last => {
+                    (_, words) = self.child(entry.address())?;
                     level = next;
                 }
-                (found, _) => return Ok((entry, level, found)),
+                _ => return Ok(Found { word, level, entry }),
             }
         }
     }

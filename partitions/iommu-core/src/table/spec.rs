@@ -29,58 +29,73 @@ const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
 /// The first physical address that a descriptor cannot hold.
 pub(crate) const ADDRESS_LIMIT: u64 = 1 << 48;
 
-/// An entry that translates nothing.
-pub(super) const INVALID: u64 = 0;
-
-/// What an entry of a table says.
+/// One entry of a table, as it stands in memory: a claim, where others can write there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Entry {
+pub(super) struct Entry(pub(super) u64);
+
+/// What an entry says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
     /// Nothing is mapped.
     Invalid,
-    /// A page or block starts at the address.
-    Leaf(PhysAddr, Protection),
-    /// The next table stands at the address.
-    Table(PhysAddr),
+    /// A page or block starts at the entry's address.
+    Leaf,
+    /// The next table stands at the entry's address.
+    Table,
     /// Nothing that this service writes.
     Foreign,
 }
 
-/// Returns the entry of a leaf.
-pub(super) const fn leaf(size: LeafSize, address: PhysAddr, protection: Protection) -> u64 {
-    let kind = match size {
-        LeafSize::Page4K => TABLE_OR_PAGE,
-        LeafSize::Block2M | LeafSize::Block1G => 0,
-    };
-    let read = if protection.contains(Protection::READ) { S2AP_READ } else { 0 };
-    let write = if protection.contains(Protection::WRITE) { S2AP_WRITE } else { 0 };
-    let attributes = NORMAL_WRITE_BACK | INNER_SHAREABLE | ACCESSED | EXECUTE_NEVER;
-    (address.0 & ADDRESS) | attributes | read | write | kind | VALID
-}
+impl Entry {
+    /// Translates nothing.
+    pub(super) const INVALID: Self = Self(0);
 
-/// Returns the entry of a table.
-pub(super) const fn table(address: PhysAddr) -> u64 {
-    (address.0 & ADDRESS) | TABLE_OR_PAGE | VALID
-}
-
-/// Tells whether a leaf or a table stands in an entry, whatever else.
-pub(super) const fn is_valid(entry: u64) -> bool {
-    entry & VALID != 0
-}
-
-/// Reads an entry of a level.
-pub(super) fn read(level: Level, entry: u64) -> Entry {
-    if entry == INVALID {
-        return Entry::Invalid;
+    /// Makes the entry of a leaf.
+    pub(super) const fn leaf(size: LeafSize, address: PhysAddr, protection: Protection) -> Self {
+        let kind = match size {
+            LeafSize::Page4K => TABLE_OR_PAGE,
+            LeafSize::Block2M | LeafSize::Block1G => 0,
+        };
+        let read = if protection.contains(Protection::READ) { S2AP_READ } else { 0 };
+        let write = if protection.contains(Protection::WRITE) { S2AP_WRITE } else { 0 };
+        let attributes = NORMAL_WRITE_BACK | INNER_SHAREABLE | ACCESSED | EXECUTE_NEVER;
+        Self((address.0 & ADDRESS) | attributes | read | write | kind | VALID)
     }
-    let address = PhysAddr(entry & ADDRESS);
-    match (entry & (VALID | TABLE_OR_PAGE), level) {
-        (0b11, Level::L0 | Level::L1 | Level::L2) => Entry::Table(address),
-        (0b11, Level::L3) | (0b01, Level::L1 | Level::L2) => {
-            let read = if entry & S2AP_READ != 0 { Protection::READ } else { Protection::empty() };
-            let write = if entry & S2AP_WRITE != 0 { Protection::WRITE } else { Protection::empty() };
-            Entry::Leaf(address, read | write)
+
+    /// Makes the entry of a table.
+    pub(super) const fn table(address: PhysAddr) -> Self {
+        Self((address.0 & ADDRESS) | TABLE_OR_PAGE | VALID)
+    }
+
+    /// Returns 1 where a leaf or a table stands there, whatever else, and 0 where not.
+    pub(super) const fn validity(self) -> u64 {
+        self.0 & VALID
+    }
+
+    /// Tells what stands in an entry of a level.
+    #[inline]
+    pub(super) const fn kind(self, level: Level) -> Kind {
+        if self.0 == Self::INVALID.0 {
+            return Kind::Invalid;
         }
-        _ => Entry::Foreign,
+        match (self.0 & (VALID | TABLE_OR_PAGE), level) {
+            (0b11, Level::L0 | Level::L1 | Level::L2) => Kind::Table,
+            (0b11, Level::L3) | (0b01, Level::L1 | Level::L2) => Kind::Leaf,
+            _ => Kind::Foreign,
+        }
+    }
+
+    /// Returns where the leaf or the next table starts.
+    #[inline]
+    pub(super) const fn address(self) -> PhysAddr {
+        PhysAddr(self.0 & ADDRESS)
+    }
+
+    /// Returns what a leaf allows.
+    pub(super) fn protection(self) -> Protection {
+        let read = if self.0 & S2AP_READ != 0 { Protection::READ } else { Protection::empty() };
+        let write = if self.0 & S2AP_WRITE != 0 { Protection::WRITE } else { Protection::empty() };
+        read | write
     }
 }
 
@@ -91,26 +106,26 @@ mod tests {
     /// Against values worked out by hand from the tables of the architecture.
     #[test]
     fn descriptors_have_the_architecture_s_bits() {
+        let leaf = |size, address, protection| Entry::leaf(size, PhysAddr(address), protection).0;
         let read_write = Protection::READ | Protection::WRITE;
-        assert_eq!(
-            leaf(LeafSize::Page4K, PhysAddr(0x8000_1000), read_write),
-            0x0040_0000_8000_1000 | 0b111_1111_1111
-        );
-        assert_eq!(leaf(LeafSize::Block2M, PhysAddr(0x20_0000), Protection::READ), 0x0040_0000_0020_077d);
-        assert_eq!(leaf(LeafSize::Block1G, PhysAddr(0x4000_0000), Protection::WRITE), 0x0040_0000_4000_07bd);
-        assert_eq!(table(PhysAddr(0xffff_ffff_f000)), 0xffff_ffff_f003);
+        assert_eq!(leaf(LeafSize::Page4K, 0x8000_1000, read_write), 0x0040_0000_8000_17ff);
+        assert_eq!(leaf(LeafSize::Block2M, 0x20_0000, Protection::READ), 0x0040_0000_0020_077d);
+        assert_eq!(leaf(LeafSize::Block1G, 0x4000_0000, Protection::WRITE), 0x0040_0000_4000_07bd);
+        assert_eq!(Entry::table(PhysAddr(0xffff_ffff_f000)).0, 0xffff_ffff_f003);
     }
 
     #[test]
     fn entries_read_back_as_what_they_were_made_of() {
         for (size, address) in [(LeafSize::Page4K, 0x1000), (LeafSize::Block2M, 0x20_0000)] {
-            let entry = leaf(size, PhysAddr(address), Protection::WRITE);
-            assert_eq!(read(size.level(), entry), Entry::Leaf(PhysAddr(address), Protection::WRITE));
+            let entry = Entry::leaf(size, PhysAddr(address), Protection::WRITE);
+            assert_eq!(entry.kind(size.level()), Kind::Leaf);
+            assert_eq!((entry.address().0, entry.protection()), (address, Protection::WRITE));
         }
-        assert_eq!(read(Level::L2, table(PhysAddr(0x5000))), Entry::Table(PhysAddr(0x5000)));
-        assert_eq!(read(Level::L0, 0), Entry::Invalid);
-        assert_eq!(read(Level::L3, 1), Entry::Foreign);
-        assert_eq!(read(Level::L0, 1), Entry::Foreign);
-        assert_eq!(read(Level::L1, 2), Entry::Foreign);
+        let table = Entry::table(PhysAddr(0x5000));
+        assert_eq!((table.kind(Level::L2), table.address()), (Kind::Table, PhysAddr(0x5000)));
+        assert_eq!(Entry::INVALID.kind(Level::L0), Kind::Invalid);
+        for (level, raw) in [(Level::L3, 1), (Level::L0, 1), (Level::L1, 2), (Level::L2, 1 << 63)] {
+            assert_eq!(Entry(raw).kind(level), Kind::Foreign);
+        }
     }
 }

@@ -5,11 +5,14 @@
 //! stays is stopped (break-before-make), or depend on what an SMMU promises for changes of block size; a device that
 //! is stopped by somebody's request for another page is worse than a refusal that says why.
 
-use super::spec::{self, Entry};
-use super::{ENTRIES, LeafSize, Level, Progress, Table, Tampered};
+use super::spec::{Entry, Kind};
+use super::{ENTRIES, Found, LeafSize, Level, Progress, Table, Tampered};
 use crate::pool::{Page, PageWords, PoolError};
 use crate::smmu::Invalidated;
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{AcqRel, Relaxed},
+};
 use ffa_abi::Iova;
 
 /// Why unmapping ended before the range did.
@@ -42,11 +45,11 @@ pub struct Unmapped {
 }
 
 impl Unmapped {
-    fn add(&mut self, leaf: LeafSize, count: usize) {
+    fn add(&mut self, leaf: LeafSize, count: u64) {
         if count == 0 {
             return;
         }
-        self.bytes = self.bytes.wrapping_add((count as u64).wrapping_mul(leaf.bytes()));
+        self.bytes = self.bytes.wrapping_add(count.wrapping_mul(leaf.bytes()));
         match self.leaves {
             None if !self.mixed => self.leaves = Some(leaf),
             Some(other) if other != leaf => (self.leaves, self.mixed) = (None, true),
@@ -90,30 +93,27 @@ impl<'a> Table<'a> {
     ) -> Result<(), UnmapError> {
         while *done < size && budget > 0 {
             let (at, rest) = (iova.wrapping_add(*done), size - *done);
-            let (entry, level, found) = self.walk(at, Level::L2)?;
+            let Found { word, level, entry } = self.walk(at, Level::L2)?;
             let whole = at & (level.entry_size() - 1) == 0 && rest >= level.entry_size();
-            let (looked_at, bytes) = match found {
-                Entry::Invalid => (1, level.entry_size() - (at & (level.entry_size() - 1))),
-                Entry::Leaf(..) => {
+            let (looked_at, bytes) = match entry.kind(level) {
+                Kind::Invalid => (1, level.entry_size() - (at & (level.entry_size() - 1))),
+                Kind::Leaf => {
                     let leaf = level.leaf().filter(|_| whole).ok_or(UnmapError::WouldSplit)?;
                     // Only the leaf that was seen: a table that another core put there meanwhile must stay.
-                    let seen = entry.load(Relaxed);
-                    if spec::read(level, seen) != found
-                        || entry.compare_exchange(seen, spec::INVALID, Relaxed, Relaxed).is_err()
-                    {
-                        return Err(UnmapError::Raced);
-                    }
+                    let invalid = Entry::INVALID.0;
+                    word.compare_exchange(entry.0, invalid, Relaxed, Relaxed)
+                        .map_err(|_| UnmapError::Raced)?;
                     unmapped.add(leaf, 1);
                     (1, leaf.bytes())
                 }
-                Entry::Table(_) if whole && tell => return Err(UnmapError::WholeTable),
-                Entry::Table(address) => {
-                    let (_, words) = self.child(address)?;
+                Kind::Table if whole && tell => return Err(UnmapError::WholeTable),
+                Kind::Table => {
+                    let (_, words) = self.child(entry.address())?;
                     let (looked_at, removed) = clear(words, at, rest, budget);
                     unmapped.add(LeafSize::Page4K, removed);
                     (looked_at, (looked_at as u64).wrapping_mul(LeafSize::Page4K.bytes()))
                 }
-                Entry::Foreign => return Err(UnmapError::Tampered),
+                Kind::Foreign => return Err(UnmapError::Tampered),
             };
             budget = budget.saturating_sub(looked_at);
             *done = done.wrapping_add(bytes).min(size);
@@ -124,11 +124,11 @@ impl<'a> Table<'a> {
     /// Takes the table of pages at an address out of its place, or `None` where there is none. Exclusive: no walk of
     /// ours can be inside.
     pub fn detach(&mut self, iova: Iova) -> Option<Detached<'a>> {
-        let (entry, level, found) = self.walk(iova.0, Level::L2).ok()?;
-        match found {
-            Entry::Table(address) if level == Level::L2 => {
-                let (page, words) = self.child(address).ok()?;
-                entry.swap(spec::INVALID, AcqRel);
+        let Found { word, level, entry } = self.walk(iova.0, Level::L2).ok()?;
+        match (entry.kind(level), level) {
+            (Kind::Table, Level::L2) => {
+                let (page, words) = self.child(entry.address()).ok()?;
+                word.swap(Entry::INVALID.0, AcqRel);
                 Some(Detached { page, words })
             }
             _ => None,
@@ -148,19 +148,23 @@ impl Detached<'_> {
     /// Counts the bytes that were mapped by the table.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        let leaves = self.words.iter().filter(|entry| spec::is_valid(entry.load(Acquire))).count();
-        (leaves as u64).wrapping_mul(LeafSize::Page4K.bytes())
+        let leaves = |words: &[AtomicU64; 8]| {
+            words
+                .iter()
+                .fold(0, |leaves: u64, word| leaves.wrapping_add(Entry(word.load(Relaxed)).validity()))
+        };
+        self.words.as_chunks().0.iter().map(leaves).sum::<u64>() * LeafSize::Page4K.bytes()
     }
 }
 
 /// Clears entries of a table of pages until the range, the table or the budget ends: how many, and how many were valid.
-fn clear(words: &PageWords, at: u64, rest: u64, budget: usize) -> (usize, usize) {
+fn clear(words: &PageWords, at: u64, rest: u64, budget: usize) -> (usize, u64) {
     let wanted = usize::try_from(rest >> Level::L3.shift()).unwrap_or(ENTRIES).min(budget);
     let run = words.get(Level::L3.index(at)..).unwrap_or_default();
     let run = run.get(..wanted).unwrap_or(run);
-    let mut removed = 0_usize;
-    for entry in run {
-        removed = removed.wrapping_add(usize::from(spec::is_valid(entry.swap(spec::INVALID, Relaxed))));
+    let mut removed = 0_u64;
+    for word in run {
+        removed = removed.wrapping_add(Entry(word.swap(Entry::INVALID.0, Relaxed)).validity());
     }
     (run.len(), removed)
 }
