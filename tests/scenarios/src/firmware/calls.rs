@@ -224,8 +224,8 @@ fn unknown(world: &mut World) -> Outcome {
     ];
     for function in calls {
         let mut call = [0; 18];
-        call[0] = function;
-        (call[1], call[2]) = (world.random.word(), world.random.word());
+        // From us to the service, for those that carry endpoints.
+        (call[0], call[1]) = (function, u64::from(world.iommu.partition()));
         let answer = ffa::registers(call);
         let seen = (answer[0] & 0xffff_ffff, answer[2] & 0xffff_ffff);
         ensure!(seen == error, "{function:#x}: {:#x} {:#x}", seen.0, seen.1);
