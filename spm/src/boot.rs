@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "opens devices and memory that the manifest names")]
 
 use core::num::NonZeroU16;
+use core::sync::atomic::Ordering;
 
 use arm_ffa::FuncId;
 use spm_core::direct_message::VcpuRef;
@@ -15,13 +16,14 @@ use spm_core::normal_memory::NormalMemory;
 use spm_core::partition::CoreIndex;
 use spm_core::registers::answer;
 use spm_core::spmc::Spmc;
+use spm_core::vcpu::VcpuState;
 
 use crate::arch::el2_control;
 use crate::arch::entry::{Section, open_for_secondaries, park_core};
 use crate::arch::features::Features;
 use crate::arch::smc::exchange_with_spmd;
 use crate::console::{self, say};
-use crate::contexts::{NormalContext, take_normal};
+use crate::contexts::{NormalContext, retake_normal, take_normal};
 use crate::cores::{Core, MAX_CORES};
 use crate::loader::Loader;
 use crate::mmu::{self, Use};
@@ -78,32 +80,28 @@ pub(crate) fn serve(core: u64) -> ! {
     run::serve(world, index, &mut normal)
 }
 
-/// Boots any later core: it starts its vCPU of each partition that has one for it.
+/// Boots any later core, each time that it comes on: the first time it starts its vCPU of each partition that has one for
+/// it; later those are waiting already.
 pub(crate) fn secondary(core: u64) -> ! {
     let features = Features::detect();
     let (Some(index), Some(world)) = (CoreIndex::new(core), WORLD.get()) else { park_core() };
     if features != world.features {
         give_up!("core {core} has other features than the first one");
     }
-    let Some(mut normal) = take_normal(index.get()) else { park_core() };
+    let Some(mut normal) = retake_normal(index.get()) else { park_core() };
     el2_control::initialise(&features);
     stage2::initialise(&features);
     for (place, partition) in world.spmc.partitions().iter().enumerate() {
-        if partition.contexts() > 1 && index.get() < partition.contexts() {
-            let vcpu = VcpuRef { partition: place, vcpu: index.get() };
+        let vcpu = VcpuRef { partition: place, vcpu: index.get() };
+        let is_off = world.vcpu(vcpu).is_some_and(|vcpu| vcpu.state() == VcpuState::Off);
+        if partition.contexts() > 1 && index.get() < partition.contexts() && is_off {
             prepare(world, vcpu);
-            if run::start(world, index, &mut normal, vcpu) == Started::Failed && !partition.is_stopped() {
+            if run::start(world, index, &mut normal, vcpu) == Started::Failed {
                 say!("{}: vCPU {} does not start", partition.name(), index.get());
             }
         }
     }
     run::serve(world, index, &mut normal)
-}
-
-/// Says that the CPU's EL2 registers are not laid out as spm needs them. The MMU is off and nothing is set up.
-pub(crate) fn refuse_fixed_e2h(manifest: u64) -> ! {
-    _ = manifest;
-    park_core()
 }
 
 fn check_cpu(features: &Features) {
@@ -211,6 +209,3 @@ fn register_secondaries(root: u64) {
         say!("warning: the SPMD takes no entry point for other cores ({:#x})", message[2]);
     }
 }
-
-// Kept here so that the core's own state is found before anything else runs.
-const _: () = assert!(size_of::<Core>().is_multiple_of(16));

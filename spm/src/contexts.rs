@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Where the registers of vCPUs and of the normal world are kept while they do not run.
+#![expect(unsafe_code, reason = "reopens a lock whose holder is gone")]
 
 use heapless::Vec;
 use spin::mutex::{SpinMutex, SpinMutexGuard};
@@ -125,6 +126,20 @@ impl ContextMap {
         let first = self.first.get(vcpu.partition)?;
         VCPUS.get(first + vcpu.vcpu)?.try_lock()
     }
+}
+
+/// As [`take_normal`], for a core that comes on: it held the place when it went off, and nobody else ever does.
+pub(crate) fn retake_normal(core: usize) -> Option<SpinMutexGuard<'static, NormalContext>> {
+    let place = NORMAL.get(core)?;
+    if place.is_locked() {
+        // SAFETY: entry.s lets one core alone use a number, and that core is here, not where it took the lock: what ran
+        // there ended when the core went off, and its stack is used anew.
+        unsafe { place.force_unlock() };
+    }
+    let mut normal = place.try_lock()?;
+    // Stage 2 is not kept while a core is off.
+    normal.selected = None;
+    Some(normal)
 }
 
 /// Takes the place for the normal world's registers on a core; none if the core has taken it already.

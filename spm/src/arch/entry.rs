@@ -15,6 +15,7 @@ core::arch::global_asm!(
     stack_stride = const STACK_BYTES + STACK_GUARD_BYTES,
     core_size = const size_of::<Core>(),
     emergency_stack = const offset_of!(Core, emergency_stack),
+    entered = const offset_of!(Core, entered),
 );
 core::arch::global_asm!(
     include_str!("vectors.s"),
@@ -129,11 +130,4 @@ extern "C" fn serve_main(core: u64) -> ! {
 #[unsafe(no_mangle)]
 extern "C" fn secondary_main(core: u64) -> ! {
     crate::boot::secondary(core)
-}
-
-/// Says that this CPU cannot run without the Virtualization Host Extensions' layout, and stops. The MMU is off.
-// SAFETY: as above.
-#[unsafe(no_mangle)]
-extern "C" fn e2h_is_fixed(manifest: u64) -> ! {
-    crate::boot::refuse_fixed_e2h(manifest)
 }

@@ -96,17 +96,38 @@ _start:
 
 .global secondary_start
 secondary_start:
-    mov     x21, x4
     msr     daifset, #15
+    // A core that was off and comes back finds the registers of its last call in place of EL3's arguments (TF-A sets
+    // x4 only once). But TF-A keeps TPIDR_EL2, which is 0 before spm has run on the core.
+    mrs     x20, tpidr_el2
+    cbz     x20, 1f
+    adrp    x1, CORES
+    add     x1, x1, :lo12:CORES
+    sub     x21, x20, x1
+    mov     x3, #{core_size}
+    udiv    x4, x21, x3
+1:  mov     x21, x4
     cmp     x21, #{max_cores}
-    b.hs    park                        // spm's first line on the console says how many cores there may be
+    b.hs    park                        // spm's first lines on the console say how many cores there may be
     bl      check_el2
     adrp    x0, SECONDARY_TABLES
     ldr     x0, [x0, :lo12:SECONDARY_TABLES]
     cbz     x0, park
     mov     x1, #1
     bl      mmu_on
-    mov     x0, x21
+    // Two cores must never use one stack, whatever EL3 says of them.
+    adrp    x0, CORES
+    add     x0, x0, :lo12:CORES
+    mov     x1, #{core_size}
+    madd    x0, x21, x1, x0
+    cbnz    x20, 3f
+    add     x0, x0, #{entered}
+    mov     w1, #1
+2:  ldaxr   w2, [x0]
+    stlxr   w3, w1, [x0]
+    cbnz    w3, 2b
+    cbnz    w2, park
+3:  mov     x0, x21
     bl      set_stack
     mov     x0, x21
     mov     x29, xzr
@@ -122,18 +143,15 @@ park:
     b       1b
 
 // HCR_EL2.RW and nothing else, and the answer must say that E2H is off: every EL2 register below has its E2H=0 layout.
+// A CPU where it cannot be off ends here, before there is a console.
 check_el2:
     mov     x0, #1
     lsl     x0, x0, #31
     msr     hcr_el2, x0
     isb
     mrs     x0, hcr_el2
-    tbnz    x0, #34, 1f
+    tbnz    x0, #34, park
     ret
-1:  mov     x0, x21
-    bl      set_stack
-    mov     x0, x20
-    b       e2h_is_fixed
 
 // x0 = first core's table or the final one, x1 = 1 to make writable memory never executable (SCTLR_EL2.WXN).
 mmu_on:
