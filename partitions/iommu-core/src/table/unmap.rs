@@ -148,12 +148,13 @@ impl Detached<'_> {
     /// Counts the bytes that were mapped by the table.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        let leaves = |words: &[AtomicU64; 8]| {
-            words
-                .iter()
-                .fold(0, |leaves: u64, word| leaves.wrapping_add(Entry(word.load(Relaxed)).validity()))
-        };
-        self.words.as_chunks().0.iter().map(leaves).sum::<u64>() * LeafSize::Page4K.bytes()
+        let leaf = |word: &AtomicU64| Entry(word.load(Relaxed)).validity();
+        let mut leaves = 0_u64;
+        // Four at a time by hand, as nobody else unrolls it where code is built for size. The sum is at most 512.
+        for [a, b, c, d] in self.words.as_chunks().0 {
+            leaves = leaves.wrapping_add(leaf(a) + leaf(b) + leaf(c) + leaf(d));
+        }
+        leaves.wrapping_mul(LeafSize::Page4K.bytes())
     }
 }
 
