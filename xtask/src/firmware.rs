@@ -7,7 +7,7 @@ use crate::setup::TARGET;
 use crate::step;
 use crate::store;
 use crate::workspace::Workspace;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,14 @@ impl Broken {
         match self {
             Self::SmmuBypass => "broken-smmu-bypass",
         }
+    }
+
+    /// Returns whether an image was broken so: it says so on its console, in words that stand in it.
+    pub(crate) fn marks(self, image: &Image) -> bool {
+        let mark: &[u8] = match self {
+            Self::SmmuBypass => b"LEFT OPEN ON PURPOSE",
+        };
+        image.flat.bytes.windows(mark.len()).any(|window| window == mark)
     }
 }
 
@@ -68,6 +76,9 @@ pub(crate) fn build(
         let cargo = Cargo::new(workspace, broken.feature())?;
         let service = platform.iommu_partition().map_or("iommu-sp", |partition| partition.name.as_str());
         let image = cargo.build("compiling iommu-sp, broken on purpose", &[service], &[broken.feature()])?;
+        if !image.iter().any(|(_, image)| broken.marks(image)) {
+            bail!("{service} was compiled with {} and does not say so in its image", broken.feature());
+        }
         built.retain(|(name, _)| name != service);
         built.extend(image);
     }
@@ -114,6 +125,23 @@ impl Cargo {
         })
     }
 
+    /// Returns a setting that keeps the folders of this machine out of images: they would tell who built them, make equal
+    /// sources differ, and take room.
+    fn without_paths(&self) -> String {
+        let home = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| {
+            let home = std::env::var_os("HOME")?;
+            Some(Path::new(&home).join(".cargo"))
+        });
+        let registries = home.and_then(|home| fs::read_dir(home.join("registry/src")).ok());
+        let mut folders: Vec<PathBuf> =
+            registries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+        folders.push(self.root.clone());
+        folders.sort();
+        let flags: Vec<String> =
+            folders.iter().map(|folder| format!("--remap-path-prefix={}=.", folder.display())).collect();
+        format!("target.{TARGET}.rustflags = {flags:?}")
+    }
+
     /// Builds binaries and returns them flattened, by name.
     fn build(&self, what: &str, packages: &[&str], features: &[&str]) -> Result<Vec<(String, Image)>> {
         // A log tells of the last build only.
@@ -124,6 +152,7 @@ impl Cargo {
             .args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"])
             .arg("--target-dir")
             .arg(&self.target_dir)
+            .args(["--config", &self.without_paths()])
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             // What the person who calls us has set for programs of this machine is not for firmware.
             .env_remove("RUSTFLAGS")

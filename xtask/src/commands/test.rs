@@ -81,9 +81,13 @@ fn on_machine(workspace: &Workspace, machine: Machine, smp: Option<u64>, groups:
             groups.add(&name, scenarios(workspace, machine, kit, good, cores));
         }
     }
-    for (refusal, image) in refusals::ALL.iter().zip(damaged) {
-        groups.add(&format!("refusals on {machine}"), refusal.check(workspace, machine, kit, image));
-    }
+    println!("\nDamaged images on {machine}");
+    let refused =
+        refusals::ALL.iter().zip(damaged).try_fold(Tally::default(), |mut tally, (refusal, image)| {
+            tally.add(refusal.check(workspace, machine, kit, image)?);
+            Ok(tally)
+        });
+    groups.add(&format!("damaged images on {machine}"), refused);
 }
 
 fn scenarios(workspace: &Workspace, machine: Machine, kit: &Kit, image: &Image, cores: u64) -> Result<Tally> {
@@ -115,7 +119,7 @@ fn contents(kit: &Kit) -> Tally {
     let partitions = kit.firmware.partitions.iter().map(|(name, image)| (name.as_str(), image));
     for (name, image) in spm.into_iter().chain(partitions) {
         for broken in Broken::value_variants() {
-            let clean = !contains(&image.flat.bytes, broken.feature().as_bytes());
+            let clean = !broken.marks(image);
             if !clean {
                 println!("    FAIL {name} was compiled with {}", broken.feature());
             }
@@ -123,8 +127,4 @@ fn contents(kit: &Kit) -> Tally {
         }
     }
     tally
-}
-
-fn contains(bytes: &[u8], word: &[u8]) -> bool {
-    bytes.windows(word.len()).any(|window| window == word)
 }

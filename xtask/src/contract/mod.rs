@@ -134,6 +134,8 @@ impl Transcript {
     /// Ends the conversation; what is missing becomes a complaint.
     pub(crate) fn finish(&mut self) {
         match self.plan {
+            // Who only counts has no claims to plan; which counts there must be is for the caller to know.
+            None if self.claims.is_empty() && !self.counts.is_empty() => {}
             None => self.complain("the client never said what it planned".to_owned()),
             Some(plan) if plan != self.claims.len() => {
                 self.complain(format!("the client planned {plan} claims and made {}", self.claims.len()));
@@ -197,6 +199,13 @@ mod tests {
         assert_eq!(transcript(&["@plan\t2", "@claim\ta\tA\t1\t1\tok", "@end"]).failed(), 1);
         assert_eq!(transcript(&["@plan\t0", "@claim\ta\tA\t1\t1\tok", "@end"]).failed(), 1);
         assert_eq!(transcript(&["@claim\ta\tA\t1\t1\tok", "@end"]).failed(), 1);
+    }
+
+    #[test]
+    fn a_client_that_only_counts_need_not_plan_but_has_to_end() {
+        assert_eq!(transcript(&["@bench\ta\t1", "@end"]).failed(), 0);
+        assert_eq!(transcript(&["@bench\ta\t1"]).failed(), 1);
+        assert_eq!(transcript(&["@bench\ta\t1", "@claim\ta\tA\t1\t1\tok", "@end"]).failed(), 1);
     }
 
     #[test]
