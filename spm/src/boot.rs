@@ -7,8 +7,8 @@
 use core::num::NonZeroU16;
 use core::sync::atomic::Ordering;
 
-use arm_ffa::FuncId;
 use spm_core::direct_message::VcpuRef;
+use spm_core::function;
 use spm_core::manifest::fdt::total_size;
 use spm_core::manifest::layout::Layout;
 use spm_core::manifest::{AddressRange, SpmcManifest};
@@ -200,11 +200,11 @@ fn prepare(world: &World, vcpu: VcpuRef) {
 
 fn register_secondaries(root: u64) {
     let mut message = [0; 18];
-    answer(&mut message, [FuncId::SecondaryEpRegister64.into(), 0, 0, 0, 0, 0, 0, 0]);
+    answer(&mut message, [function::SECONDARY_EP_REGISTER_64, 0, 0, 0, 0, 0, 0, 0]);
     message[1] = open_for_secondaries(root);
     exchange_with_spmd(&mut message);
     let taken =
-        [FuncId::Success32, FuncId::Success64].into_iter().any(|id| message[0] == u64::from(u32::from(id)));
+        [function::SUCCESS_32, function::SUCCESS_64].into_iter().any(|id| message[0] == u64::from(id));
     if !taken {
         say!("warning: the SPMD takes no entry point for other cores ({:#x})", message[2]);
     }

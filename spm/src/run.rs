@@ -5,9 +5,10 @@
 //! and its registers stay held here.
 #![expect(unsafe_code, reason = "enters partitions")]
 
-use arm_ffa::{FfaError, FuncId};
+use arm_ffa::FfaError;
 use heapless::Vec;
 use spm_core::direct_message::{VcpuRef, deliver};
+use spm_core::function;
 use spm_core::manifest::MAX_PARTITIONS;
 use spm_core::partition::CoreIndex;
 use spm_core::registers::{MessageRegisters, answer, error};
@@ -39,7 +40,7 @@ mod exit {
 
 /// Tells the SPMD that this core is ready, and serves what it sends, for ever.
 pub(crate) fn serve(world: &World, core: CoreIndex, normal: &mut NormalContext) -> ! {
-    answer(&mut normal.message, [FuncId::MsgWait32.into(), 0, 0, 0, 0, 0, 0, 0]);
+    answer(&mut normal.message, [function::MSG_WAIT, 0, 0, 0, 0, 0, 0, 0]);
     loop {
         exchange_with_spmd(&mut normal.message);
         park_if_failed();
@@ -53,7 +54,7 @@ pub(crate) fn serve(world: &World, core: CoreIndex, normal: &mut NormalContext) 
                 if let Some(interrupt) = gic::put_away() {
                     say!("secure interrupt {interrupt} has no owner and stays off");
                 }
-                answer(&mut normal.message, [FuncId::NormalWorldResume32.into(), 0, 0, 0, 0, 0, 0, 0]);
+                answer(&mut normal.message, [function::NORMAL_WORLD_RESUME, 0, 0, 0, 0, 0, 0, 0]);
             }
         }
     }
@@ -318,7 +319,7 @@ impl Run<'_> {
             }
             exit::FIQ if gic::is_for_el3() => {
                 let mut message = [0; 18];
-                answer(&mut message, [FuncId::El3IntrHandle.into(), 0, 0, 0, 0, 0, 0, 0]);
+                answer(&mut message, [function::EL3_INTR_HANDLE, 0, 0, 0, 0, 0, 0, 0]);
                 exchange_with_spmd(&mut message);
                 None
             }

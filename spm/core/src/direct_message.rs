@@ -3,21 +3,14 @@
 //!
 //! The path that every request takes: it works on the registers in place and decodes nothing that it does not need.
 
-use arm_ffa::{FfaError, FuncId};
+use arm_ffa::FfaError;
 
 use crate::endpoint::{EndpointId, sender_and_receiver, w1};
+use crate::function::{REQUEST_64, RESPONSE_64};
 use crate::partition::{CoreIndex, Partition};
 use crate::registers::MessageRegisters;
 use crate::vcpu::{OpenRequest, VcpuState};
 
-/// Direct request, 32 bit.
-pub const REQUEST_32: u32 = FuncId::MsgSendDirectReq32 as u32;
-/// Direct request, 64 bit.
-pub const REQUEST_64: u32 = FuncId::MsgSendDirectReq64 as u32;
-/// Direct response, 32 bit.
-pub const RESPONSE_32: u32 = FuncId::MsgSendDirectResp32 as u32;
-/// Direct response, 64 bit.
-pub const RESPONSE_64: u32 = FuncId::MsgSendDirectResp64 as u32;
 /// Bit 31 of w2: a message of the framework, not of a partition.
 pub const FRAMEWORK_MESSAGE: u64 = 1 << 31;
 

@@ -4,12 +4,13 @@
 #![forbid(unsafe_code)]
 
 pub mod boot_info;
+pub mod console_log;
 pub mod direct_message;
 pub mod discovery;
 pub mod endpoint;
-pub mod error;
 pub mod features;
 pub mod framework_message;
+pub mod function;
 pub mod hardware;
 pub mod id_registers;
 pub mod mailbox;

@@ -3,25 +3,26 @@
 //!
 //! Calls are changed into their answers in place. What runs a partition is not here.
 
-use arm_ffa::interface_args::{ConsoleLogChars, MsgWaitFlags};
-use arm_ffa::{FfaError, FuncId, Interface};
+use arm_ffa::interface_args::{MsgWaitFlags, RxTxAddr};
+use arm_ffa::partition_info::PartitionInfoGetFlags;
+use arm_ffa::{FfaError, UuidHelper};
 use heapless::Vec;
 
+use crate::console_log::Characters;
 use crate::direct_message::{
-    REQUEST_32, REQUEST_64, RESPONSE_32, RESPONSE_64, VcpuRef, check_normal_world_sender,
-    check_partition_sender, claim_receiver, close_request,
+    VcpuRef, check_normal_world_sender, check_partition_sender, claim_receiver, close_request,
 };
 use crate::discovery::{Inquiry, partition_info};
-use crate::endpoint::EndpointId;
-use crate::error::status_of;
-use crate::features::{Caller, properties};
+use crate::endpoint::{EndpointId, sender_and_receiver};
+use crate::features::{Caller, offer};
+use crate::function::{self, REQUEST_32, REQUEST_64, RESPONSE_32, RESPONSE_64};
 use crate::hardware::Hardware;
 use crate::mailbox::{BufferPair, Mailbox, MailboxOwner};
 use crate::manifest::{AddressRange, MAX_PARTITIONS};
 use crate::normal_memory::NormalMemory;
 use crate::partition::{CoreIndex, Partition};
 use crate::registers::{MessageRegisters, error, function_id, low_half, success};
-use crate::version::{Negotiation, OURS};
+use crate::version::Negotiation;
 use crate::{framework_message, secondary_entry};
 
 /// All partitions.
@@ -103,7 +104,7 @@ impl Spmc {
                 }
                 Err(status) => self.refuse_request(registers, status),
             }
-        } else if function == FuncId::Interrupt32.into() {
+        } else if function == function::INTERRUPT {
             return NormalNext::Interrupt;
         } else {
             self.other_from_normal_world(registers, function, hardware);
@@ -162,13 +163,13 @@ impl Spmc {
             version: &self.normal_version,
             mailbox: &self.normal_mailbox,
         };
-        if function == FuncId::Version.into() {
+        if function == function::VERSION {
             return answer_version(registers, party.version);
         }
         party.version.settle();
         let owns = |range: AddressRange| self.normal_memory.owns(range);
-        let outcome = decode(registers, function, &party)
-            .and_then(|call| self.serve(&call, &party, owns, registers, hardware));
+        let outcome = check_offered(function, &party)
+            .and_then(|()| self.serve(function, &party, owns, registers, hardware));
         if let Err(status) = outcome {
             error(registers, status);
         }
@@ -184,7 +185,7 @@ impl Spmc {
         core: CoreIndex,
         hardware: &impl Hardware,
     ) -> PartitionNext {
-        if function == FuncId::Version.into() {
+        if function == function::VERSION {
             answer_version(registers, &partition.version);
             return PartitionNext::Answer;
         }
@@ -201,7 +202,7 @@ impl Spmc {
             };
         }
         // FF-A 1.2 has FFA_ERROR for a failed start (13.10), 1.3 FFA_ABORT for later: taken alike, at any time.
-        if function == FuncId::Error32.into() {
+        if function == function::ERROR_32 {
             return PartitionNext::Failed;
         }
         let working = partition.vcpu(from.vcpu).is_some_and(|vcpu| vcpu.request().is_some());
@@ -212,20 +213,25 @@ impl Spmc {
             version: &partition.version,
             mailbox: &partition.mailbox,
         };
-        let outcome = match decode(registers, function, &party) {
-            Ok(Interface::MsgWait { flags, .. }) => match wait(partition, working, flags) {
+        let outcome = match (check_offered(function, &party), function) {
+            (Err(status), _) => Err(status),
+            (Ok(()), function::MSG_WAIT) => match wait(partition, working, registers) {
                 Ok(()) => return PartitionNext::Wait,
                 Err(status) => Err(status),
             },
-            Ok(Interface::SecondaryEpRegister { entrypoint }) => {
-                secondary_entry::register(partition, entrypoint).map(|()| success(registers, 0, 0))
+            (Ok(()), function::SECONDARY_EP_REGISTER_32) => {
+                register_entry(partition, u64::from(low_half(registers[1])), registers)
             }
-            Ok(Interface::ConsoleLog { chars }) => log(partition, &chars, registers, hardware),
-            Ok(call) => {
+            (Ok(()), function::SECONDARY_EP_REGISTER_64) => {
+                register_entry(partition, registers[1], registers)
+            }
+            (Ok(()), function::CONSOLE_LOG_32 | function::CONSOLE_LOG_64) => {
+                log(partition, function == function::CONSOLE_LOG_64, registers, hardware)
+            }
+            (Ok(()), _) => {
                 let owns = |range| partition.memory().contains(range);
-                self.serve(&call, &party, owns, registers, hardware)
+                self.serve(function, &party, owns, registers, hardware)
             }
-            Err(status) => Err(status),
         };
         if let Err(status) = outcome {
             error(registers, status);
@@ -236,43 +242,62 @@ impl Spmc {
     /// Serves what the normal world and partitions may call alike.
     fn serve(
         &self,
-        call: &Interface,
+        function: u32,
         party: &Party<'_>,
         owns: impl Fn(AddressRange) -> bool,
         registers: &mut MessageRegisters,
         hardware: &impl Hardware,
     ) -> Result<(), FfaError> {
-        match *call {
-            Interface::Features { .. } => {
-                let w2 = properties(low_half(registers[1]), party.caller).ok_or(FfaError::NotSupported)?;
-                success(registers, w2, 0);
+        let (w2, w3) = match function {
+            function::FEATURES => {
+                let wanted = offer(low_half(registers[1]), party.caller).ok_or(FfaError::NotSupported)?;
+                (wanted.properties, 0)
             }
-            Interface::IdGet => success(registers, u32::from(party.id.0), 0),
-            Interface::SpmIdGet => success(registers, u32::from(self.id.0), 0),
-            Interface::RxTxMap { addr, page_cnt } => {
-                let buffers = BufferPair::new(addr, page_cnt, owns)?;
+            function::ID_GET => (u32::from(party.id.0), 0),
+            function::SPM_ID_GET => (u32::from(self.id.0), 0),
+            function::RXTX_MAP_32 | function::RXTX_MAP_64 => {
+                let (tx, rx) = (registers[1], registers[2]);
+                let addresses = if function == function::RXTX_MAP_64 {
+                    RxTxAddr::Addr64 { rx, tx }
+                } else {
+                    RxTxAddr::Addr32 { rx: low_half(rx), tx: low_half(tx) }
+                };
+                let buffers = BufferPair::new(addresses, low_half(registers[3]), owns)?;
                 party.mailbox.map(party.owner, buffers, hardware)?;
-                success(registers, 0, 0);
+                (0, 0)
             }
-            Interface::RxTxUnmap { id } => {
-                require_zero(id)?;
+            function::RXTX_UNMAP => {
+                // Bits 31-16: a VM on whose behalf a hypervisor calls. Only the caller itself has buffers.
+                require_own(sender_and_receiver(registers[1]).0)?;
                 party.mailbox.unmap(party.owner, hardware)?;
-                success(registers, 0, 0);
+                (0, 0)
             }
-            Interface::RxRelease { vm_id } => {
-                require_zero(vm_id)?;
+            function::RX_RELEASE => {
+                // Bits 15-0: likewise.
+                require_own(sender_and_receiver(registers[1]).1)?;
                 party.mailbox.release()?;
-                success(registers, 0, 0);
+                (0, 0)
             }
-            Interface::PartitionInfoGet { uuid, flags } => {
-                let inquiry =
-                    Inquiry { version: party.version.agreed(), mailbox: party.mailbox, owner: party.owner };
-                let found = partition_info(&self.partitions, &inquiry, uuid, flags, hardware)?;
-                success(registers, found.count, found.size.unwrap_or(0));
-            }
+            function::PARTITION_INFO_GET => self.partition_info(party, registers, hardware)?,
             _ => return Err(FfaError::NotSupported),
-        }
+        };
+        success(registers, w2, w3);
         Ok(())
+    }
+
+    fn partition_info(
+        &self,
+        party: &Party<'_>,
+        registers: &MessageRegisters,
+        hardware: &impl Hardware,
+    ) -> Result<(u32, u32), FfaError> {
+        let words = [registers[1], registers[2], registers[3], registers[4]].map(low_half);
+        let flags = PartitionInfoGetFlags::try_from(low_half(registers[5]))
+            .map_err(|_| FfaError::InvalidParameters)?;
+        let inquiry = Inquiry { version: party.version.agreed(), mailbox: party.mailbox, owner: party.owner };
+        let uuid = UuidHelper::from_u32_regs(words);
+        let found = partition_info(&self.partitions, &inquiry, uuid, flags, hardware)?;
+        Ok((found.count, found.size.unwrap_or(0)))
     }
 }
 
@@ -285,15 +310,12 @@ struct Party<'a> {
     mailbox: &'a Mailbox,
 }
 
-/// Decodes a call. Always as our own version, since `arm-ffa` asserts some of it; whether the function exists in the
-/// version that the caller speaks is checked apart.
-fn decode(registers: &mut MessageRegisters, function: u32, party: &Party<'_>) -> Result<Interface, FfaError> {
-    let id = FuncId::try_from(function).map_err(|error| status_of(&error))?;
-    if properties(function, party.caller).is_none() || id.minimum_ffa_version() > party.version.agreed() {
-        return Err(FfaError::NotSupported);
+/// Checks that a function is there for the caller, in the version that it speaks.
+fn check_offered(function: u32, party: &Party<'_>) -> Result<(), FfaError> {
+    match offer(function, party.caller) {
+        Some(offer) if offer.since <= party.version.agreed() => Ok(()),
+        _ => Err(FfaError::NotSupported),
     }
-    registers[0] = u64::from(function);
-    Interface::from_regs(OURS, registers).map_err(|error| status_of(&error))
 }
 
 /// FFA_VERSION answers with a bare value, without a status.
@@ -303,7 +325,8 @@ fn answer_version(registers: &mut MessageRegisters, version: &Negotiation) {
 }
 
 /// FFA_MSG_WAIT: gives the receive buffer back unless the partition asks to keep it.
-fn wait(partition: &Partition, working: bool, flags: MsgWaitFlags) -> Result<(), FfaError> {
+fn wait(partition: &Partition, working: bool, registers: &MessageRegisters) -> Result<(), FfaError> {
+    let flags = MsgWaitFlags::try_from(low_half(registers[2])).map_err(|_| FfaError::InvalidParameters)?;
     if working {
         return Err(FfaError::Denied);
     }
@@ -314,25 +337,32 @@ fn wait(partition: &Partition, working: bool, flags: MsgWaitFlags) -> Result<(),
     Ok(())
 }
 
-fn log(
+fn register_entry(
     partition: &Partition,
-    characters: &ConsoleLogChars,
+    entry: u64,
     registers: &mut MessageRegisters,
-    hardware: &impl Hardware,
 ) -> Result<(), FfaError> {
-    let bytes = match characters {
-        ConsoleLogChars::Chars32(characters) => characters.bytes(),
-        ConsoleLogChars::Chars64(characters) => characters.bytes(),
-    };
-    if bytes.is_empty() {
-        return Err(FfaError::InvalidParameters);
-    }
-    hardware.log(partition, bytes);
+    secondary_entry::register(partition, entry)?;
     success(registers, 0, 0);
     Ok(())
 }
 
-/// The ID of a VM on whose behalf a hypervisor calls: only the caller itself has buffers.
-fn require_zero(id: u16) -> Result<(), FfaError> {
-    if id == 0 { Ok(()) } else { Err(FfaError::InvalidParameters) }
+fn log(
+    partition: &Partition,
+    is_64bit: bool,
+    registers: &mut MessageRegisters,
+    hardware: &impl Hardware,
+) -> Result<(), FfaError> {
+    let characters = Characters::new(registers, is_64bit)?;
+    hardware.log(partition, characters.bytes());
+    success(registers, 0, 0);
+    Ok(())
 }
+
+fn require_own(id: EndpointId) -> Result<(), FfaError> {
+    if id == EndpointId(0) { Ok(()) } else { Err(FfaError::InvalidParameters) }
+}
+
+#[cfg(test)]
+#[path = "spmc_tests.rs"]
+mod tests;

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What callers get from the SPMC as a whole, on a machine that only remembers.
+
+use core::num::NonZeroU16;
+
+use arm_ffa::{Uuid, Version};
+use proptest::prelude::*;
+
+use super::*;
+use crate::hardware::FakeHardware;
+use crate::manifest::layout::PartitionLayout;
+use crate::manifest::partition::{MessagingMethod, NsInterruptsAction, Service};
+use crate::manifest::spmc::{MemoryKind, MemoryRange};
+use crate::manifest::{Name, PartitionManifest, SpmcManifest};
+use crate::vcpu::VcpuState;
+
+const FIRST: u64 = 0x8001;
+const SECOND: u64 = 0x8002;
+const UUID_1: u128 = 0x6f1d_9d7e_3c0a_4b52_9d6e_8a3f_51c2_e7b4;
+const OK: u64 = 0x8400_0061;
+const ERROR: u64 = 0x8400_0060;
+const NOT_SUPPORTED: u64 = 0xffff_ffff;
+const INVALID_PARAMETERS: u64 = 0xffff_fffe;
+const BUSY: u64 = 0xffff_fffc;
+const DENIED: u64 = 0xffff_fffa;
+const ABORTED: u64 = 0xffff_fff8;
+
+fn partition(id: u16, uuid: u128, contexts: u16, sends_direct: bool) -> Partition {
+    let memory = AddressRange::new(0x0e40_0000 + u64::from(id & 0xf) * 0x10_0000, 0x10_0000).unwrap();
+    let messaging = MessagingMethod { receives_direct: true, sends_direct };
+    let manifest = PartitionManifest {
+        ffa_version: Version(1, 2),
+        id: Some(id),
+        description: Name::new("p"),
+        services: Vec::from_slice(&[Service { uuid: Uuid::from_u128(uuid), messaging }]).unwrap(),
+        contexts: NonZeroU16::new(contexts).unwrap(),
+        load_address: None,
+        entry_offset: 0x4000,
+        boot_order: 0,
+        boot_register: None,
+        wants_manifest: false,
+        ns_interrupts: NsInterruptsAction::Queued,
+        memory_regions: Vec::new(),
+        device_regions: Vec::new(),
+    };
+    let layout = PartitionLayout {
+        id,
+        memory,
+        entry: memory.start() + 0x4000,
+        memory_regions: Vec::new(),
+        device_regions: Vec::new(),
+    };
+    let partition = Partition::new(&manifest, &layout, Name::new("p"));
+    for index in 0..usize::from(contexts) {
+        partition.vcpu(index).unwrap().transition(VcpuState::Off, VcpuState::Waiting).unwrap();
+    }
+    partition
+}
+
+fn normal_memory() -> NormalMemory {
+    let range = AddressRange::new(0x4000_0000, 0x4000_0000).unwrap();
+    let manifest = SpmcManifest {
+        spmc_id: 0x8000,
+        version: (1, 2),
+        load_address: 0x0e10_0000,
+        entrypoint: 0x0e10_0000,
+        binary_size: 0x10_0000,
+        console: None,
+        partitions: Vec::new(),
+        memory: Vec::from_slice(&[MemoryRange { range, kind: MemoryKind::NonSecure }]).unwrap(),
+    };
+    NormalMemory::new(&manifest, &[])
+}
+
+/// The first partition has one vCPU and sends requests, the second has eight and sends none.
+fn spmc() -> Spmc {
+    let mut partitions = Partitions::new();
+    partitions.push(partition(0x8001, UUID_1, 1, true)).unwrap();
+    partitions.push(partition(0x8002, 2, 8, false)).unwrap();
+    let spmc = Spmc::new(0x8000, partitions, normal_memory());
+    spmc.normal_version.negotiate(0x1_0002);
+    spmc
+}
+
+fn core(index: u64) -> CoreIndex {
+    CoreIndex::new(index).unwrap()
+}
+
+fn registers(values: &[u64]) -> MessageRegisters {
+    let mut registers = [0x5555_5555_5555_5555; 18];
+    registers[..8].fill(0);
+    registers[..values.len()].copy_from_slice(values);
+    registers
+}
+
+/// Calls as the normal world and returns x0–x7; the rest must be as it was.
+fn call(spmc: &Spmc, values: &[u64]) -> [u64; 8] {
+    let mut message = registers(values);
+    let next = spmc.from_normal_world(&mut message, core(0), &FakeHardware::default());
+    assert_eq!(next, NormalNext::Answer);
+    assert_eq!(message[8..], [0x5555_5555_5555_5555; 10]);
+    *message.first_chunk().unwrap()
+}
+
+fn call_as(spmc: &Spmc, from: VcpuRef, values: &[u64]) -> (PartitionNext, MessageRegisters) {
+    let mut message = registers(values);
+    let next = spmc.from_partition(from, &mut message, core(0), &FakeHardware::default());
+    (next, message)
+}
+
+const AT_FIRST: VcpuRef = VcpuRef { partition: 0, vcpu: 0 };
+
+#[test]
+fn a_request_runs_the_partition_and_its_response_ends_it() {
+    let (spmc, hardware) = (spmc(), FakeHardware::default());
+    let mut message = registers(&[0xc400_006f, FIRST, 0, 1, 2, 3, 4, 5]);
+    let next = spmc.from_normal_world(&mut message, core(3), &hardware);
+    assert_eq!(next, NormalNext::Request(AT_FIRST, 0xc400_006f), "the only vCPU, whichever core asks");
+    let again = call(&spmc, &[0xc400_006f, FIRST]);
+    assert_eq!(again[..3], [ERROR, 0, BUSY]);
+    // A response to somebody else, from somebody else, or of the other width is the partition's mistake.
+    for wrong in [[0xc400_0070, FIRST << 16 | 5], [0xc400_0070, SECOND << 16], [0x8400_0070, FIRST << 16]] {
+        let (next, answer) = call_as(&spmc, AT_FIRST, &wrong);
+        assert_eq!(next, PartitionNext::Answer);
+        assert_eq!(answer[..3], [ERROR, 0, INVALID_PARAMETERS]);
+    }
+    let (next, _) = call_as(&spmc, AT_FIRST, &[0xc400_0070, FIRST << 16]);
+    assert_eq!(next, PartitionNext::Response(0xc400_0070));
+    let (next, answer) = call_as(&spmc, AT_FIRST, &[0xc400_0070, FIRST << 16]);
+    assert_eq!((next, answer[2]), (PartitionNext::Answer, DENIED), "there is no request any more");
+}
+
+#[test]
+fn each_core_has_its_own_vcpu_of_a_partition_with_many() {
+    let (spmc, hardware) = (spmc(), FakeHardware::default());
+    for index in 0..8 {
+        let mut message = registers(&[0x8400_006f, SECOND]);
+        let next = spmc.from_normal_world(&mut message, core(index), &hardware);
+        let vcpu = VcpuRef { partition: 1, vcpu: usize::try_from(index).unwrap() };
+        assert_eq!(next, NormalNext::Request(vcpu, 0x8400_006f));
+    }
+}
+
+#[test]
+fn requests_that_are_refused() {
+    let spmc = spmc();
+    for (what, request, status) in [
+        ("unknown receiver", [0x8400_006f, 0x8003, 0], INVALID_PARAMETERS),
+        ("the SPMC", [0x8400_006f, 0x8000, 0], INVALID_PARAMETERS),
+        ("a secure sender", [0x8400_006f, FIRST << 16 | SECOND, 0], INVALID_PARAMETERS),
+        ("a framework message", [0xc400_006f, FIRST, 1 << 31], INVALID_PARAMETERS),
+        ("a pretended SPMD without the bit", [0x8400_006f, 0xffff_8000, 0], INVALID_PARAMETERS),
+    ] {
+        assert_eq!(call(&spmc, &request)[..3], [ERROR, 0, status], "{what}");
+    }
+}
+
+#[test]
+fn a_stopped_partition_answers_aborted() {
+    let spmc = spmc();
+    spmc.partitions()[0].stop();
+    assert_eq!(call(&spmc, &[0xc400_006f, FIRST])[..3], [ERROR, 0, ABORTED]);
+    assert!(spmc.partitions()[0].is_stopped());
+    assert!(!spmc.partitions()[1].is_stopped());
+}
+
+#[test]
+fn partitions_call_partitions_if_they_may() {
+    let spmc = spmc();
+    let second = VcpuRef { partition: 1, vcpu: 0 };
+    let (next, _) = call_as(&spmc, AT_FIRST, &[0xc400_006f, FIRST << 16 | SECOND]);
+    assert_eq!(next, PartitionNext::Request(second, 0xc400_006f));
+    for (from, addresses, status) in [
+        (AT_FIRST, SECOND << 16 | FIRST, INVALID_PARAMETERS),
+        (AT_FIRST, FIRST << 16 | FIRST, INVALID_PARAMETERS),
+        (AT_FIRST, FIRST << 16, INVALID_PARAMETERS),
+        (second, SECOND << 16 | FIRST, DENIED),
+    ] {
+        let (next, answer) = call_as(&spmc, from, &[0xc400_006f, addresses]);
+        assert_eq!((next, answer[2]), (PartitionNext::Answer, status), "{addresses:#x}");
+    }
+}
+
+#[test]
+fn the_spmd_asks_for_the_normal_worlds_version() {
+    let spmc = Spmc::new(0x8000, Partitions::new(), NormalMemory::default());
+    let ask = |version| call(&spmc, &[0x8400_006f, 0xffff_8000, 0x8000_0008, version]);
+    assert_eq!(ask(0x1_0001), [0x8400_0070, 0x8000_ffff, 0x8000_0009, 0x1_0002, 0, 0, 0, 0]);
+    assert_eq!(spmc.normal_version.agreed(), Version(1, 1));
+    assert_eq!(ask(0x2_0000)[3], NOT_SUPPORTED);
+    call(&spmc, &[0x8400_0064, 0x8400_0063]);
+    assert_eq!(ask(0x1_0002)[3], NOT_SUPPORTED, "the version is settled by now");
+    assert_eq!(ask(0x1_0001)[3], 0x1_0002);
+}
+
+#[test]
+fn the_spmd_says_that_a_core_goes_off() {
+    let answer = call(&spmc(), &[0x8400_006f, 0xffff_8000, 0x8000_0000, 0x8400_0002]);
+    assert_eq!(answer, [0x8400_0070, 0x8000_ffff, 0x8000_0002, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn buffers_and_discovery_by_version() {
+    for (version, size) in [(0x1_0000, 8), (0x1_0001, 24), (0x1_0002, 24)] {
+        let (spmc, hardware) = (spmc(), FakeHardware::default());
+        spmc.normal_version.negotiate(version);
+        let call = |values: &[u64]| {
+            let mut message = registers(values);
+            spmc.from_normal_world(&mut message, core(0), &hardware);
+            message
+        };
+        let uuid = Uuid::from_u128(UUID_1);
+        let words = UuidHelper::to_u32_regs(uuid).map(u64::from);
+        let ask = [0x8400_0068, words[0], words[1], words[2], words[3], 0];
+        assert_eq!(call(&ask)[2], BUSY, "there is no buffer yet");
+        assert_eq!(call(&[0xc400_0066, 0x4000_1000, 0x4000_0000, 1])[0], OK);
+        let answer = call(&ask);
+        assert_eq!(answer[..4], [OK, 0, 1, if version == 0x1_0000 { 0 } else { size }]);
+        assert_eq!(call(&ask)[2], BUSY, "the first answer was not released");
+        assert_eq!(call(&[0x8400_0065])[0], OK);
+        let all = call(&[0x8400_0068, 0, 0, 0, 0, 0]);
+        assert_eq!(all[2], 2);
+        let contents = hardware.mapped.lock().unwrap()[0].2.clone();
+        let size = usize::try_from(size).unwrap();
+        assert_eq!(contents[..4], [1, 0x80, 1, 0], "ID and number of contexts");
+        assert_eq!(contents[size..size + 4], [2, 0x80, 8, 0]);
+        assert_eq!(contents[4..6], [3, u8::from(size == 24)], "properties: direct messages, AArch64");
+        if size == 24 {
+            assert_eq!(contents[8..24], *uuid.as_bytes());
+        }
+        assert_eq!(contents[2 * size..], vec![0; contents.len() - 2 * size], "nothing behind");
+        let counted = call(&[0x8400_0068, 0, 0, 0, 0, 1]);
+        assert_eq!(counted[..4], [OK, 0, 2, 0], "counting needs no buffer");
+        assert_eq!(call(&[0x8400_0068, 9, 9, 9, 9, 1])[2], INVALID_PARAMETERS);
+        assert_eq!(call(&[0x8400_0067])[0], OK);
+        assert_eq!(call(&[0x8400_0067])[2], INVALID_PARAMETERS);
+    }
+}
+
+#[test]
+fn what_is_not_there_is_not_supported() {
+    let spmc = spmc();
+    for function in
+        [0x8400_006d, 0x8400_0071, 0xc400_008d, 0x8400_006b, 0x8400_008a, 0x8400_00ff, 0x1234_5678]
+    {
+        assert_eq!(call(&spmc, &[function])[..3], [ERROR, 0, NOT_SUPPORTED], "{function:#x}");
+    }
+    spmc.normal_version.negotiate(0x1_0002);
+    assert_eq!(call(&spmc, &[0x8400_0085])[..3], [OK, 0, 0x8000]);
+}
+
+#[test]
+fn functions_newer_than_the_callers_version_are_not_there() {
+    let spmc = Spmc::new(0x8000, Partitions::new(), NormalMemory::default());
+    assert_eq!(call(&spmc, &[0x8400_0085])[..3], [ERROR, 0, NOT_SUPPORTED], "FFA_SPM_ID_GET in 1.0");
+}
+
+#[test]
+fn a_partition_waits_logs_and_fails() {
+    let (spmc, hardware) = (spmc(), FakeHardware::default());
+    assert_eq!(call_as(&spmc, AT_FIRST, &[0x8400_006b]).0, PartitionNext::Wait);
+    assert_eq!(call_as(&spmc, AT_FIRST, &[0x8400_006b, 0, 2]).1[2], INVALID_PARAMETERS);
+    let mut message = registers(&[0x8400_008a, 2, 0x6968]);
+    let next = spmc.from_partition(AT_FIRST, &mut message, core(0), &hardware);
+    assert_eq!((next, message[0]), (PartitionNext::Answer, OK));
+    assert_eq!(*hardware.logged.lock().unwrap(), [(0x8001, b"hi".to_vec())]);
+    call(&spmc, &[0x8400_0064, 0]);
+    let mut request = registers(&[0xc400_006f, FIRST]);
+    spmc.from_normal_world(&mut request, core(0), &hardware);
+    assert_eq!(call_as(&spmc, AT_FIRST, &[0x8400_006b]).1[2], DENIED, "it has a request to answer");
+    assert_eq!(call_as(&spmc, AT_FIRST, &[ERROR, 0, ABORTED]).0, PartitionNext::Failed);
+}
+
+#[test]
+fn entry_points_of_secondary_vcpus() {
+    let spmc = spmc();
+    let second = VcpuRef { partition: 1, vcpu: 0 };
+    let memory = spmc.partitions()[1].memory();
+    for (from, entry, status) in [
+        (second, memory.end(), INVALID_PARAMETERS),
+        (second, memory.start() + 2, INVALID_PARAMETERS),
+        (AT_FIRST, memory.start(), NOT_SUPPORTED),
+    ] {
+        assert_eq!(call_as(&spmc, from, &[0xc400_0087, entry]).1[2], status);
+    }
+    assert_eq!(call_as(&spmc, second, &[0xc400_0087, memory.start() + 8]).1[0], OK);
+    assert_eq!(spmc.partitions()[1].entry_of(1), memory.start() + 8);
+    assert_eq!(spmc.partitions()[1].entry_of(0), memory.start() + 0x4000);
+}
+
+/// Function IDs that exist, some with hints and junk, and any number at all.
+fn function_ids() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        4 => (0x60_u64..0xa0, any::<bool>(), any::<bool>(), any::<u32>()).prop_map(|(number, wide, hint, junk)| {
+            let base = if wide { 0xc400_0000 } else { 0x8400_0000 };
+            base | number | u64::from(hint) << 16 | u64::from(junk) << 32
+        }),
+        1 => any::<u64>(),
+    ]
+}
+
+/// Values near those that mean something.
+fn values() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        any::<u64>(),
+        0_u64..0x40,
+        (0x4000_0000_u64..0x4001_0000).prop_map(|address| address & !0xfff),
+        prop::sample::select(vec![
+            FIRST,
+            SECOND,
+            FIRST << 16,
+            FIRST << 16 | SECOND,
+            0xffff_8000,
+            0x8000_0008,
+            1 << 31
+        ]),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_registers_stop_spm(
+        calls in prop::collection::vec((any::<bool>(), 0_u64..8, function_ids(), prop::array::uniform17(values())), 1..60)
+    ) {
+        let (spmc, hardware) = (spmc(), FakeHardware::default());
+        for (as_partition, at, function, rest) in calls {
+            let mut message = [function; 18];
+            message[1..].copy_from_slice(&rest);
+            let before = message;
+            if as_partition {
+                let from = VcpuRef { partition: usize::from(at & 1 != 0), vcpu: 0 };
+                match spmc.from_partition(from, &mut message, core(at), &hardware) {
+                    PartitionNext::Answer => prop_assert_eq!(&message[8..], &before[8..]),
+                    // What a core would do next, so that later calls find the vCPUs waiting.
+                    PartitionNext::Request(vcpu, _) => {
+                        let vcpu = spmc.partitions()[vcpu.partition].vcpu(vcpu.vcpu).unwrap();
+                        vcpu.set_request(None);
+                        vcpu.transition(VcpuState::Running, VcpuState::Waiting).unwrap();
+                    }
+                    PartitionNext::Response(_) | PartitionNext::Wait | PartitionNext::Failed => {}
+                }
+            } else {
+                match spmc.from_normal_world(&mut message, core(at), &hardware) {
+                    NormalNext::Answer => prop_assert_eq!(&message[8..], &before[8..]),
+                    NormalNext::Request(vcpu, _) => {
+                        let vcpu = spmc.partitions()[vcpu.partition].vcpu(vcpu.vcpu).unwrap();
+                        prop_assert_eq!(vcpu.state(), VcpuState::Running);
+                        vcpu.set_request(None);
+                        vcpu.transition(VcpuState::Running, VcpuState::Waiting).unwrap();
+                    }
+                    NormalNext::Interrupt => {}
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_carries_x3_to_x7_and_nothing_else(from: [u64; 18], wide: bool) {
+        let function = if wide { REQUEST_64 } else { REQUEST_32 };
+        let mut to = [0x5555; 18];
+        crate::direct_message::deliver(function, &from, &mut to);
+        prop_assert_eq!(to[0], u64::from(function));
+        prop_assert_eq!(to[1], from[1] & 0xffff_ffff);
+        prop_assert_eq!(to[2], 0);
+        for index in 3..8 {
+            prop_assert_eq!(to[index], if wide { from[index] } else { from[index] & 0xffff_ffff });
+        }
+        prop_assert_eq!(&to[8..], &[0x5555_u64; 10]);
+    }
+}
