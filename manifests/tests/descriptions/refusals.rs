@@ -200,8 +200,8 @@ fn policies_that_do_not_fit_are_refused_by_name() {
     // A stream table that one device alone makes too large.
     refused(
         &[
-            ("<0x100 0x7f000000 0x0 0x01000000>", "<0x100 0x7f000000 0x0 0x00100000>"),
-            ("stream-ids = <0x10 1>", "stream-ids = <0x8000 0x8000>"),
+            ("<0x100 0x7f000000 0x0 0x01000000>", "<0x100 0x7f000000 0x0 0x00040000>"),
+            ("stream-ids = <0x10 1>", "stream-ids = <0xff000 0x100>"),
         ],
         "/policy",
         "is too small: the SMMUs and devices of this policy need",

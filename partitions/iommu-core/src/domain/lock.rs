@@ -14,7 +14,8 @@ use ffa_abi::Status;
 use spin::mutex::{SpinMutex, SpinMutexGuard};
 use spin::rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// How often a lock is tried. What is done under any of them, except waiting for hardware, takes fewer instructions.
+/// How often a lock is tried: some ten thousand instructions, longer than what is done under any of them but waiting
+/// for hardware and freeing a domain.
 const TRIES: usize = 1000;
 
 fn try_for_a_while<G>(mut attempt: impl FnMut() -> Option<G>) -> Result<G, Status> {

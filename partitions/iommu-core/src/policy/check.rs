@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a policy must not say. The compiler refuses such a policy, and the service does not start with one.
 
-use super::{Device, FORMAT_VERSION, Guard, HypRole, Name, Policy, Range};
+use super::{Device, FORMAT_VERSION, Guard, HypRole, MAX_DEVICE_SIDS, Name, Policy, Range};
 use crate::pool::MAX_POOL_PAGES;
 use thiserror::Error;
 
@@ -145,7 +145,8 @@ impl Policy {
             if usize::from(device.smmu) >= self.smmus.len() {
                 return Err(PolicyError::DeviceSmmu(device.name.clone(), device.smmu));
             }
-            if device.last_sid().is_none_or(|last| last > MAX_SID) {
+            let beyond = device.last_sid().is_none_or(|last| last > MAX_SID);
+            if beyond || device.sids > MAX_DEVICE_SIDS {
                 return Err(PolicyError::DeviceSids(device.name.clone(), device.first_sid, device.sids));
             }
             let window = &device.iova;

@@ -9,7 +9,9 @@ mod check;
 mod need;
 mod range;
 
-pub use blob::{BlobError, DIGEST_SIZE, Digest, HEADER_SIZE, MAGIC, MAX_BLOB_SIZE, decode, decode_into, digest};
+pub use blob::{
+    BlobError, DIGEST_SIZE, Digest, HEADER_SIZE, MAGIC, MAX_BLOB_SIZE, decode, decode_into, digest,
+};
 pub use check::PolicyError;
 pub use range::Range;
 
@@ -21,6 +23,8 @@ use serde::{Deserialize, Serialize};
 pub const MAX_SMMUS: usize = 8;
 /// Devices that a policy can describe.
 pub const MAX_DEVICES: usize = 64;
+/// Stream IDs that one device can have: those of a PCI bus. All of them change in one message, which has a bound.
+pub const MAX_DEVICE_SIDS: u16 = 256;
 /// Ranges of memory that the host may hand to its devices.
 pub const MAX_MANAGED: usize = 8;
 /// Masters that no SMMU sees.
@@ -104,7 +108,7 @@ pub struct Device {
     pub smmu: u8,
     /// Its first stream ID.
     pub first_sid: u32,
-    /// How many consecutive stream IDs it has, at least one.
+    /// How many consecutive stream IDs it has: at least one, at most [`MAX_DEVICE_SIDS`].
     pub sids: u16,
     /// Who may hold it.
     pub holders: Holders,

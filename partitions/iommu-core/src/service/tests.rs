@@ -22,7 +22,7 @@ const POOL_BASE: u64 = 0x9000_0000;
 const POOL_PAGES: usize = 64;
 const RAM: u64 = 0x4000_0000;
 const RAM_SIZE: u64 = 0x1000_0000;
-const WINDOW: Range = Range { base: 0x10_0000, size: 0x4000_0000 };
+const WINDOW: Range = Range { base: 0x10_0000, size: 0x1_0000_0000 };
 const HOST: u16 = 0;
 /// Devices of the policy below.
 const EDU: u32 = 0x10;
@@ -80,10 +80,13 @@ fn leak<T>(value: T) -> &'static T {
 
 impl Machine {
     fn new() -> Self {
+        Self::with_pool(POOL_PAGES)
+    }
+
+    fn with_pool(pages: usize) -> Self {
         let words: &'static [AtomicU64] =
-            Box::leak((0..POOL_PAGES * 512).map(|_| AtomicU64::new(!0)).collect::<Box<[_]>>());
-        let slots: &'static [PageSlot] =
-            Box::leak((0..POOL_PAGES).map(|_| PageSlot::new()).collect::<Box<[_]>>());
+            Box::leak((0..pages * 512).map(|_| AtomicU64::new(!0)).collect::<Box<[_]>>());
+        let slots: &'static [PageSlot] = Box::leak((0..pages).map(|_| PageSlot::new()).collect::<Box<[_]>>());
         let pool = leak(Pool::new(words, PhysAddr(POOL_BASE), slots).unwrap());
         let smmus = Box::leak(Box::new([0; 3].map(|_| FakeSmmu::new(words, POOL_BASE))));
         let memory = Memory {

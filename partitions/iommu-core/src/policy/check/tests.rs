@@ -159,7 +159,7 @@ fn devices_stand_behind_an_smmu() {
 
 #[test]
 fn stream_ids_can_be_served() {
-    for (first, count) in [(5, 0), (MAX_SID, 2), (u32::MAX, 1), (u32::MAX, 2)] {
+    for (first, count) in [(5, 0), (MAX_SID, 2), (u32::MAX, 1), (u32::MAX, 2), (0x100, MAX_DEVICE_SIDS + 1)] {
         let seen = refusal(|policy| (policy.devices[0].first_sid, policy.devices[0].sids) = (first, count));
         assert_eq!(seen, PolicyError::DeviceSids(name("nic"), first, count));
     }

@@ -254,3 +254,23 @@ fn holes_are_passed_over_and_counted() {
     assert_eq!(unmap(AT, M2), (Status::Ok, M2, K4));
     assert_eq!(unmap(AT, WINDOW.end().unwrap() - AT), (Status::Ok, WINDOW.end().unwrap() - AT, 0));
 }
+
+#[test]
+fn a_large_domain_is_freed_in_steps() {
+    let pages = 600;
+    let machine = Machine::with_pool(pages);
+    let domain = machine.alloc(0);
+    for place in 0..pages as u64 - 3 {
+        assert_eq!(machine.map(domain, WINDOW.base + place * M2, RAM, K4, READ), (Status::Ok, K4));
+    }
+    let before = machine.smmus[0].invalidations();
+    assert_eq!(machine.status(Request::DomainFree(domain)), Status::Again);
+    // On its way it is found by no other operation, and its slot is not used again.
+    assert_eq!(machine.map(domain, AT, RAM, K4, READ), (Status::InvalidHandle, 0));
+    assert_eq!(machine.set(0, EDU, DeviceState::Paging(domain)), Status::InvalidHandle);
+    assert_ne!(machine.alloc(0).slot(), domain.slot());
+    assert_eq!(machine.status(Request::DomainFree(domain)), Status::Ok);
+    assert_eq!(machine.status(Request::DomainFree(domain)), Status::InvalidHandle);
+    assert_eq!(machine.smmus[0].invalidations(), before + 1);
+    assert_eq!(machine.pool.available(), pages - 1);
+}
