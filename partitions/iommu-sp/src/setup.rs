@@ -9,12 +9,12 @@ use crate::memory::{DEVICES, DOMAINS, FAULTS, PAGES, POLICY, POOL, SERVICE, SMMU
 use crate::{Smmu, report};
 use ffa_abi::{PhysAddr, SmmuIndex};
 use heapless::Vec;
-use iommu_core::policy::{self, BlobError, Digest, MAX_BLOB_SIZE, Name, Policy, Range};
+use iommu_core::policy::{self, BlobError, Digest, MAX_BLOB_SIZE, MAX_SMMUS, Name, Policy, Range};
 use iommu_core::pool::{Pool, PoolError};
 use iommu_core::service::{Memory, Service};
 use iommu_core::smmu::{BringUpError, PoolMapping, SmmuV3};
-use sp_runtime::BootInfo;
 use sp_runtime::mmu::{self, MapError, World};
+use sp_runtime::{BootInfo, log};
 use spin::mutex::SpinMutexGuard;
 use thiserror::Error;
 
@@ -51,11 +51,7 @@ pub(crate) fn service(boot: &BootInfo) -> Result<&'static Service<'static, &'sta
     let policy = load_policy(boot.policy(), &digest)?;
     report::policy(policy, &digest);
     let pool = map_pool(&policy.pool)?;
-    let mut smmus = Vec::new();
-    for (index, place) in (0..).zip(SMMUS.iter().take(policy.smmus.len())) {
-        let smmu = place.try_call_once(|| lock_down(policy, SmmuIndex(index), pool))?;
-        smmus.push(smmu).map_err(|_| SetupError::Twice)?;
-    }
+    let smmus = lock_all_down(policy, pool)?;
     report::locked(policy, pool);
     let memory = Memory { pool, domains: &DOMAINS, devices: &DEVICES, faults: &FAULTS };
     let smmus = SMMU_LIST.call_once(|| smmus);
@@ -80,6 +76,25 @@ fn map_pool(range: &Range) -> Result<&'static Pool<'static>, SetupError> {
     let memory = mmu::map_non_secure(range.base, range.size)
         .map_err(|error| SetupError::Map("pool", *range, error))?;
     Ok(POOL.try_call_once(|| Pool::new(memory.words(), PhysAddr(range.base), &PAGES))?)
+}
+
+/// Brings up all SMMUs, also where one of them has failed before: its failure is not to leave the others open.
+fn lock_all_down(
+    policy: &'static Policy,
+    pool: &'static Pool<'static>,
+) -> Result<Vec<&'static Smmu, MAX_SMMUS>, SetupError> {
+    let mut smmus = Vec::new();
+    let mut outcome = Ok(());
+    for (index, place) in (0..).zip(SMMUS.iter().take(policy.smmus.len())) {
+        match place.try_call_once(|| lock_down(policy, SmmuIndex(index), pool)) {
+            Ok(smmu) => smmus.push(smmu).map_err(|_| SetupError::Twice)?,
+            Err(error) => {
+                log!("{error}");
+                outcome = Err(error);
+            }
+        }
+    }
+    outcome.map(|()| smmus)
 }
 
 #[inline(never)]

@@ -3,12 +3,14 @@
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `slot` | the table of domains, handles, allocation and freeing |
+//! | `slot` | the table of domains, handles, allocation |
+//! | `free` | giving a domain back |
 //! | `paging` | map, unmap and lookup in one domain |
 //! | `device` | what each device's streams are set to |
 //! | `lock` | bounded waiting, and the order of locks |
 
 mod device;
+mod free;
 pub(crate) mod lock;
 mod paging;
 mod slot;

@@ -5,7 +5,7 @@ use super::lock;
 use crate::client::Client;
 use crate::policy::Range;
 use crate::pool::{MAX_OWNERS, Owner, Pool, Quota};
-use crate::smmu::{Invalidated, Smmu, Stage2, Vmid};
+use crate::smmu::{Invalidated, Stage2, Vmid};
 use crate::table::{Geometry, Table};
 use core::sync::atomic::{AtomicU32, Ordering};
 use ffa_abi::{DomainHandle, SmmuIndex, Status};
@@ -18,9 +18,6 @@ use spin::rwlock::{RwLock, RwLockReadGuard};
 pub const MAX_DOMAINS: usize = 128;
 const _: () =
     assert!(MAX_DOMAINS < 256 && MAX_DOMAINS <= MAX_OWNERS && MAX_DOMAINS <= DomainHandle::MAX_SLOTS);
-
-/// Pages that one call to free gives back.
-const PAGES_PER_CALL: usize = 512;
 
 /// One address space.
 #[derive(Debug)]
@@ -41,19 +38,19 @@ pub struct Domain<'a> {
 #[derive(Debug)]
 pub struct Slot<'a> {
     /// Devices of which a stream may still use the domain. Grows only under the shared side of `state`.
-    attached: AtomicU32,
-    state: RwLock<State<'a>>,
+    pub(super) attached: AtomicU32,
+    pub(super) state: RwLock<State<'a>>,
 }
 
 #[derive(Debug)]
-struct State<'a> {
+pub(super) struct State<'a> {
     /// Of the present use, or of the last one; zero before the first.
-    generation: u32,
-    usage: Usage<'a>,
+    pub(super) generation: u32,
+    pub(super) usage: Usage<'a>,
 }
 
 #[derive(Debug)]
-enum Usage<'a> {
+pub(super) enum Usage<'a> {
     /// Can be allocated.
     Free,
     /// In use.
@@ -100,8 +97,8 @@ pub struct Allocation {
 /// All domains.
 #[derive(Debug)]
 pub struct Domains<'a> {
-    slots: &'a [Slot<'a>; MAX_DOMAINS],
-    pool: &'a Pool<'a>,
+    pub(super) slots: &'a [Slot<'a>; MAX_DOMAINS],
+    pub(super) pool: &'a Pool<'a>,
 }
 
 impl<'a> Domains<'a> {
@@ -144,75 +141,6 @@ impl<'a> Domains<'a> {
         let table = Table::new(self.pool, owner, Geometry::Bits39).ok_or(Status::NoMemory)?;
         charge.keep();
         Ok(Domain { client: wanted.client, smmu: wanted.smmu, vmid, window: wanted.window, table })
-    }
-
-    /// Frees a domain that no device uses, in steps.
-    ///
-    /// # Errors
-    /// [`Status::Busy`] while a device uses it, [`Status::Again`] while pages remain, [`Status::Hardware`] where the SMMU
-    /// did not forget its translations: its pages stay taken then.
-    pub fn free<S: Smmu>(
-        &self,
-        client: Client,
-        handle: DomainHandle,
-        smmus: &[S],
-        quota: &Quota,
-    ) -> Result<(), Status> {
-        let slot = self.slots.get(handle.slot()).ok_or(Status::InvalidHandle)?;
-        let mut state = lock::write(&slot.state)?;
-        if state.generation != handle.generation() {
-            return Err(Status::InvalidHandle);
-        }
-        match core::mem::replace(&mut state.usage, Usage::Free) {
-            Usage::Allocated(domain) if domain.client == client => {
-                // Acquire: pairs with the release when a device left, after its streams were changed.
-                if slot.attached.load(Ordering::Acquire) != 0 {
-                    state.usage = Usage::Allocated(domain);
-                    return Err(Status::Busy);
-                }
-                state.usage = Usage::Freeing(domain, None);
-            }
-            Usage::Freeing(domain, proof) if domain.client == client => {
-                state.usage = Usage::Freeing(domain, proof);
-            }
-            other => {
-                state.usage = other;
-                return Err(Status::InvalidHandle);
-            }
-        }
-        self.free_step(&mut state, handle, smmus, quota)
-    }
-
-    fn free_step<S: Smmu>(
-        &self,
-        state: &mut State<'a>,
-        handle: DomainHandle,
-        smmus: &[S],
-        quota: &Quota,
-    ) -> Result<(), Status> {
-        let Usage::Freeing(domain, proof) = &mut state.usage else { return Err(Status::InvalidHandle) };
-        let done = match *proof {
-            Some(done) => done,
-            None => {
-                let smmu = smmus.get(usize::from(domain.smmu.0)).ok_or(Status::InvalidHandle)?;
-                let done = Invalidated::vmid(smmu, domain.vmid).map_err(|_| Status::Hardware)?;
-                *proof = Some(done);
-                done
-            }
-        };
-        let owner = Owner::new(handle.slot()).ok_or(Status::InvalidHandle)?;
-        for _ in 0..PAGES_PER_CALL {
-            if !self.pool.free_any(owner, done) {
-                state.usage = if state.generation < DomainHandle::MAX_GENERATION {
-                    Usage::Free
-                } else {
-                    Usage::Retired
-                };
-                return Ok(());
-            }
-            quota.give_back();
-        }
-        Err(Status::Again)
     }
 
     /// Finds a client's domain and keeps it from being freed while the answer lives.
