@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! QEMU's `edu` device: a PCI function with a DMA engine and a buffer of its own (QEMU, `docs/specs/edu.rst`).
 //!
-//! The buffer can be reached by DMA only. A transfer takes 100 ms; the bytes move at its end.
+//! The buffer can be reached by DMA only. A transfer takes 100 ms; all its bytes move at its end.
 
 use crate::{counter, mmio::Mmio, pci, timer};
 use ffa_abi::{Iova, StreamId};
@@ -95,6 +95,12 @@ impl Edu {
         Ok(())
     }
 
+    /// Tells whether a transfer is under way, so that none of its bytes has moved yet.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.registers.read64(DMA_COMMAND) & COMMAND_START != 0
+    }
+
     /// Waits for the end of a transfer.
     ///
     /// # Errors
@@ -102,7 +108,7 @@ impl Edu {
     pub fn finish(&self) -> Result<(), EduError> {
         timer::sleep_us(TRANSFER_US);
         for _ in 0..POLLS {
-            if self.registers.read64(DMA_COMMAND) & COMMAND_START == 0 {
+            if !self.is_busy() {
                 // What the device wrote is read after its last register was.
                 let _ = counter::now();
                 return Ok(());

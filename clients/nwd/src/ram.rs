@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "the memory is named by its physical address")]
 
 use crate::{Region, fatal};
-use core::sync::atomic::{Ordering, fence};
+use core::arch::asm;
 use ffa_abi::PhysAddr;
 
 /// A range of RAM that holds nothing of this program.
@@ -48,12 +48,12 @@ impl Ram {
             unsafe { base.wrapping_add(place).write_volatile(*byte) };
         }
         // A device is started by a later register write: it must find the bytes.
-        fence(Ordering::SeqCst);
+        barrier();
     }
 
     /// Copies bytes out of the memory.
     pub fn read(&self, offset: u64, bytes: &mut [u8]) {
-        fence(Ordering::SeqCst);
+        barrier();
         let base = self.check(offset, bytes.len() as u64) as *const u8;
         for (place, byte) in bytes.iter_mut().enumerate() {
             // SAFETY: the address is within the range that `new`'s caller vouched for.
@@ -75,4 +75,10 @@ impl Ram {
             None => fatal(format_args!("no memory at {:#x}+{offset:#x}", self.region.base)),
         }
     }
+}
+
+/// Orders accesses to memory and to registers before and after, for devices too.
+fn barrier() {
+    // SAFETY: a barrier only waits.
+    unsafe { asm!("dsb sy", options(nostack, preserves_flags)) };
 }

@@ -108,7 +108,8 @@ pub(crate) fn refused<T: fmt::Debug>(
 
 /// Runs scenarios one after the other, each from a clean state, and reports every one of them.
 pub(crate) fn run_all<'a>(world: &mut World, scenarios: impl Iterator<Item = &'a Scenario>) {
-    for scenario in scenarios {
+    for (scenario, number) in scenarios.zip(1..) {
+        world.say(format_args!("{number}. {}.", scenario.claim));
         let result = (scenario.run)(world);
         let clean = world.clean();
         let (seen, holds) = match (result, clean) {
@@ -116,6 +117,8 @@ pub(crate) fn run_all<'a>(world: &mut World, scenarios: impl Iterator<Item = &'a
             (Ok(_), Err(Failure(why))) => (text(format_args!("cleaning up: {why}")), false),
             (Err(Failure(seen)), _) => (seen, false),
         };
+        let verdict = if holds { "Seen" } else { "That does NOT hold. Seen" };
+        world.say(format_args!("   {verdict}: {seen}."));
         report::claim(scenario.name, scenario.claim, scenario.expected, &seen, holds);
     }
 }

@@ -41,7 +41,7 @@ fn past_the_end(world: &mut World) -> Outcome {
     let base = world.iova(0x9000);
     let domain = world.attached_domain()?;
     world.map(domain, base, &page, READ_WRITE)?;
-    world.say(format_args!("One page is mapped. The page behind it in memory is not."));
+    world.say(format_args!("   One page is mapped. The page behind it in memory is not."));
     let pattern = world.load()?;
     let tail = page.part(PAGE - TRANSFER as u64, TRANSFER as u64);
     let last = Iova(base.0 + PAGE - TRANSFER as u64);

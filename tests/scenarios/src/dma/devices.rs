@@ -68,7 +68,7 @@ fn listed(world: &mut World) -> Outcome {
 
 fn nobodys(world: &mut World) -> Outcome {
     world.say(format_args!(
-        "There is a second device of the same kind. The policy knows it, and gives it to nobody."
+        "   There is a second device of the same kind. The policy knows it, and gives it to nobody."
     ));
     let device = world.nobodys;
     not_ours(world, &device)
@@ -76,7 +76,7 @@ fn nobodys(world: &mut World) -> Outcome {
 
 fn unlisted(world: &mut World) -> Outcome {
     world.say(format_args!(
-        "There is a third one. The policy does not name it at all, as if somebody had plugged it in."
+        "   There is a third one. The policy does not name it at all, as if somebody had plugged it in."
     ));
     let device = world.unlisted;
     not_ours(world, &device)
@@ -89,7 +89,7 @@ fn not_ours(world: &mut World, other: &Edu) -> Outcome {
     world.map(domain, iova, &page, READ_WRITE)?;
     let pattern = world.load()?;
     world.say(format_args!(
-        "Our own device writes a page; then the other one is to be attached to the same mappings."
+        "   Our own device writes a page; then the other one is to be attached to the same mappings."
     ));
     require("our own device", world.put(&pattern, iova, &page)?, Arrival::All)?;
     let state = DeviceState::Paging(domain);
@@ -99,7 +99,7 @@ fn not_ours(world: &mut World, other: &Edu) -> Outcome {
         world.iommu.set_state(world.smmu(), other.stream(), DeviceState::Blocked),
         Status::Denied,
     )?;
-    world.say(format_args!("That was refused. The other device is told to do its DMA all the same."));
+    world.say(format_args!("   That was refused. The other device is told to do its DMA all the same."));
     let mapped = world.put_by(other, iova, &page)?;
     require("its write to the mapped address", mapped, Arrival::Nothing)?;
     let physical = world.put_by(other, untranslated(page.address()), &page)?;

@@ -32,7 +32,7 @@ fn flood(world: &mut World) -> Outcome {
     world.drain_faults()?;
 
     world.say(format_args!(
-        "The device is sent to an unmapped address, a page at a time: each 4 bytes are a fault."
+        "   The device is sent to an unmapped address, a page at a time: each 4 bytes are a fault."
     ));
     for index in 0..TRANSFERS {
         world.device.write_ram(Iova(nowhere.0 + index * PAGE), 0, edu::BUFFER_SIZE)?;

@@ -46,7 +46,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 
 fn pool(world: &mut World) -> Outcome {
     world.say(format_args!(
-        "The SMMU's tables stand in ordinary RAM. A device that could write them could write everything."
+        "   The SMMU's tables stand in ordinary RAM. A device that could write them could write everything."
     ));
     let (base, size) = platform::POOL;
     forbidden(

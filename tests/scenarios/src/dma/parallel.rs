@@ -61,7 +61,7 @@ fn all_cores(world: &mut World) -> Outcome {
     SHARED.stop.store(false, Ordering::SeqCst);
 
     world.say(format_args!(
-        "Three more cores are switched on; each makes domains, maps, looks up, unmaps and frees."
+        "   Three more cores are switched on; each makes domains, maps, looks up, unmaps and frees."
     ));
     let affinities = world.machine.cores();
     for core in 1..=OTHERS {

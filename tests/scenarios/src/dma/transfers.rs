@@ -49,7 +49,7 @@ fn both_ways(world: &mut World) -> Outcome {
     let (from, to) = (world.page(0), world.page(5));
     let (readable, writable) = (world.iova(0x20_0000), world.iova(0x7fff_f000));
     world.say(format_args!(
-        "Two pages of RAM are mapped at addresses of our choice; the device copies one to the other through itself."
+        "   Two pages of RAM are mapped at addresses of our choice; the device copies one to the other through itself."
     ));
     let domain = world.attached_domain()?;
     world.map(domain, readable, &from, Protection::READ)?;
@@ -74,11 +74,11 @@ fn read_only(world: &mut World) -> Outcome {
     let domain = world.attached_domain()?;
     let pattern = world.load()?;
     world.map(domain, iova, &page, READ_WRITE)?;
-    world.say(format_args!("First the page is mapped for reading and writing: the device writes it."));
+    world.say(format_args!("   First the page is mapped for reading and writing: the device writes it."));
     require("a writable page", world.put(&pattern, iova, &page)?, Arrival::All)?;
     world.iommu.unmap(domain, iova, PAGE)?;
     world.map(domain, iova, &page, Protection::READ)?;
-    world.say(format_args!("Now it is mapped for reading only, and the same write is tried."));
+    world.say(format_args!("   Now it is mapped for reading only, and the same write is tried."));
     world.drain_faults()?;
     require("a write", world.put(&pattern, iova, &page)?, Arrival::Nothing)?;
     let fault = world.fault_of(world.device.stream())?;
@@ -103,20 +103,42 @@ fn warm(world: &mut World, page: &Ram, iova: Iova) -> Result<(DomainHandle, [u8;
     Ok((domain, pattern))
 }
 
+/// Starts a transfer that is allowed and stops it while it is under way. Says what arrived.
+fn stopped_under_way(
+    world: &mut World,
+    (page, iova): (&Ram, Iova),
+    allow: impl Fn(&mut World) -> Result<(), Failure>,
+    stop: impl Fn(&mut World) -> Result<(), Failure>,
+) -> Result<Arrival, Failure> {
+    const TRIES: u32 = 10;
+    for _ in 0..TRIES {
+        allow(world)?;
+        let pattern = world.load()?;
+        require("the transfer, allowed again", world.put(&pattern, iova, page)?, Arrival::All)?;
+        if let Some(arrival) = world.put_during(&pattern, iova, page, &stop)? {
+            return Ok(arrival);
+        }
+    }
+    Err(Failure::new(format_args!("{TRIES} transfers were over before they could be stopped")))
+}
+
 fn unmapped(world: &mut World) -> Outcome {
     let (page, iova) = (world.page(0), world.iova(0x5000));
     let (domain, pattern) = warm(world, &page, iova)?;
-    world.say(format_args!("The device just wrote this page. It is unmapped, and the device writes again."));
+    world.say(format_args!(
+        "   The device just wrote this page. It is unmapped, and the device writes again."
+    ));
     world.iommu.unmap(domain, iova, PAGE)?;
     require("after unmap", world.put(&pattern, iova, &page)?, Arrival::Nothing)?;
     require("a read after unmap", world.get(iova, &page)?, Arrival::Nothing)?;
 
-    world.say(format_args!("Once more, but now it is unmapped while the device is at work."));
-    world.map(domain, iova, &page, READ_WRITE)?;
-    let pattern = world.load()?;
-    require("mapped again", world.put(&pattern, iova, &page)?, Arrival::All)?;
-    let late =
-        world.put_during(&pattern, iova, &page, |world| Ok(world.iommu.unmap(domain, iova, PAGE)?))?;
+    world.say(format_args!("   Once more, but now it is unmapped while the device is at work."));
+    let late = stopped_under_way(
+        world,
+        (&page, iova),
+        |world| Ok(world.map(domain, iova, &page, READ_WRITE)?),
+        |world| Ok(world.iommu.unmap(domain, iova, PAGE)?),
+    )?;
     require("a transfer under way", late, Arrival::Nothing)?;
     seen!("mapped: all bytes arrived; unmapped: {late}, nor of a transfer under way")
 }
@@ -124,14 +146,20 @@ fn unmapped(world: &mut World) -> Outcome {
 fn blocked(world: &mut World) -> Outcome {
     let (page, iova) = (world.page(0), world.iova(0x6000));
     let (domain, pattern) = warm(world, &page, iova)?;
-    world.say(format_args!("The device just wrote this page. Now it is set to blocked; the mapping stays."));
+    world.say(format_args!(
+        "   The device just wrote this page. Now it is set to blocked; the mapping stays."
+    ));
     world.set(DeviceState::Blocked)?;
     require("after blocking", world.put(&pattern, iova, &page)?, Arrival::Nothing)?;
-    world.set(DeviceState::Paging(domain))?;
-    require("unblocked", world.put(&pattern, iova, &page)?, Arrival::All)?;
-    let late = world.put_during(&pattern, iova, &page, |world| world.set(DeviceState::Blocked))?;
+    let late = stopped_under_way(
+        world,
+        (&page, iova),
+        |world| world.set(DeviceState::Paging(domain)),
+        |world| world.set(DeviceState::Blocked),
+    )?;
     require("a transfer under way", late, Arrival::Nothing)?;
     world.set(DeviceState::Paging(domain))?;
+    let pattern = world.load()?;
     require("unblocked again", world.put(&pattern, iova, &page)?, Arrival::All)?;
     seen!("blocked: {late}, nor of a transfer under way; unblocked: all bytes arrived")
 }

@@ -31,7 +31,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 fn unasked(world: &mut World) -> Outcome {
     let (from, to) = (world.page(0), world.page(1));
     world.say(format_args!(
-        "Nobody has asked for any DMA yet. The device is told to read a page of RAM, and to write to another."
+        "   Nobody has asked for any DMA yet. The device is told to read a page of RAM, and to write to another."
     ));
     // The device's buffer cannot be looked into yet: what it read is asked for below.
     let secret: [u8; 256] = world.random.bytes();
@@ -45,7 +45,7 @@ fn unasked(world: &mut World) -> Outcome {
     ensure!(!read.chunks(8).zip(secret.chunks(8)).any(|(a, b)| a == b), "the device read a part of the page");
 
     world.say(format_args!(
-        "Nothing moved. Now both pages are asked for, and the same transfers are tried again."
+        "   Nothing moved. Now both pages are asked for, and the same transfers are tried again."
     ));
     let domain = world.attached_domain()?;
     let (readable, writable) = (world.iova(0), world.iova(0x10_0000));
@@ -76,9 +76,9 @@ fn service(world: &mut World) -> Outcome {
         }
     };
     world.say(format_args!(
-        "Who keeps the normal world away from the SMMU's registers and tables on this machine?"
+        "   Who keeps the normal world away from the SMMU's registers and tables on this machine?"
     ));
-    world.say(format_args!("{words}"));
+    world.say(format_args!("   {words}"));
     ensure!(level == platform::GUARD, "guard level {level}");
     let mut digest = [0; 32];
     for (bytes, word) in digest.chunks_mut(8).zip(world.iommu.policy_digest()?) {

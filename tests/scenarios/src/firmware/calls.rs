@@ -177,7 +177,7 @@ fn rxtx(world: &mut World) -> Outcome {
 
 fn partitions(world: &mut World) -> Outcome {
     world.say(format_args!(
-        "The client does not know who offers the service: it asks firmware by the service's UUID."
+        "   The client does not know who offers the service: it asks firmware by the service's UUID."
     ));
     let (receive, transmit) = buffers(world);
     ffa::rxtx_map(&receive, &transmit)?;
