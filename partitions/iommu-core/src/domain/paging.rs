@@ -55,6 +55,9 @@ impl Domains<'_> {
         let status = match end {
             Ok(()) => Status::Ok,
             Err(MapError::AlreadyMapped) => Status::AlreadyMapped,
+            // As when the budget is used up: the caller goes on from there, and is told then.
+            Err(MapError::Leaving) if bytes > 0 => Status::Ok,
+            Err(MapError::Leaving) => Status::Busy,
             Err(MapError::NoMemory) => Status::NoMemory,
             Err(MapError::Tampered) => Status::Tampered,
         };
@@ -82,7 +85,7 @@ impl Domains<'_> {
         let smmu = smmus.get(usize::from(domain.smmu.0)).ok_or(Status::InvalidHandle)?;
         let (progress, unmapped) = domain.table.unmap(iova, size, ENTRIES_PER_CALL, true);
         if progress.bytes != 0 || progress.end != Err(UnmapError::WholeTable) {
-            return finish(smmu, &held, iova, progress, unmapped);
+            return finish(smmu, &held, iova, progress, &unmapped);
         }
         drop(held);
         match self.exclusively(client, handle, |domain| domain.table.detach(iova)) {
@@ -91,7 +94,7 @@ impl Domains<'_> {
             Ok((None, _)) | Err(Status::Busy) => {
                 let held = self.hold(client, handle)?;
                 let (progress, unmapped) = held.domain()?.table.unmap(iova, size, ENTRIES_PER_CALL, false);
-                finish(smmu, &held, iova, progress, unmapped)
+                finish(smmu, &held, iova, progress, &unmapped)
             }
             Err(status) => Err(status),
         }
@@ -107,17 +110,20 @@ impl Domains<'_> {
     }
 }
 
-/// Invalidates what was removed, if anything was.
+/// Invalidates what was removed, if anything was. Where there were holes, whatever stood there before was invalidated by
+/// whoever removed it: an entry is not invalid before.
 fn finish(
     smmu: &impl Smmu,
     held: &Held<'_, '_>,
     iova: Iova,
     Progress { bytes, end }: Progress<UnmapError>,
-    unmapped: Unmapped,
+    unmapped: &Unmapped<'_>,
 ) -> Result<Done, Status> {
     if unmapped.bytes > 0 {
         let range = TlbRange { iova, size: bytes, leaves: unmapped.leaves, tables: false };
-        let _proof = Invalidated::range(smmu, held.domain()?.vmid, &range).map_err(|_| Status::Hardware)?;
+        let domain = held.domain()?;
+        let proof = Invalidated::range(smmu, domain.vmid, &range).map_err(|_| Status::Hardware)?;
+        domain.table.settle(unmapped, proof);
     }
     match end {
         // What ended the call early is the next one's first address.

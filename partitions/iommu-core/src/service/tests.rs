@@ -15,6 +15,7 @@ use std::boxed::Box;
 mod attacks;
 mod devices;
 mod mappings;
+mod overlaps;
 
 const K4: u64 = 4096;
 const M2: u64 = 2 << 20;

@@ -4,6 +4,7 @@
 
 use super::{Event, Polled, Smmu, SmmuError, SmmuFeatures, StreamConfig, TlbRange, Vmid};
 use crate::table::walker::{self, Found};
+use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use ffa_abi::{FaultKind, Iova, StreamId};
 use std::collections::{BTreeMap, VecDeque};
@@ -18,6 +19,17 @@ pub(crate) struct FakeSmmu<'a> {
     base: u64,
     pub(crate) features: SmmuFeatures,
     state: Mutex<State>,
+    hook: Hook,
+}
+
+/// What another core does while this one waits for the SMMU.
+#[derive(Default)]
+struct Hook(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hook")
+    }
 }
 
 #[derive(Debug, Default)]
@@ -40,12 +52,17 @@ const M2: u64 = 2 << 20;
 impl<'a> FakeSmmu<'a> {
     pub(crate) fn new(words: &'a [AtomicU64], base: u64) -> Self {
         let features = SmmuFeatures { output_bits: 44, vmid_bits: 16, range_invalidation: true };
-        Self { words, base, features, state: Mutex::default() }
+        Self { words, base, features, state: Mutex::default(), hook: Hook::default() }
     }
 
     /// Stops answering after so many more commands.
     pub(crate) fn fail_after(&self, commands: usize) {
         self.state.lock().unwrap().fail_after = Some(commands);
+    }
+
+    /// Lets this happen once, before the next range is forgotten.
+    pub(crate) fn during_invalidation(&self, hook: impl FnOnce() + Send + 'static) {
+        *self.hook.0.lock().unwrap() = Some(Box::new(hook));
     }
 
     pub(crate) fn invalidations(&self) -> usize {
@@ -157,6 +174,10 @@ impl Smmu for FakeSmmu<'_> {
     fn invalidate_range(&self, vmid: Vmid, range: &TlbRange) -> Result<(), SmmuError> {
         let (first, end) = (range.iova.0, range.iova.0 + range.size);
         assert!(range.size > 0, "an empty invalidation");
+        let hook = self.hook.0.lock().unwrap().take();
+        if let Some(hook) = hook {
+            hook();
+        }
         let unit = range.leaves.map_or(4096, |leaf| leaf.bytes());
         assert!(first % unit == 0 && range.size.is_multiple_of(unit), "aligned to what was removed");
         self.command(|state| {

@@ -26,7 +26,7 @@ impl Table<'_> {
                 let pa = PhysAddr((entry.address().0 & !mask) | (iova.0 & mask));
                 Ok(Some(Translation { pa, protection: entry.protection() }))
             }
-            Kind::Invalid => Ok(None),
+            Kind::Invalid | Kind::Leaving => Ok(None),
             Kind::Table | Kind::Foreign => Err(Tampered),
         }
     }

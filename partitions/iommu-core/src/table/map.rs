@@ -30,6 +30,8 @@ pub struct Mapping {
 pub enum MapError {
     /// Something is mapped at the next address.
     AlreadyMapped,
+    /// Something was unmapped at the next address, and an SMMU may still know it.
+    Leaving,
     /// A table is needed, and the pool or the client's share of it is used up.
     NoMemory,
     /// A table is not what this service wrote.
@@ -74,6 +76,7 @@ impl Table<'_> {
                     Filled::Some(count) => break count,
                     Filled::TableInTheWay => leaf = smaller(leaf),
                     Filled::Occupied => return Err(MapError::AlreadyMapped),
+                    Filled::Leaving => return Err(MapError::Leaving),
                 }
             };
             budget = budget.saturating_sub(written);
@@ -94,6 +97,7 @@ impl Table<'_> {
             match entry.kind(level) {
                 Kind::Table => (_, words) = self.child(entry.address())?,
                 Kind::Leaf => return Err(MapError::AlreadyMapped),
+                Kind::Leaving => return Err(MapError::Leaving),
                 Kind::Invalid | Kind::Foreign => return Err(MapError::Tampered),
             }
             level = next;
@@ -131,6 +135,8 @@ enum Filled {
     TableInTheWay,
     /// The first one is in use.
     Occupied,
+    /// The first one may still be in use by an SMMU.
+    Leaving,
 }
 
 /// Writes leaves of one size into one table until the range, the table or the budget ends, or an entry is in use.
@@ -146,6 +152,7 @@ fn fill(table: &PageWords, leaf: LeafSize, rest: &Mapping, budget: usize) -> Fil
         if let Err(found) = word.compare_exchange(Entry::INVALID.0, entry, Release, Relaxed) {
             return match (written, Entry(found).kind(level)) {
                 (0, Kind::Table) => Filled::TableInTheWay,
+                (0, Kind::Leaving) => Filled::Leaving,
                 (0, _) => Filled::Occupied,
                 _ => Filled::Some(written),
             };

@@ -9,8 +9,9 @@
 //! | `unmap` | removing leaves, and tables that are not needed any more |
 //! | `lookup` | translating as a device would |
 //!
-//! Entries are atomics, and an entry changes only from invalid to something by compare-exchange, or to invalid. So any
-//! number of cores map, unmap and look up through a shared reference. A table is removed only through an exclusive
+//! Entries are atomics, and an entry changes by compare-exchange only: from invalid to something, from there to leaving,
+//! and from leaving to invalid once SMMUs have forgotten it. So any number of cores map, unmap and look up through a
+//! shared reference, and whoever finds an entry invalid knows that no SMMU uses what was there before. A table is removed only through an exclusive
 //! reference: no walk of ours is under way then, and the SMMU's are ended by the invalidation that the caller makes
 //! before it frees the table.
 //!
@@ -51,9 +52,11 @@ pub(crate) struct Tampered;
 
 /// Where a walk ended.
 struct Found<'a> {
+    /// The table.
+    words: &'a PageWords,
     /// The place of the entry.
     word: &'a AtomicU64,
-    /// The level of its table.
+    /// The level of the table.
     level: Level,
     /// What stood there.
     entry: Entry,
@@ -66,12 +69,14 @@ pub struct Table<'a> {
     owner: Owner,
     root: Page,
     geometry: Geometry,
+    /// Calls that removed something, to tell them from each other.
+    removals: AtomicU64,
 }
 
 impl<'a> Table<'a> {
     /// Makes an empty table, or `None` where the pool has no page left. Its pages belong to `owner`.
     pub fn new(pool: &'a Pool<'a>, owner: Owner, geometry: Geometry) -> Option<Self> {
-        Some(Self { pool, owner, root: pool.allocate(owner)?, geometry })
+        Some(Self { pool, owner, root: pool.allocate(owner)?, geometry, removals: AtomicU64::new(0) })
     }
 
     /// Returns where the root stands.
@@ -109,7 +114,7 @@ impl<'a> Table<'a> {
                     (_, words) = self.child(entry.address())?;
                     level = next;
                 }
-                _ => return Ok(Found { word, level, entry }),
+                _ => return Ok(Found { words, word, level, entry }),
             }
         }
     }

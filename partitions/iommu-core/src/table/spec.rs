@@ -42,6 +42,8 @@ pub(super) enum Kind {
     Leaf,
     /// The next table stands at the entry's address.
     Table,
+    /// Nothing is mapped any more, but an SMMU may still know what was.
+    Leaving,
     /// Nothing that this service writes.
     Foreign,
 }
@@ -67,6 +69,12 @@ impl Entry {
         Self((address.0 & ADDRESS) | TABLE_OR_PAGE | VALID)
     }
 
+    /// Makes what stands in place of an entry from when it is removed until SMMUs have forgotten it. `who` tells it from
+    /// those of other calls. Software alone reads it: bit 0 says that nothing is there (D8.3.1).
+    pub(super) const fn leaving(who: u64) -> Self {
+        Self(who << 2 | TABLE_OR_PAGE)
+    }
+
     /// Returns 1 where a leaf or a table stands there, whatever else, and 0 where not.
     pub(super) const fn validity(self) -> u64 {
         self.0 & VALID
@@ -81,6 +89,7 @@ impl Entry {
         match (self.0 & (VALID | TABLE_OR_PAGE), level) {
             (0b11, Level::L0 | Level::L1 | Level::L2) => Kind::Table,
             (0b11, Level::L3) | (0b01, Level::L1 | Level::L2) => Kind::Leaf,
+            (TABLE_OR_PAGE, _) => Kind::Leaving,
             _ => Kind::Foreign,
         }
     }
@@ -124,7 +133,10 @@ mod tests {
         let table = Entry::table(PhysAddr(0x5000));
         assert_eq!((table.kind(Level::L2), table.address()), (Kind::Table, PhysAddr(0x5000)));
         assert_eq!(Entry::INVALID.kind(Level::L0), Kind::Invalid);
-        for (level, raw) in [(Level::L3, 1), (Level::L0, 1), (Level::L1, 2), (Level::L2, 1 << 63)] {
+        assert_eq!(Entry::leaving(0).kind(Level::L1), Kind::Leaving);
+        assert_eq!(Entry::leaving(u64::MAX).kind(Level::L3), Kind::Leaving);
+        assert_eq!(Entry::leaving(u64::MAX).validity(), 0);
+        for (level, raw) in [(Level::L3, 1), (Level::L0, 1), (Level::L1, 4), (Level::L2, 1 << 63)] {
             assert_eq!(Entry(raw).kind(level), Kind::Foreign);
         }
     }

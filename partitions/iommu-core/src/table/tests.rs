@@ -50,6 +50,13 @@ fn mapping(iova: u64, pa: u64, size: u64, protection: Protection) -> Mapping {
     Mapping { iova: Iova(iova), pa: PhysAddr(pa), size, protection }
 }
 
+/// Unmaps, with an SMMU that forgets at once: how far that got, and how many bytes were mapped.
+fn unmap(table: &Table<'_>, iova: u64, size: u64, budget: usize, tell: bool) -> (Progress<UnmapError>, u64) {
+    let (progress, unmapped) = table.unmap(Iova(iova), size, budget, tell);
+    table.settle(&unmapped, Invalidated::never_reachable());
+    (progress, unmapped.bytes)
+}
+
 fn ok(bytes: u64) -> Progress<MapError> {
     Progress { bytes, end: Ok(()) }
 }
@@ -90,8 +97,8 @@ fn the_budget_ends_a_call_and_the_next_goes_on() {
     let quota = Quota::new(9);
     assert_eq!(table.map(&mapping(0, K4, M2, READ), &quota, 100), ok(100 * K4));
     assert_eq!(table.map(&mapping(100 * K4, 101 * K4, M2 - 100 * K4, READ), &quota, 512), ok(M2 - 100 * K4));
-    let (progress, unmapped) = table.unmap(Iova(0), M2, 100, false);
-    assert_eq!((progress.bytes, unmapped.bytes), (100 * K4, 100 * K4));
+    let (progress, unmapped) = unmap(&table, 0, M2, 100, false);
+    assert_eq!((progress.bytes, unmapped), (100 * K4, 100 * K4));
 }
 
 #[test]
@@ -127,7 +134,7 @@ fn blocks_are_not_split() {
     let table = table(&pool, Geometry::Bits39);
     let quota = Quota::new(9);
     assert_eq!(table.map(&mapping(0, 0, 2 * M2, READ), &quota, 512), ok(2 * M2));
-    let split = |iova, size| table.unmap(Iova(iova), size, 512, false).0;
+    let split = |iova, size| unmap(&table, iova, size, 512, false).0;
     assert_eq!(split(K4, K4), Progress { bytes: 0, end: Err(UnmapError::WouldSplit) });
     assert_eq!(split(0, M2 - K4), Progress { bytes: 0, end: Err(UnmapError::WouldSplit) });
     assert_eq!(split(0, M2 + K4), Progress { bytes: M2, end: Err(UnmapError::WouldSplit) });
@@ -149,13 +156,13 @@ fn tables_that_were_tampered_with_end_the_call() {
     {
         entry.store(address, Relaxed);
         let _ = table.map(&mapping(0, 0, M2 + K4, READ), &quota, 512);
-        let _ = table.unmap(Iova(0), 4 * G, 512, false);
+        let _ = unmap(&table, 0, 4 * G, 512, false);
         let _ = table.lookup(Iova(0));
     }
     entry.store((POOL_BASE + 7 * K4) | 3, Relaxed);
     let progress = table.map(&mapping(0, 0, K4, READ), &quota, 512);
     assert_eq!(progress, Progress { bytes: 0, end: Err(MapError::Tampered) });
-    assert_eq!(table.unmap(Iova(0), K4, 512, false).0.end, Err(UnmapError::Tampered));
+    assert_eq!(unmap(&table, 0, K4, 512, false).0.end, Err(UnmapError::Tampered));
     assert_eq!(table.lookup(Iova(0)), Err(Tampered));
 }
 
@@ -217,11 +224,11 @@ fn apply(memory: &Memory, table: &mut Table<'_>, quota: &Quota, model: &mut Mode
         }
         Step::Unmap { page, pages, budget, tell } => {
             let at = Iova(AREA + page * K4);
-            let (progress, unmapped) = table.unmap(at, pages * K4, budget, tell);
+            let (progress, unmapped) = unmap(table, at.0, pages * K4, budget, tell);
             let done = progress.bytes / K4;
             let next = at.0 + progress.bytes;
             let removed = (page..page + done).filter(|page| model.remove(page).is_some()).count();
-            assert_eq!(removed as u64 * K4, unmapped.bytes);
+            assert_eq!(removed as u64 * K4, unmapped);
             match progress.end {
                 Ok(()) => assert!(done == pages || done >= u64::try_from(budget).unwrap()),
                 Err(UnmapError::WouldSplit) => {
@@ -297,7 +304,7 @@ proptest! {
                     let _ = table.map(&mapping(at, pa_page * K4, size, READ), &quota, budget);
                 }
                 Step::Unmap { pages, budget, tell, .. } => {
-                    let _ = table.unmap(Iova(at), pages * K4, budget, tell);
+                    let _ = unmap(&table, at, pages * K4, budget, tell);
                     if let Some(detached) = table.detach(Iova(at)) {
                         let _ = table.release(&detached, Invalidated::never_reachable());
                     }
@@ -328,7 +335,7 @@ fn cores_work_side_by_side() {
                         assert_eq!(table.lookup(Iova(iova)).unwrap().unwrap().pa.0, pa);
                     }
                     for page in (core..2048).step_by(4) {
-                        assert_eq!(table.unmap(Iova(page * K4), K4, 512, true).1.bytes, K4);
+                        assert_eq!(unmap(table, page * K4, K4, 512, true).1, K4);
                     }
                 }
             });

@@ -4,6 +4,11 @@
 //! A block is removed whole or not at all. Splitting one would either leave a moment in which DMA to the part that
 //! stays is stopped (break-before-make), or depend on what an SMMU promises for changes of block size; a device that
 //! is stopped by somebody's request for another page is worse than a refusal that says why.
+//!
+//! What is removed stands as leaving until [`Table::settle`] or [`Table::release`] is given the proof that SMMUs have
+//! forgotten it. Another core that unmaps the same does not pass over it as over a hole, and so does not say too early
+//! that it is gone; and nothing new is mapped there while something else may be cached (break-before-make, DDI 0487
+//! D8.16).
 
 use super::spec::{Entry, Kind};
 use super::{ENTRIES, Found, LeafSize, Level, Progress, Table, Tampered};
@@ -11,9 +16,10 @@ use crate::pool::{Page, PageWords, PoolError};
 use crate::smmu::Invalidated;
 use core::sync::atomic::{
     AtomicU64,
-    Ordering::{AcqRel, Relaxed},
+    Ordering::{Acquire, Relaxed, Release},
 };
 use ffa_abi::Iova;
+use heapless::Vec;
 
 /// Why unmapping ended before the range did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +28,7 @@ pub enum UnmapError {
     WouldSplit,
     /// Next is a table whose whole range is to be unmapped, and the caller asked to be told.
     WholeTable,
-    /// Another core changed the same entry meanwhile.
+    /// Another core is changing the same entry.
     Raced,
     /// A table is not what this service wrote.
     Tampered,
@@ -35,16 +41,45 @@ impl From<Tampered> for UnmapError {
 }
 
 /// What was removed, and so must be invalidated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Unmapped {
+#[derive(Debug)]
+#[must_use = "nothing can be mapped there again until it is settled"]
+pub struct Unmapped<'a> {
     /// How many bytes had been mapped.
     pub bytes: u64,
     /// Their size, where all had one.
     pub leaves: Option<LeafSize>,
     mixed: bool,
+    /// What stands in place of what was removed.
+    mark: Entry,
+    runs: Vec<Run<'a>, MAX_RUNS>,
 }
 
-impl Unmapped {
+/// Tables that one call removes leaves from.
+const MAX_RUNS: usize = 8;
+
+/// Entries of one table among which some were removed.
+#[derive(Debug)]
+struct Run<'a> {
+    words: &'a PageWords,
+    first: usize,
+    end: usize,
+}
+
+impl<'a> Unmapped<'a> {
+    const fn nothing(mark: Entry) -> Self {
+        Self { bytes: 0, leaves: None, mixed: false, mark, runs: Vec::new() }
+    }
+
+    /// Notes entries from which leaves will be removed, and tells whether there was room for the note.
+    fn note(&mut self, words: &'a PageWords, first: usize, count: usize) -> bool {
+        let end = first.saturating_add(count);
+        match self.runs.iter_mut().find(|run| core::ptr::eq(run.words, words)) {
+            Some(run) => (run.first, run.end) = (run.first.min(first), run.end.max(end)),
+            None => return self.runs.push(Run { words, first, end }).is_ok(),
+        }
+        true
+    }
+
     fn add(&mut self, leaf: LeafSize, count: u64) {
         if count == 0 {
             return;
@@ -64,20 +99,24 @@ impl Unmapped {
 pub struct Detached<'a> {
     page: Page,
     words: &'a PageWords,
+    /// Where the entry stood that led to it, and what stands there now.
+    place: &'a AtomicU64,
+    mark: Entry,
 }
 
 impl<'a> Table<'a> {
     /// Removes what is mapped in a range, looking at no more than `budget` entries; holes are passed over.
     ///
-    /// Tables stay. Where `tell` is set, the call ends in front of one whose whole range would be removed.
+    /// Tables stay. Where `tell` is set, the call ends in front of one whose whole range would be removed. What was
+    /// removed is to be given to [`settle`](Self::settle).
     pub fn unmap(
         &self,
         iova: Iova,
         size: u64,
         budget: usize,
         tell: bool,
-    ) -> (Progress<UnmapError>, Unmapped) {
-        let (mut bytes, mut unmapped) = (0, Unmapped::default());
+    ) -> (Progress<UnmapError>, Unmapped<'a>) {
+        let (mut bytes, mut unmapped) = (0, Unmapped::nothing(self.mark()));
         let end = self.unmap_runs(iova.0, size, budget, tell, &mut bytes, &mut unmapped);
         (Progress { bytes, end }, unmapped)
     }
@@ -89,19 +128,21 @@ impl<'a> Table<'a> {
         mut budget: usize,
         tell: bool,
         done: &mut u64,
-        unmapped: &mut Unmapped,
+        unmapped: &mut Unmapped<'a>,
     ) -> Result<(), UnmapError> {
         while *done < size && budget > 0 {
             let (at, rest) = (iova.wrapping_add(*done), size - *done);
-            let Found { word, level, entry } = self.walk(at, Level::L2)?;
+            let Found { words, word, level, entry } = self.walk(at, Level::L2)?;
             let whole = at & (level.entry_size() - 1) == 0 && rest >= level.entry_size();
             let (looked_at, bytes) = match entry.kind(level) {
                 Kind::Invalid => (1, level.entry_size() - (at & (level.entry_size() - 1))),
                 Kind::Leaf => {
                     let leaf = level.leaf().filter(|_| whole).ok_or(UnmapError::WouldSplit)?;
+                    if !unmapped.note(words, level.index(at), 1) {
+                        return Ok(());
+                    }
                     // Only the leaf that was seen: a table that another core put there meanwhile must stay.
-                    let invalid = Entry::INVALID.0;
-                    word.compare_exchange(entry.0, invalid, Relaxed, Relaxed)
+                    word.compare_exchange(entry.0, unmapped.mark.0, Relaxed, Relaxed)
                         .map_err(|_| UnmapError::Raced)?;
                     unmapped.add(leaf, 1);
                     (1, leaf.bytes())
@@ -109,10 +150,16 @@ impl<'a> Table<'a> {
                 Kind::Table if whole && tell => return Err(UnmapError::WholeTable),
                 Kind::Table => {
                     let (_, words) = self.child(entry.address())?;
-                    let (looked_at, removed) = clear(words, at, rest, budget);
+                    let first = Level::L3.index(at);
+                    let wanted = usize::try_from(rest >> Level::L3.shift()).unwrap_or(ENTRIES).min(budget);
+                    if !unmapped.note(words, first, wanted.min(ENTRIES - first)) {
+                        return Ok(());
+                    }
+                    let (looked_at, removed) = remove(words, first, wanted, unmapped.mark)?;
                     unmapped.add(LeafSize::Page4K, removed);
                     (looked_at, (looked_at as u64).wrapping_mul(LeafSize::Page4K.bytes()))
                 }
+                Kind::Leaving => return Err(UnmapError::Raced),
                 Kind::Foreign => return Err(UnmapError::Tampered),
             };
             budget = budget.saturating_sub(looked_at);
@@ -121,15 +168,30 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
+    fn mark(&self) -> Entry {
+        Entry::leaving(self.removals.fetch_add(1, Relaxed))
+    }
+
+    /// Lets something be mapped again where something was removed. `_proof` is that of the range, and this domain's.
+    pub fn settle(&self, unmapped: &Unmapped<'_>, _proof: Invalidated) {
+        for run in &unmapped.runs {
+            for word in run.words.get(run.first..run.end).unwrap_or_default() {
+                // Release: whoever finds the entry invalid comes after the invalidation.
+                let _ = word.compare_exchange(unmapped.mark.0, Entry::INVALID.0, Release, Relaxed);
+            }
+        }
+    }
+
     /// Takes the table of pages at an address out of its place, or `None` where there is none. Exclusive: no walk of
     /// ours can be inside.
     pub fn detach(&mut self, iova: Iova) -> Option<Detached<'a>> {
-        let Found { word, level, entry } = self.walk(iova.0, Level::L2).ok()?;
+        let Found { word, level, entry, .. } = self.walk(iova.0, Level::L2).ok()?;
         match (entry.kind(level), level) {
             (Kind::Table, Level::L2) => {
                 let (page, words) = self.child(entry.address()).ok()?;
-                word.swap(Entry::INVALID.0, AcqRel);
-                Some(Detached { page, words })
+                let mark = self.mark();
+                word.store(mark.0, Release);
+                Some(Detached { page, words, place: word, mark })
             }
             _ => None,
         }
@@ -140,7 +202,9 @@ impl<'a> Table<'a> {
     /// # Errors
     /// [`PoolError::NotOwned`] where tampering brought two tables to one page: it was freed by the first.
     pub fn release(&self, detached: &Detached<'_>, proof: Invalidated) -> Result<(), PoolError> {
-        self.pool.free(detached.page, self.owner, proof)
+        let freed = self.pool.free(detached.page, self.owner, proof);
+        let _ = detached.place.compare_exchange(detached.mark.0, Entry::INVALID.0, Release, Relaxed);
+        freed
     }
 }
 
@@ -158,14 +222,26 @@ impl Detached<'_> {
     }
 }
 
-/// Clears entries of a table of pages until the range, the table or the budget ends: how many, and how many were valid.
-fn clear(words: &PageWords, at: u64, rest: u64, budget: usize) -> (usize, u64) {
-    let wanted = usize::try_from(rest >> Level::L3.shift()).unwrap_or(ENTRIES).min(budget);
-    let run = words.get(Level::L3.index(at)..).unwrap_or_default();
+/// Removes leaves of a table of pages, until so many entries were looked at or one is in another core's hands: how many,
+/// and how many leaves there were.
+fn remove(words: &PageWords, first: usize, wanted: usize, mark: Entry) -> Result<(usize, u64), UnmapError> {
+    let run = words.get(first..).unwrap_or_default();
     let run = run.get(..wanted).unwrap_or(run);
     let mut removed = 0_u64;
-    for word in run {
-        removed = removed.wrapping_add(Entry(word.swap(Entry::INVALID.0, Relaxed)).validity());
+    for (looked_at, word) in run.iter().enumerate() {
+        // Acquire: where it is invalid, the invalidation of what was there comes before.
+        let entry = Entry(word.load(Acquire));
+        if entry == Entry::INVALID {
+            continue;
+        }
+        if entry.validity() == 0 || word.compare_exchange(entry.0, mark.0, Relaxed, Relaxed).is_err() {
+            return match (looked_at, entry.kind(Level::L3)) {
+                (0, Kind::Foreign) => Err(UnmapError::Tampered),
+                (0, _) => Err(UnmapError::Raced),
+                _ => Ok((looked_at, removed)),
+            };
+        }
+        removed = removed.wrapping_add(1);
     }
-    (run.len(), removed)
+    Ok((run.len(), removed))
 }
