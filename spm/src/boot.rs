@@ -5,13 +5,13 @@
 #![expect(unsafe_code, reason = "opens devices and memory that the manifest names")]
 
 use core::num::NonZeroU16;
-use core::sync::atomic::Ordering;
 
+use heapless::Vec;
 use spm_core::direct_message::VcpuRef;
 use spm_core::function;
 use spm_core::manifest::fdt::total_size;
 use spm_core::manifest::layout::Layout;
-use spm_core::manifest::{AddressRange, SpmcManifest};
+use spm_core::manifest::{AddressRange, MAX_PARTITIONS, SpmcManifest};
 use spm_core::normal_memory::NormalMemory;
 use spm_core::partition::CoreIndex;
 use spm_core::registers::answer;
@@ -24,7 +24,7 @@ use crate::arch::features::Features;
 use crate::arch::smc::exchange_with_spmd;
 use crate::console::{self, say};
 use crate::contexts::{NormalContext, retake_normal, take_normal};
-use crate::cores::{Core, MAX_CORES};
+use crate::cores::MAX_CORES;
 use crate::loader::Loader;
 use crate::mmu::{self, Use};
 use crate::run::{self, Started};
@@ -68,7 +68,7 @@ pub(crate) fn primary(manifest: u64, core: u64) {
     stage2::initialise(&features);
     let world = WORLD.call_once(|| load_partitions(&spmc_manifest, image, features));
     let Some(mut normal) = take_normal(index.get()) else { park_core() };
-    start_partitions(world, &spmc_manifest, index, &mut normal);
+    start_partitions(world, index, &mut normal);
     register_secondaries(root);
     say!("ready");
 }
@@ -140,7 +140,7 @@ fn read_manifest(address: u64) -> Option<SpmcManifest> {
 
 /// Loads what the manifest lists, in the order in which it is to start.
 fn load_partitions(manifest: &SpmcManifest, image: AddressRange, features: Features) -> World {
-    let cores = NonZeroU16::MIN.saturating_add(MAX_CORES as u16 - 1);
+    let cores = u16::try_from(MAX_CORES).ok().and_then(NonZeroU16::new).unwrap_or(NonZeroU16::MIN);
     let Some(layout) = Layout::new(manifest, cores, &[image]) else {
         give_up!("the reserved ranges do not fit");
     };
@@ -156,8 +156,8 @@ fn load_partitions(manifest: &SpmcManifest, image: AddressRange, features: Featu
             }
         }
     }
-    let loaded = loader.finish();
-    let memory = NormalMemory::new(manifest, &loaded.layouts);
+    let (loaded, layout) = loader.finish();
+    let memory = NormalMemory::new(manifest, layout.admitted());
     World {
         spmc: Spmc::new(manifest.spmc_id, loaded.partitions, memory),
         stage2: loaded.stage2,
@@ -166,22 +166,29 @@ fn load_partitions(manifest: &SpmcManifest, image: AddressRange, features: Featu
     }
 }
 
-/// Runs the first vCPU of each partition until it waits for messages.
-fn start_partitions(world: &World, manifest: &SpmcManifest, core: CoreIndex, normal: &mut NormalContext) {
-    for (place, partition) in world.spmc.partitions().iter().enumerate() {
-        let index = partition.vcpu_for(core);
-        let vcpu = VcpuRef { partition: place, vcpu: index };
+/// Runs the first vCPU of each partition until it waits for messages, in their boot order.
+fn start_partitions(world: &World, core: CoreIndex, normal: &mut NormalContext) {
+    let partitions = world.spmc.partitions();
+    let mut started: Vec<usize, MAX_PARTITIONS> = Vec::new();
+    let next = |started: &[usize]| {
+        let waiting = partitions.iter().enumerate().filter(|(place, _)| !started.contains(place));
+        waiting.min_by_key(|(_, partition)| partition.boot_order())
+    };
+    while let Some((place, partition)) = next(&started) {
+        if started.push(place).is_err() {
+            return;
+        }
+        let vcpu = VcpuRef { partition: place, vcpu: partition.vcpu_for(core) };
         if let Some(stage2) = world.stage2.get(place) {
             stage2.invalidate();
+            normal.selected = None;
         }
-        if index != 0 {
+        if vcpu.vcpu != 0 {
             prepare(world, vcpu);
         }
         say!("{}: starts", partition.name());
         if run::start(world, core, normal, vcpu) == Started::Failed {
-            let essential =
-                manifest.partitions.iter().any(|listed| listed.essential && listed.name == *partition.name());
-            if essential {
+            if partition.is_essential() {
                 give_up!("{} is essential and did not start", partition.name());
             }
             say!("{}: did not start; going on without it", partition.name());

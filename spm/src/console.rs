@@ -13,6 +13,8 @@ use tock_registers::interfaces::{Readable, Writeable};
 use tock_registers::registers::{ReadOnly, ReadWrite};
 use tock_registers::{register_bitfields, register_structs};
 
+use crate::address::to_usize;
+
 register_bitfields! [u32,
     /// Flag register (PL011, DDI 0183, 3.3.3).
     FR [
@@ -52,7 +54,7 @@ static UART: SpinMutex<Uart> = SpinMutex::new(Uart(None));
 /// # Safety
 /// The registers must be there, mapped as device memory for as long as spm runs, and spm's alone.
 pub(crate) unsafe fn open(address: u64) {
-    let pointer: *const Pl011 = with_exposed_provenance(address as usize);
+    let pointer: *const Pl011 = with_exposed_provenance(to_usize(address));
     // SAFETY: by this function's contract; Pl011's fields are cells that are only read and written as a whole.
     let registers = unsafe { &*pointer };
     registers.control.write(CR::UARTEN::SET + CR::TXE::SET);
@@ -60,6 +62,16 @@ pub(crate) unsafe fn open(address: u64) {
 }
 
 impl Uart {
+    fn write_byte(&self, byte: u8) {
+        if let Some(registers) = self.0 {
+            if byte == b'\n' {
+                Self::put(registers, b'\r');
+            }
+            Self::put(registers, byte);
+        }
+    }
+
+    #[inline(never)]
     fn put(registers: &Pl011, byte: u8) {
         for _ in 0..MAX_POLLS {
             if !registers.flags.is_set(FR::TXFF) {
@@ -72,13 +84,8 @@ impl Uart {
 
 impl Write for Uart {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if let Some(registers) = self.0 {
-            for byte in text.bytes() {
-                if byte == b'\n' {
-                    Self::put(registers, b'\r');
-                }
-                Self::put(registers, byte);
-            }
+        for byte in text.bytes() {
+            self.write_byte(byte);
         }
         Ok(())
     }
@@ -110,16 +117,16 @@ pub(crate) fn print_regardless(arguments: fmt::Arguments<'_>) {
 /// Prints what a partition logs: its name before each line, and nothing that could pass for another's line.
 pub(crate) fn print_partition(name: &str, bytes: &[u8]) {
     let mut uart = UART.lock();
-    let text = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    for line in text.split(|&byte| byte == b'\n') {
-        _ = uart.write_str(name);
-        _ = uart.write_str(": ");
-        for &byte in line {
-            let shown = if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '.' };
-            _ = uart.write_char(shown);
+    let mut starts = true;
+    for &byte in bytes.strip_suffix(b"\n").unwrap_or(bytes) {
+        if starts {
+            _ = uart.write_str(name);
+            _ = uart.write_str(": ");
         }
-        _ = uart.write_str("\n");
+        starts = byte == b'\n';
+        uart.write_byte(if starts || byte.is_ascii_graphic() || byte == b' ' { byte } else { b'.' });
     }
+    uart.write_byte(b'\n');
 }
 
 /// Prints a line to the console, `spm: ` before it.

@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 
 use spm_core::partition::CoreIndex;
 
+use crate::address::to_usize;
 use crate::arch::sysreg::TPIDR_EL2;
 
 /// Most cores that spm runs on; the linker script has their stacks.
@@ -46,7 +47,7 @@ impl Core {
     /// Returns the state of the core that asks.
     pub(crate) fn current() -> &'static Self {
         let address = TPIDR_EL2::read();
-        let pointer: *const Self = core::ptr::with_exposed_provenance(address as usize);
+        let pointer: *const Self = core::ptr::with_exposed_provenance(to_usize(address));
         // SAFETY: entry.s put the address of this core's element of CORES there, before any Rust ran on this core, and
         // nothing else writes the register. Its fields are atomic.
         unsafe { &*pointer }

@@ -56,7 +56,6 @@ impl From<MapFailed> for Refusal {
 /// What was loaded. Places of the lists correspond.
 pub(crate) struct Loaded {
     pub(crate) partitions: Partitions,
-    pub(crate) layouts: Vec<PartitionLayout, MAX_PARTITIONS>,
     pub(crate) stage2: Vec<Stage2, MAX_PARTITIONS>,
     pub(crate) contexts: ContextMap,
 }
@@ -72,18 +71,13 @@ pub(crate) struct Loader<'a> {
 impl<'a> Loader<'a> {
     /// Begins with nothing loaded.
     pub(crate) fn new(layout: Layout<'a>, image: AddressRange, features: Features) -> Self {
-        let loaded = Loaded {
-            partitions: Vec::new(),
-            layouts: Vec::new(),
-            stage2: Vec::new(),
-            contexts: ContextMap::new(),
-        };
+        let loaded = Loaded { partitions: Vec::new(), stage2: Vec::new(), contexts: ContextMap::new() };
         Self { layout, image, features, loaded }
     }
 
-    /// Returns all that was loaded.
-    pub(crate) fn finish(self) -> Loaded {
-        self.loaded
+    /// Returns all that was loaded, and what it holds.
+    pub(crate) fn finish(self) -> (Loaded, Layout<'a>) {
+        (self.loaded, self.layout)
     }
 
     /// Loads the partition at `place`.
@@ -94,8 +88,8 @@ impl<'a> Loader<'a> {
         }
         // SAFETY: no partition runs yet, and spm itself is not there. Nothing is written before `admit` has found that
         // the memory is nobody else's.
-        let (manifest, package) = unsafe { mmu::with_memory(place.memory, |memory| read(memory)) }??;
-        let layout = self.layout.admit(place, &manifest, &package).map_err(Refusal::Layout)?.clone();
+        let (manifest, package) = unsafe { mmu::with_memory(place.memory, read) }??;
+        let layout = self.layout.admit(place, &manifest, &package).map_err(Refusal::Layout)?;
         let room = self.loaded.contexts.room();
         let contexts = usize::from(manifest.contexts.get());
         let number = self.loaded.partitions.len();
@@ -103,11 +97,11 @@ impl<'a> Loader<'a> {
         if contexts > room {
             return Err(Refusal::Vcpus(room));
         }
-        let stage2 = Stage2::new(&layout, vmid, &self.features)?;
+        let stage2 = Stage2::new(layout, vmid, &self.features)?;
         // SAFETY: as above, and now it is known to be nobody else's.
         unsafe {
             mmu::with_memory(place.memory, |memory| {
-                write_boot_information(memory, &layout, &manifest, &package)
+                write_boot_information(memory, layout, &manifest, &package)
             })
         }?
         .map_err(Refusal::BootInformation)?;
@@ -129,10 +123,9 @@ impl<'a> Loader<'a> {
             layout.memory,
             layout.memory_regions.len() + layout.device_regions.len()
         );
-        let partition = Partition::new(&manifest, &layout, place.name.clone());
+        let partition = Partition::new(place, &manifest, layout);
         // The lists have room for all that the SPMC manifest's type can list.
         _ = self.loaded.partitions.push(partition);
-        _ = self.loaded.layouts.push(layout);
         _ = self.loaded.stage2.push(stage2);
         Ok(())
     }

@@ -6,6 +6,7 @@
 #![no_std]
 #![no_main]
 
+mod address;
 mod arch;
 mod boot;
 mod console;

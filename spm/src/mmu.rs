@@ -16,6 +16,7 @@ use spm_core::mailbox::{MAX_BUFFER_PAGES, MailboxOwner};
 use spm_core::manifest::{AddressRange, MAX_PARTITIONS};
 use spm_core::table_budget::tables_for;
 
+use crate::address::to_usize;
 use crate::arch::entry::{Section, switch_tables};
 use crate::tables::{Pool, available};
 
@@ -63,7 +64,7 @@ impl Use {
 
 fn region(start: u64, bytes: u64) -> MemoryRegion {
     // usize is 64 bits wide here.
-    MemoryRegion::new(start as usize, (start + bytes) as usize)
+    MemoryRegion::new(to_usize(start), to_usize(start + bytes))
 }
 
 /// Maps `range` at the address `at`. Nothing may be mapped there.
@@ -72,7 +73,7 @@ fn map_at(tables: &mut Mapping<Pool, El2>, at: u64, range: AddressRange, what: U
     if available() < tables_for(place) {
         return Err(MapFailed);
     }
-    let output = PhysicalAddress(range.start() as usize);
+    let output = PhysicalAddress(to_usize(range.start()));
     tables
         .map_range(&region(at, range.size()), output, what.attributes(), Constraints::NO_CONTIGUOUS_HINT)
         .map_err(|_: MapError| MapFailed)
@@ -82,7 +83,7 @@ fn unmap(tables: &mut Mapping<Pool, El2>, at: u64, bytes: u64) {
     // An unmapping of what was mapped by itself needs no table and splits no block: it cannot fail.
     _ = tables.map_range(
         &region(at, bytes),
-        PhysicalAddress(at as usize),
+        PhysicalAddress(to_usize(at)),
         El23Attributes::empty(),
         Constraints::empty(),
     );
@@ -125,10 +126,10 @@ pub(crate) unsafe fn with_memory<R>(
     work: impl FnOnce(&mut [u8]) -> R,
 ) -> Result<R, MapFailed> {
     map(range, Use::ReadWrite)?;
-    let start: *mut u8 = with_exposed_provenance_mut(range.start() as usize);
+    let start: *mut u8 = with_exposed_provenance_mut(to_usize(range.start()));
     // SAFETY: just mapped, readable and writable; by this function's contract it is nobody else's. Bytes have no invalid
     // values. A range does not wrap, and no machine has half the address space of memory.
-    let bytes = unsafe { core::slice::from_raw_parts_mut(start, range.size() as usize) };
+    let bytes = unsafe { core::slice::from_raw_parts_mut(start, to_usize(range.size())) };
     let result = work(bytes);
     if let Some(tables) = TABLES.lock().as_mut() {
         unmap(tables, range.start(), range.size());
@@ -167,10 +168,10 @@ pub(crate) fn unmap_buffer(owner: MailboxOwner) {
 
 /// Writes into the mapped receive buffer of `owner`. What lies beyond the slot is dropped.
 pub(crate) fn write_buffer(owner: MailboxOwner, offset: usize, bytes: &[u8]) {
-    let start: *mut u8 = with_exposed_provenance_mut(slot(owner) as usize);
+    let start: *mut u8 = with_exposed_provenance_mut(to_usize(slot(owner)));
     for (index, &byte) in bytes.iter().enumerate() {
         let at = offset.saturating_add(index);
-        if at >= SLOT_BYTES as usize {
+        if at >= to_usize(SLOT_BYTES) {
             return;
         }
         if let Some(target) = NonNull::new(start.wrapping_add(at)) {

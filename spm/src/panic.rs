@@ -10,6 +10,7 @@ use core::fmt;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use crate::address::to_usize;
 use crate::arch::entry::{Section, park_core};
 use crate::arch::exceptions::Frame;
 use crate::console::print_regardless;
@@ -89,7 +90,7 @@ fn backtrace(mut frame_pointer: u64, mut visit: impl FnMut(u64)) {
         if frame_pointer > end - RECORD_BYTES || !frame_pointer.is_multiple_of(RECORD_BYTES) {
             return;
         }
-        let record: *const [u64; 2] = core::ptr::with_exposed_provenance(frame_pointer as usize);
+        let record: *const [u64; 2] = core::ptr::with_exposed_provenance(to_usize(frame_pointer));
         // SAFETY: the address is aligned and in a stack of the image, all of which is mapped; any value will do.
         let [caller, link] = unsafe { record.read_volatile() };
         if link == 0 {

@@ -12,6 +12,7 @@ use spm_core::manifest::layout::PartitionLayout;
 use spm_core::manifest::region::{Access, Security};
 use spm_core::table_budget::tables_for_aligned;
 
+use crate::address::to_usize;
 use crate::arch::features::Features;
 use crate::arch::sysreg::{VMPIDR_EL2, VSTCR_EL2, VSTTBR_EL2, VTCR, VTCR_EL2, VTTBR_EL2};
 use crate::arch::tlb::invalidate_current_vmid;
@@ -101,11 +102,11 @@ impl Stage2 {
             Security::Secure => &mut self.secure,
             Security::NonSecure => &mut self.non_secure,
         };
-        let region = MemoryRegion::new(range.start() as usize, range.end() as usize);
+        let region = MemoryRegion::new(to_usize(range.start()), to_usize(range.end()));
         tables
             .map_range(
                 &region,
-                PhysicalAddress(range.start() as usize),
+                PhysicalAddress(to_usize(range.start())),
                 attributes,
                 Constraints::NO_CONTIGUOUS_HINT,
             )

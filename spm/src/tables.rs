@@ -47,13 +47,14 @@ pub(crate) fn available() -> u64 {
 pub(crate) struct Pool;
 
 impl<A: PagingAttributes> Translation<A> for Pool {
+    #[expect(clippy::indexing_slicing, reason = "a miscount is a bug of spm's and stops it")]
     fn allocate_table(&mut self) -> (NonNull<PageTable<A>>, PhysicalAddress) {
         let mut free = FREE.lock();
         let index = free.returned.pop().unwrap_or_else(|| {
             free.unused += 1;
             free.unused - 1
         });
-        // Whoever maps has checked that there are enough; a miscount is a bug of spm's and stops it here.
+        // Whoever maps has checked that there are enough.
         let page = &PAGES[index];
         // SAFETY: the page's number was just taken out of FREE, so nobody else reaches it.
         unsafe { page.0.get().write_bytes(0, 1) };
@@ -67,6 +68,10 @@ impl<A: PagingAttributes> Translation<A> for Pool {
         _ = FREE.lock().returned.push(offset / PAGE_BYTES);
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "an address outside of the pool is a bug of spm's and stops it"
+    )]
     fn physical_to_virtual(&self, address: PhysicalAddress) -> NonNull<PageTable<A>> {
         let offset = address.0 - PAGES.as_ptr().addr();
         let page = &PAGES[offset / PAGE_BYTES];

@@ -9,6 +9,7 @@ use crate::endpoint::EndpointId;
 use crate::mailbox::Mailbox;
 use crate::manifest::layout::PartitionLayout;
 use crate::manifest::partition::Service;
+use crate::manifest::spmc::SpmcPartition;
 use crate::manifest::{AddressRange, MAX_SERVICES, Name, PartitionManifest};
 use crate::vcpu::{Vcpu, VcpuState};
 use crate::version::Negotiation;
@@ -39,6 +40,8 @@ impl CoreIndex {
 pub struct Partition {
     id: EndpointId,
     name: Name,
+    essential: bool,
+    boot_order: u16,
     services: Vec<Service, MAX_SERVICES>,
     receives_direct: bool,
     sends_direct: bool,
@@ -54,12 +57,14 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// Makes a partition out of what its manifest says and what was admitted of it.
+    /// Makes a partition out of its place in the SPMC manifest, what its own manifest says and what was admitted of it.
     #[must_use]
-    pub fn new(manifest: &PartitionManifest, layout: &PartitionLayout, name: Name) -> Self {
+    pub fn new(place: &SpmcPartition, manifest: &PartitionManifest, layout: &PartitionLayout) -> Self {
         Self {
             id: EndpointId(layout.id),
-            name,
+            name: place.name.clone(),
+            essential: place.essential,
+            boot_order: manifest.boot_order,
             services: manifest.services.clone(),
             receives_direct: manifest.services.iter().any(|service| service.messaging.receives_direct),
             sends_direct: manifest.services.iter().any(|service| service.messaging.sends_direct),
@@ -84,6 +89,18 @@ impl Partition {
     #[must_use]
     pub const fn name(&self) -> &Name {
         &self.name
+    }
+
+    /// Tells whether the system must not come up without it.
+    #[must_use]
+    pub const fn is_essential(&self) -> bool {
+        self.essential
+    }
+
+    /// Returns when it starts: before those with a higher number.
+    #[must_use]
+    pub const fn boot_order(&self) -> u16 {
+        self.boot_order
     }
 
     /// Returns the services that discovery lists.

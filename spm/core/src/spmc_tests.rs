@@ -10,7 +10,7 @@ use super::*;
 use crate::hardware::FakeHardware;
 use crate::manifest::layout::PartitionLayout;
 use crate::manifest::partition::{MessagingMethod, NsInterruptsAction, Service};
-use crate::manifest::spmc::{MemoryKind, MemoryRange};
+use crate::manifest::spmc::{MemoryKind, MemoryRange, SpmcPartition};
 use crate::manifest::{Name, PartitionManifest, SpmcManifest};
 use crate::vcpu::VcpuState;
 
@@ -50,7 +50,9 @@ fn partition(id: u16, uuid: u128, contexts: u16, sends_direct: bool) -> Partitio
         memory_regions: Vec::new(),
         device_regions: Vec::new(),
     };
-    let partition = Partition::new(&manifest, &layout, Name::new("p"));
+    let place =
+        SpmcPartition { id, name: Name::new("p"), memory, vcpu_count: manifest.contexts, essential: false };
+    let partition = Partition::new(&place, &manifest, &layout);
     for index in 0..usize::from(contexts) {
         partition.vcpu(index).unwrap().transition(VcpuState::Off, VcpuState::Waiting).unwrap();
     }

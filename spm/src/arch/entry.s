@@ -211,6 +211,8 @@ set_stack:
     add     x3, x0, #1
     add     x2, x2, x3, lsl #12
     str     x2, [x1, #{emergency_stack}]
+    mov     w2, #1
+    str     w2, [x1, #{entered}]
     adrp    x1, vectors
     add     x1, x1, :lo12:vectors
     msr     vbar_el2, x1

@@ -74,7 +74,7 @@ impl Features {
             sve: field(pfr0, 32) != 0,
             sme,
             sme_fa64: sme && ID_AA64SMFR0_EL1::read() >> 63 != 0,
-            pauth: pauth && works(|| read_a_pointer_key()),
+            pauth: pauth && works(read_a_pointer_key),
             fgt: fgt >= 1 && works(|| _ = HFGRTR_EL2::read()),
             fgt2: fgt >= 2 && works(|| _ = HFGRTR2_EL2::read()),
             hcx: field(mmfr1, 40) != 0 && works(|| _ = HCRX_EL2::read()),

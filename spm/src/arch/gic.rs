@@ -16,8 +16,8 @@ pub(crate) const PMR_SECURE_ONLY: u64 = 0x80;
 const EOI_MODE: u64 = 1 << 1;
 /// ICC_SRE_EL2.Enable: EL1 may use ICC_SRE_EL1.
 const SRE_ENABLE: u64 = 1 << 3;
-/// The first INTID that is no interrupt but says something about one.
-const FIRST_SPECIAL_INTID: u64 = 1020;
+/// INTIDs that are no interrupts but say something about one (GICv3, 2.2.1), up to the locality-specific ones.
+const SPECIAL_INTIDS: core::ops::Range<u64> = 1020..0x2000;
 
 /// Sets up this core's CPU interface. Partitions' accesses to it trap.
 pub(crate) fn initialise(features: &Features) {
@@ -44,7 +44,7 @@ pub(crate) fn mask_normal_world() {
 /// misbehaves cannot hold up the core. Returns its number, or nothing if it went away.
 pub(crate) fn put_away() -> Option<u64> {
     let interrupt = ICC_IAR1_EL1::read();
-    if interrupt >= FIRST_SPECIAL_INTID && interrupt < 0x2000 {
+    if SPECIAL_INTIDS.contains(&interrupt) {
         return None;
     }
     // SAFETY: as above.
@@ -54,5 +54,5 @@ pub(crate) fn put_away() -> Option<u64> {
 
 /// Tells whether an interrupt of EL3's (group 0) is pending.
 pub(crate) fn is_for_el3() -> bool {
-    ICC_HPPIR0_EL1::read() < FIRST_SPECIAL_INTID
+    !SPECIAL_INTIDS.contains(&ICC_HPPIR0_EL1::read())
 }

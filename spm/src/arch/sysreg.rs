@@ -4,100 +4,108 @@
 //! Names and encodings are those of the Arm ARM (DDI 0487), D19 and D24. A register newer than the assembler's default
 //! is named by its encoding.
 #![expect(unsafe_code, reason = "system registers are reached by MRS and MSR")]
-#![expect(non_camel_case_types, reason = "the names are those of the architecture")]
+#![expect(
+    non_camel_case_types,
+    clippy::upper_case_acronyms,
+    reason = "the names are those of the architecture"
+)]
 
 use tock_registers::register_bitfields;
 
 macro_rules! system_registers {
-    ($($name:ident = $encoding:literal;)*) => {$(
+    ($($name:ident = $encoding:literal: $($access:ident)+;)*) => {$(
         #[doc = concat!("The register `", $encoding, "`.")]
         pub(crate) struct $name;
 
         impl $name {
-            /// Reads the register.
-            #[inline(always)]
-            pub(crate) fn read() -> u64 {
-                let value: u64;
-                // SAFETY: reading these registers changes nothing that memory safety rests on. If EL3 traps the read,
-                // the exception is fatal or a probe skips it.
-                unsafe {
-                    core::arch::asm!(
-                        concat!("mrs {0}, ", $encoding), out(reg) value, options(nostack, preserves_flags)
-                    );
-                }
-                value
-            }
-
-            /// Writes the register.
-            ///
-            /// # Safety
-            /// With this value spm's own code must go on to see its memory as before, and whatever the value lets a
-            /// partition or the normal world reach must be theirs.
-            #[inline(always)]
-            pub(crate) unsafe fn write(value: u64) {
-                // SAFETY: the caller answers for the value.
-                unsafe {
-                    core::arch::asm!(
-                        concat!("msr ", $encoding, ", {0}"), in(reg) value, options(nostack, preserves_flags)
-                    );
-                }
-            }
+            $(system_registers!(@$access $encoding);)+
         }
     )*};
+    (@read $encoding:literal) => {
+        /// Reads the register.
+        #[inline(always)]
+        pub(crate) fn read() -> u64 {
+            let value: u64;
+            // SAFETY: reading these registers changes nothing that memory safety rests on. If EL3 traps the read, the
+            // exception is fatal or a probe skips it.
+            unsafe {
+                core::arch::asm!(
+                    concat!("mrs {0}, ", $encoding), out(reg) value, options(nostack, preserves_flags)
+                );
+            }
+            value
+        }
+    };
+    (@write $encoding:literal) => {
+        /// Writes the register.
+        ///
+        /// # Safety
+        /// With this value spm's own code must go on to see its memory as before, and whatever the value lets a
+        /// partition or the normal world reach must be theirs.
+        #[inline(always)]
+        pub(crate) unsafe fn write(value: u64) {
+            // SAFETY: the caller answers for the value.
+            unsafe {
+                core::arch::asm!(
+                    concat!("msr ", $encoding, ", {0}"), in(reg) value, options(nostack, preserves_flags)
+                );
+            }
+        }
+    };
 }
 
 system_registers! {
-    CNTHCTL_EL2 = "cnthctl_el2";
-    CNTVOFF_EL2 = "cntvoff_el2";
-    CPTR_EL2 = "cptr_el2";
-    CTR_EL0 = "ctr_el0";
-    ESR_EL2 = "esr_el2";
-    FAR_EL2 = "far_el2";
-    HCR_EL2 = "hcr_el2";
-    HCRX_EL2 = "s3_4_c1_c2_2";
-    HDFGRTR_EL2 = "s3_4_c3_c1_4";
-    HDFGRTR2_EL2 = "s3_4_c3_c1_0";
-    HDFGWTR_EL2 = "s3_4_c3_c1_5";
-    HDFGWTR2_EL2 = "s3_4_c3_c1_1";
-    HFGITR_EL2 = "s3_4_c1_c1_6";
-    HFGITR2_EL2 = "s3_4_c3_c1_7";
-    HFGRTR_EL2 = "s3_4_c1_c1_4";
-    HFGRTR2_EL2 = "s3_4_c3_c1_2";
-    HFGWTR_EL2 = "s3_4_c1_c1_5";
-    HFGWTR2_EL2 = "s3_4_c3_c1_3";
-    HPFAR_EL2 = "hpfar_el2";
-    HSTR_EL2 = "hstr_el2";
-    ICC_CTLR_EL1 = "s3_0_c12_c12_4";
-    ICC_EOIR1_EL1 = "s3_0_c12_c12_1";
-    ICC_HPPIR0_EL1 = "s3_0_c12_c8_2";
-    ICC_IAR1_EL1 = "s3_0_c12_c12_0";
-    ICC_PMR_EL1 = "s3_0_c4_c6_0";
-    ICC_SRE_EL2 = "s3_4_c12_c9_5";
-    ICH_HCR_EL2 = "s3_4_c12_c11_0";
-    ID_AA64DFR0_EL1 = "id_aa64dfr0_el1";
-    ID_AA64MMFR0_EL1 = "id_aa64mmfr0_el1";
-    ID_AA64MMFR1_EL1 = "id_aa64mmfr1_el1";
-    ID_AA64PFR0_EL1 = "id_aa64pfr0_el1";
-    ID_AA64PFR1_EL1 = "id_aa64pfr1_el1";
-    ID_AA64ISAR1_EL1 = "id_aa64isar1_el1";
-    ID_AA64ISAR2_EL1 = "s3_0_c0_c6_2";
-    ID_AA64SMFR0_EL1 = "s3_0_c0_c4_5";
-    MDCR_EL2 = "mdcr_el2";
-    MIDR_EL1 = "midr_el1";
-    MPAM2_EL2 = "s3_4_c10_c5_0";
-    PMCR_EL0 = "pmcr_el0";
-    SMCR_EL2 = "s3_4_c1_c2_6";
-    SVCR = "s3_3_c4_c2_2";
-    TPIDR_EL2 = "tpidr_el2";
-    VBAR_EL1 = "vbar_el1";
-    VMPIDR_EL2 = "vmpidr_el2";
-    VPIDR_EL2 = "vpidr_el2";
-    VSTCR_EL2 = "s3_4_c2_c6_2";
-    VSTTBR_EL2 = "s3_4_c2_c6_0";
-    VTCR_EL2 = "vtcr_el2";
-    VTTBR_EL2 = "vttbr_el2";
-    ZCR_EL1 = "s3_0_c1_c2_0";
-    ZCR_EL2 = "s3_4_c1_c2_0";
+    CNTHCTL_EL2 = "cnthctl_el2": write;
+    CNTVOFF_EL2 = "cntvoff_el2": write;
+    CPTR_EL2 = "cptr_el2": write;
+    CTR_EL0 = "ctr_el0": read;
+    ESR_EL2 = "esr_el2": read;
+    FAR_EL2 = "far_el2": read;
+    HCR_EL2 = "hcr_el2": write;
+    HCRX_EL2 = "s3_4_c1_c2_2": read write;
+    HDFGRTR_EL2 = "s3_4_c3_c1_4": write;
+    HDFGRTR2_EL2 = "s3_4_c3_c1_0": write;
+    HDFGWTR_EL2 = "s3_4_c3_c1_5": write;
+    HDFGWTR2_EL2 = "s3_4_c3_c1_1": write;
+    HFGITR_EL2 = "s3_4_c1_c1_6": write;
+    HFGITR2_EL2 = "s3_4_c3_c1_7": write;
+    HFGRTR_EL2 = "s3_4_c1_c1_4": read write;
+    HFGRTR2_EL2 = "s3_4_c3_c1_2": read write;
+    HFGWTR_EL2 = "s3_4_c1_c1_5": write;
+    HFGWTR2_EL2 = "s3_4_c3_c1_3": write;
+    HPFAR_EL2 = "hpfar_el2": read;
+    HSTR_EL2 = "hstr_el2": write;
+    ICC_CTLR_EL1 = "s3_0_c12_c12_4": read write;
+    ICC_EOIR1_EL1 = "s3_0_c12_c12_1": write;
+    ICC_HPPIR0_EL1 = "s3_0_c12_c8_2": read;
+    ICC_IAR1_EL1 = "s3_0_c12_c12_0": read;
+    ICC_PMR_EL1 = "s3_0_c4_c6_0": write;
+    ICC_SRE_EL2 = "s3_4_c12_c9_5": read write;
+    ICH_HCR_EL2 = "s3_4_c12_c11_0": write;
+    ID_AA64DFR0_EL1 = "id_aa64dfr0_el1": read;
+    ID_AA64MMFR0_EL1 = "id_aa64mmfr0_el1": read;
+    ID_AA64MMFR1_EL1 = "id_aa64mmfr1_el1": read;
+    ID_AA64PFR0_EL1 = "id_aa64pfr0_el1": read;
+    ID_AA64PFR1_EL1 = "id_aa64pfr1_el1": read;
+    ID_AA64ISAR1_EL1 = "id_aa64isar1_el1": read;
+    ID_AA64ISAR2_EL1 = "s3_0_c0_c6_2": read;
+    ID_AA64SMFR0_EL1 = "s3_0_c0_c4_5": read;
+    MDCR_EL2 = "mdcr_el2": write;
+    MIDR_EL1 = "midr_el1": read;
+    MPAM2_EL2 = "s3_4_c10_c5_0": read write;
+    PMCR_EL0 = "pmcr_el0": read;
+    SMCR_EL2 = "s3_4_c1_c2_6": read write;
+    SVCR = "s3_3_c4_c2_2": read write;
+    TPIDR_EL2 = "tpidr_el2": read;
+    VBAR_EL1 = "vbar_el1": read;
+    VMPIDR_EL2 = "vmpidr_el2": write;
+    VPIDR_EL2 = "vpidr_el2": write;
+    VSTCR_EL2 = "s3_4_c2_c6_2": write;
+    VSTTBR_EL2 = "s3_4_c2_c6_0": write;
+    VTCR_EL2 = "vtcr_el2": write;
+    VTTBR_EL2 = "vttbr_el2": write;
+    ZCR_EL1 = "s3_0_c1_c2_0": read write;
+    ZCR_EL2 = "s3_4_c1_c2_0": read write;
 }
 
 /// Waits until system-register writes so far are in effect.
