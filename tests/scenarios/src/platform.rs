@@ -2,7 +2,7 @@
 //! The machine that this image was built for: constants that the policy compiler wrote, as a [`Description`].
 #![expect(unsafe_code, reason = "vouches for the platform's addresses")]
 
-use nwd::{Description, Machine, Region};
+use nwd::{Description, Machine, Region, ram::Ram};
 
 #[expect(unreachable_pub, dead_code, reason = "written without knowing who includes it, and what for")]
 mod constants {
@@ -52,4 +52,10 @@ pub(crate) fn start() -> Machine {
     // SAFETY: the constants come from the platform description from which firmware and policy were built; `main` calls
     // this once, on the first core.
     unsafe { Machine::start(&DESCRIPTION) }
+}
+
+/// Returns the memory that holds the SMMU's tables: nobody keeps the normal world's CPU from it on QEMU.
+pub(crate) fn pool() -> Ram {
+    // SAFETY: the pool is non-secure RAM, which `start` mapped, and holds nothing of this program.
+    unsafe { Ram::new(region(POOL)) }
 }

@@ -5,15 +5,21 @@ use crate::{
     ensure, platform,
     scenario::{Audience::Everyone, Failure, Outcome, Scenario, refused},
     seen,
-    world::{Arrival, PAGE, READ_WRITE, World, require},
+    world::{Arrival, PAGE, READ_WRITE, TRANSFER, TRANSFER_COUNT, World, require, untranslated},
 };
 use ffa_abi::{FaultKind, PhysAddr, Protection, Status};
+use nwd::{ffa, ram::Ram};
+
+/// test-sp's command that accesses an address: x4 address, x5 kind, x6 address space. A write leaves the address there.
+const ACCESS: u64 = 1;
+const ACCESS_READ: u64 = 0;
+const ACCESS_WRITE: u64 = 1;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "map-pool",
         claim: "The memory that holds the SMMU's own tables cannot be mapped for a device",
-        expected: "denied, at its start, inside, at its end and across its edge; DMA there does nothing",
+        expected: "denied at its start, inside, at its end and across its edge; DMA there changes no byte",
         audience: Everyone,
         cores: 1,
         run: pool,
@@ -21,7 +27,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "map-secure",
         claim: "Secure memory cannot be mapped for a device",
-        expected: "denied; DMA there does nothing",
+        expected: "denied; DMA there changes nothing, as a partition sees that looks at its own memory",
         audience: Everyone,
         cores: 1,
         run: secure,
@@ -49,7 +55,10 @@ fn pool(world: &mut World) -> Outcome {
         "   The SMMU's tables stand in ordinary RAM. A device that could write them could write everything."
     ));
     let (base, size) = platform::POOL;
-    forbidden(
+    // The end of the pool is not in use: what changes there, a device changed.
+    let last = platform::pool().part(size - PAGE, PAGE);
+    let before = bytes_of(&last);
+    let seen = forbidden(
         world,
         &[
             (base, PAGE),
@@ -58,13 +67,47 @@ fn pool(world: &mut World) -> Outcome {
             (base - PAGE, 2 * PAGE),
             (base, size),
         ],
-    )
+    )?;
+    let pattern = world.load()?;
+    let device = world.device;
+    device.write_ram(untranslated(last.address()), 0, TRANSFER_COUNT)?;
+    ensure!(bytes_of(&last) == before, "the pool's last page has changed");
+    ensure!(pattern != before, "the pattern was there before");
+    Ok(seen)
+}
+
+fn bytes_of(memory: &Ram) -> [u8; TRANSFER] {
+    let mut bytes = [0; TRANSFER];
+    memory.read(0, &mut bytes);
+    bytes
 }
 
 fn secure(world: &mut World) -> Outcome {
     let (base, size) = platform::SECURE_RAM;
-    let (partition, _) = platform::IOMMU_SP;
-    forbidden(world, &[(base, PAGE), (partition, PAGE), (base + size - PAGE, PAGE), (base, 0x20_0000)])
+    let (service, _) = platform::IOMMU_SP;
+    // The last page of the partition for tests: it puts a word there and looks at it for us.
+    let (partition, partition_size) = platform::TEST_SP;
+    let word = partition + partition_size - PAGE;
+    let inside = |world: &World, kind| -> Result<u64, Failure> {
+        let Some(to) = world.test_sp else {
+            return Err(Failure::new(format_args!("the partition for tests is not there")));
+        };
+        match ffa::direct(to, [ACCESS, word, kind, 0, 0])? {
+            [0, value, ..] => Ok(value),
+            answer => Err(Failure::new(format_args!("secure memory cannot be looked at: {answer:x?}"))),
+        }
+    };
+    let before = inside(world, ACCESS_WRITE)?;
+    ensure!(inside(world, ACCESS_READ)? == before, "secure memory does not keep its word");
+    let seen = forbidden(
+        world,
+        &[(base, PAGE), (service, PAGE), (word, PAGE), (base + size - PAGE, PAGE), (base, 0x20_0000)],
+    )?;
+    world.load()?;
+    world.device.write_ram(untranslated(PhysAddr(word)), 0, TRANSFER_COUNT)?;
+    let after = inside(world, ACCESS_READ)?;
+    ensure!(after == before, "a word of secure memory was {before:#x} and is {after:#x}");
+    Ok(seen)
 }
 
 fn mmio(world: &mut World) -> Outcome {

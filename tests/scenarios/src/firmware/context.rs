@@ -50,7 +50,13 @@ fn both_sides(world: &mut World, class: Class) -> Outcome {
         count = filled;
         let answer = ffa::direct(to, [command::POISON, mask, theirs, 0, 0]);
         let changed = poison::changed(class, ours);
-        answer?;
+        let [done, missing, ..] = answer?;
+        if done != mask || missing != 0 {
+            poison::clear(class);
+            return Err(Failure::new(format_args!(
+                "the partition filled {done:#x} of {mask:#x}, has not {missing:#x}"
+            )));
+        }
         if let Some(register) = changed {
             poison::clear(class);
             return Err(Failure::new(format_args!("{register} changed while the partition filled its own")));
