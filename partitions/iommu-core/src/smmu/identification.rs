@@ -5,6 +5,7 @@ use super::SmmuFeatures;
 use super::hardware::{Hardware, PoolMapping, Registers};
 use super::ring::Ring;
 use super::spec::registers::{IDR0, IDR1, IDR3, IDR5};
+use crate::table::Geometry;
 use thiserror::Error;
 
 /// What a policy needs from an SMMU.
@@ -61,6 +62,9 @@ pub enum Unsupported {
         /// Bits of the SMMU's output addresses.
         bits: u8,
     },
+    /// The input of a stage-2 table may not be wider than the output (5.2, S2T0SZ): no domain could be given to a device.
+    #[error("the SMMU's stage 2 takes {0} address bits, domains have 39 (IDR5.OAS)")]
+    InputBits(u8),
     /// A batch of commands and its CMD_SYNC must fit.
     #[error("the SMMU's command queue has 2^{0} entries, which is too few (IDR1.CMDQS)")]
     CommandQueue(u8),
@@ -112,6 +116,7 @@ impl Capabilities {
         require(needs.sid_bits <= present, Unsupported::StreamIdBits { needed: needs.sid_bits, present })?;
         let (bits, output_encoding) = output(idr5.read(IDR5::OAS));
         require(needs.top >> bits == 0, Unsupported::OutputBits { top: needs.top, bits })?;
+        require(bits >= Geometry::Bits39.input_bits(), Unsupported::InputBits(bits))?;
         let commands_log2 = low_byte(idr1.read(IDR1::CMDQS)).min(Ring::MAX_LOG2);
         require(commands_log2 >= MIN_COMMANDS_LOG2, Unsupported::CommandQueue(commands_log2))?;
         Ok(Self {

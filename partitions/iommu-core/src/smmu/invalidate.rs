@@ -39,7 +39,8 @@ pub(super) fn plan(vmid: Vmid, range: &TlbRange, by_range: bool) -> Plan {
     let step = range.leaves.map_or(PAGE_SIZE, LeafSize::bytes);
     let first = range.iova.0 & !(step - 1);
     let length = range.size.saturating_add(range.iova.0 - first);
-    if length <= step && !by_range {
+    // One page of a level that is not known is no range: that encoding is reserved (4.4.1.1).
+    if length <= step && (!by_range || range.leaves.is_none()) {
         return Plan::One(Command::invalidate_address(vmid, first, leaf));
     }
     if by_range {

@@ -84,9 +84,11 @@ impl State {
             0x2a => {
                 let arguments = low & 0x03f1_f000 | high & 0x0f00;
                 let is_range = high >> 10 & 3 != 0;
+                // A range of one granule at any level is reserved (4.4.1.1).
+                let is_reserved = low & 0x01f1_f000 == 0 && high >> 8 & 3 == 0;
                 low & !(vmid | 0x03f1_f000) == 0x2a
                     && high & 0xfe == 0
-                    && (arguments == 0 || by_range && is_range)
+                    && (arguments == 0 || by_range && is_range && !is_reserved)
             }
             // TLBI_NSNH_ALL.
             0x30 => low == 0x30 && high == 0,

@@ -120,6 +120,8 @@ fn what_the_policy_needs_and_the_smmu_lacks_is_named() {
         refused(|idr| idr[1] = idr[1] & !0x3f | 8),
         unsupported(Unsupported::StreamIdBits { needed: 9, present: 8 })
     );
+    // 36 bits: enough for the memory of this policy, not for tables whose input has 39.
+    assert_eq!(refused(|idr| idr[5] = idr[5] & !7 | 1), unsupported(Unsupported::InputBits(36)));
     assert_eq!(refused(|idr| idr[1] &= !(0x1f << 21)), unsupported(Unsupported::CommandQueue(0)));
 }
 

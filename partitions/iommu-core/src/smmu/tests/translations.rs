@@ -34,6 +34,16 @@ fn one_page_takes_one_command_and_one_sync() {
 }
 
 #[test]
+fn one_page_of_any_level_is_no_reserved_command() {
+    let (fake, driver) = super::bring_up(slow());
+    for tables in [false, true] {
+        driver.invalidate_range(VMID, &range(0x5000, 0x1000, None, tables)).unwrap();
+    }
+    assert_eq!(driver.statistics().skipped_commands, 0);
+    assert_eq!(fake.completed().last(), Some(&[0x46, 0]));
+}
+
+#[test]
 fn many_pages_without_ranges_forget_the_vmid() {
     let (fake, driver) = without_ranges();
     let commands = |pages: u64| {
