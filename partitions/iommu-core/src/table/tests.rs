@@ -90,6 +90,19 @@ fn misaligned_memory_is_mapped_by_pages() {
 }
 
 #[test]
+fn a_gigabyte_that_begins_elsewhere_is_mapped_by_smaller_blocks() {
+    let memory = Memory::new(8);
+    let pool = memory.pool();
+    let table = table(&pool, Geometry::Bits39);
+    for (iova, pa) in [(G + M2, 4 * G), (4 * G, 8 * G + M2), (8 * G + M2, 12 * G + M2)] {
+        let progress = table.map(&mapping(iova, pa, G, READ), &Quota::new(9), 10);
+        assert_eq!(progress, ok(10 * M2));
+        let found = memory.walk(&table, iova + M2).unwrap();
+        assert_eq!((found.leaf, found.pa), ((iova + M2, M2), pa + M2));
+    }
+}
+
+#[test]
 fn the_budget_ends_a_call_and_the_next_goes_on() {
     let memory = Memory::new(8);
     let pool = memory.pool();

@@ -226,6 +226,8 @@ fn hardware_that_does_not_answer_keeps_its_memory() {
     assert_eq!(machine.unmap(domain, AT, M2), (Status::Hardware, 0));
     assert_eq!(machine.unmap(domain, AT + M2, K4), (Status::Hardware, 0));
     assert_eq!(machine.set(0, EDU, DeviceState::Paging(domain)), Status::Hardware);
+    // What its stream is set to is not known: it is not called blocked either.
+    assert_eq!(machine.set(0, EDU, DeviceState::Blocked), Status::Hardware);
     assert_eq!(machine.status(Request::DomainFree(domain)), Status::Busy);
     assert_eq!(machine.poll().0, Status::Hardware);
     let other = machine.alloc(0);
