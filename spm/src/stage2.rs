@@ -3,9 +3,9 @@
 //! addresses to themselves. They are built before the partition first runs and never change.
 #![expect(unsafe_code, reason = "programs the stage 2 registers")]
 
+use aarch64_paging::MapError;
 use aarch64_paging::descriptor::{PhysicalAddress, Stage2Attributes, VirtualAddress};
-use aarch64_paging::paging::{Constraints, MemoryRegion, TranslationRegime};
-use aarch64_paging::{MapError, Mapping};
+use aarch64_paging::paging::{Constraints, MemoryRegion, RootTable, TranslationRegime};
 use spm_core::hardware::MapFailed;
 use spm_core::manifest::AddressRange;
 use spm_core::manifest::layout::PartitionLayout;
@@ -18,7 +18,8 @@ use crate::arch::sysreg::{VMPIDR_EL2, VSTCR_EL2, VSTTBR_EL2, VTCR, VTCR_EL2, VTT
 use crate::arch::tlb::invalidate_current_vmid;
 use crate::tables::{Pool, available};
 
-/// Secure EL1&0, stage 2. The registers are programmed by [`Stage2::select`], so nothing happens here.
+/// Secure EL1&0, stage 2. The registers are programmed by [`Stage2::select`], and tables in use do not change, so nothing
+/// happens here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct SecureStage2;
 
@@ -27,9 +28,7 @@ impl TranslationRegime for SecureStage2 {
     type Asid = ();
     type VaRange = ();
 
-    fn invalidate_va(_: VirtualAddress) {
-        // Only called for tables in use, which do not change.
-    }
+    fn invalidate_va(_: VirtualAddress) {}
 
     unsafe fn activate(_: PhysicalAddress, (): (), (): ()) -> usize {
         0
@@ -59,8 +58,8 @@ impl Geometry {
 
 /// A partition's tables.
 pub(crate) struct Stage2 {
-    secure: Mapping<Pool, SecureStage2>,
-    non_secure: Mapping<Pool, SecureStage2>,
+    secure: RootTable<SecureStage2, Pool>,
+    non_secure: RootTable<SecureStage2, Pool>,
     vmid: u16,
 }
 
@@ -73,8 +72,8 @@ impl Stage2 {
         }
         let geometry = Geometry::of(features);
         let mut stage2 = Self {
-            secure: Mapping::new(Pool, geometry.root_level, SecureStage2),
-            non_secure: Mapping::new(Pool, geometry.root_level, SecureStage2),
+            secure: RootTable::new(Pool, geometry.root_level, SecureStage2),
+            non_secure: RootTable::new(Pool, geometry.root_level, SecureStage2),
             vmid: u16::from(vmid),
         };
         let limit = 1_u64 << geometry.ipa_bits;
@@ -116,8 +115,8 @@ impl Stage2 {
     /// Makes these the tables of this core for vCPU `vcpu`.
     #[inline]
     pub(crate) fn select(&self, vcpu: usize) {
-        let secure = self.secure.root_address().0 as u64;
-        let non_secure = self.non_secure.root_address().0 as u64;
+        let secure = self.secure.to_physical().0 as u64;
+        let non_secure = self.non_secure.to_physical().0 as u64;
         // SAFETY: these registers only affect EL1 and EL0; the tables map nothing but what is the partition's by the
         // checked manifests, and stay where they are.
         unsafe { VSTTBR_EL2::write(secure) };
