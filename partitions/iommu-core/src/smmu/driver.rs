@@ -2,7 +2,8 @@
 //! The SMMUv3 driver: what the service asks for, made of commands, entries and register accesses.
 //!
 //! Locks, outermost first: stream states, command queue, event queue. Each is held for a bounded time, whatever the
-//! SMMU does.
+//! SMMU does, and is given in the order in which it was asked for: with a slow SMMU a core waits once for each of the
+//! others, however often those come again.
 
 use super::errors::{Counters, EVENTS_ABORTED, FATAL, Health, KNOWN, Statistics, count};
 use super::events::EventQueue;
@@ -14,7 +15,7 @@ use super::spec::commands::Command;
 use super::stream_table::StreamTable;
 use super::{Event, Polled, Smmu, SmmuError, SmmuFeatures, StreamConfig, TlbRange, Vmid};
 use ffa_abi::StreamId;
-use spin::mutex::SpinMutex;
+use spin::mutex::TicketMutex;
 
 /// Streams whose entries are invalidated one by one; beyond it is cheaper to forget all.
 const MAX_SINGLE: u16 = 32;
@@ -24,8 +25,8 @@ const MAX_SINGLE: u16 = 32;
 pub struct SmmuV3<'p, H> {
     pub(super) hardware: H,
     pub(super) capabilities: Capabilities,
-    pub(super) commands: SpinMutex<CommandQueue<'p>>,
-    pub(super) events: SpinMutex<EventQueue<'p>>,
+    pub(super) commands: TicketMutex<CommandQueue<'p>>,
+    pub(super) events: TicketMutex<EventQueue<'p>>,
     pub(super) streams: StreamTable<'p>,
     pub(super) health: Health,
     pub(super) counters: Counters,

@@ -26,7 +26,7 @@ use crate::policy::{Device, Policy};
 use crate::pool::{Pool, Reserved};
 use crate::table::PAGE_SIZE;
 use ffa_abi::SmmuIndex;
-use spin::mutex::SpinMutex;
+use spin::mutex::TicketMutex;
 use thiserror::Error;
 use tock_registers::RegisterLongName;
 use tock_registers::fields::FieldValue;
@@ -156,8 +156,8 @@ impl<'p, H: Hardware> SmmuV3<'p, H> {
         Ok(Self {
             hardware,
             capabilities,
-            commands: SpinMutex::new(commands),
-            events: SpinMutex::new(events),
+            commands: TicketMutex::new(commands),
+            events: TicketMutex::new(events),
             streams,
             health: Health::default(),
             counters: Counters::default(),

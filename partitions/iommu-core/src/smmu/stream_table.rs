@@ -17,7 +17,7 @@ use crate::table::{ENTRIES, Geometry, PAGE_SIZE};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use ffa_abi::{PhysAddr, StreamId};
 use heapless::Vec;
-use spin::mutex::SpinMutex;
+use spin::mutex::TicketMutex;
 
 /// L1STD.Span for a second level of 2^[`SPLIT`] entries.
 const FULL_SPAN: u64 = SPLIT as u64 + 1;
@@ -44,7 +44,7 @@ pub(super) struct StreamTable<'p> {
     log2: u8,
     second: Option<Reserved<'p>>,
     runs: Vec<Run, MAX_DEVICES>,
-    shadow: SpinMutex<Vec<Shadow, MAX_DEVICES>>,
+    shadow: TicketMutex<Vec<Shadow, MAX_DEVICES>>,
     attributes: Attributes,
 }
 
@@ -91,7 +91,7 @@ impl<'p> StreamTable<'p> {
                 Shadow { first: StreamId(device.first_sid), count: device.sids, config: StreamConfig::Abort };
             shadow.push(entry).ok()?;
         }
-        let shadow = SpinMutex::new(shadow);
+        let shadow = TicketMutex::new(shadow);
         let table = Self { base: first.base, log2, second, runs, shadow, attributes };
         table.link(first.words)?;
         Some(table)
