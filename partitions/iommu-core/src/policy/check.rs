@@ -13,7 +13,7 @@ const FRAME_SIZE: u64 = 0x2_0000;
 const IOVA_LIMIT: u64 = 1 << 39;
 /// Physical addresses are what page-table entries of a 4 KiB granule without LPA2 hold (DDI 0487, D8.3).
 const ADDRESS_LIMIT: u64 = 1 << 48;
-/// Stream IDs beyond this would need a first level larger than 64 KiB.
+/// Stream IDs beyond this would need a first level larger than 128 KiB (5.1: 8 bytes for 64 of them).
 const MAX_SID: u32 = (1 << 20) - 1;
 
 /// Why a policy is refused. Each names the thing that is wrong by the name that the policy gave it.

@@ -12,7 +12,7 @@ const EVENT_QUEUE: u64 = 8;
 const SPLIT: u32 = 6;
 /// First-level descriptors in a page: 8 bytes each (IHI 0070, 5.1).
 const DESCRIPTORS: u64 = 512;
-/// Tables on the way to one page that is mapped: as many as there are levels.
+/// Tables on the way to one page that is mapped, at most: as many as there are levels.
 const LEVELS: u64 = 4;
 
 impl Policy {

@@ -5,6 +5,7 @@ mod bring_up;
 mod commands;
 mod events;
 mod hostile;
+mod need;
 mod streams;
 mod translations;
 
