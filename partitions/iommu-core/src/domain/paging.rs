@@ -83,7 +83,8 @@ impl Domains<'_> {
             return Err(Status::OutOfRange);
         }
         let smmu = smmus.get(usize::from(domain.smmu.0)).ok_or(Status::InvalidHandle)?;
-        let (progress, unmapped) = domain.table.unmap(iova, size, ENTRIES_PER_CALL, true);
+        let mut unmapped = domain.table.removal();
+        let progress = domain.table.unmap((iova, size), ENTRIES_PER_CALL, true, &mut unmapped);
         if progress.bytes != 0 || progress.end != Err(UnmapError::WholeTable) {
             return finish(smmu, &held, iova, progress, &unmapped);
         }
@@ -93,7 +94,9 @@ impl Domains<'_> {
             // Another core is inside, or was faster: the table stays, and is emptied.
             Ok((None, _)) | Err(Status::Busy) => {
                 let held = self.hold(client, handle)?;
-                let (progress, unmapped) = held.domain()?.table.unmap(iova, size, ENTRIES_PER_CALL, false);
+                let mut unmapped = held.domain()?.table.removal();
+                let progress =
+                    held.domain()?.table.unmap((iova, size), ENTRIES_PER_CALL, false, &mut unmapped);
                 finish(smmu, &held, iova, progress, &unmapped)
             }
             Err(status) => Err(status),

@@ -52,7 +52,8 @@ fn mapping(iova: u64, pa: u64, size: u64, protection: Protection) -> Mapping {
 
 /// Unmaps, with an SMMU that forgets at once: how far that got, and how many bytes were mapped.
 fn unmap(table: &Table<'_>, iova: u64, size: u64, budget: usize, tell: bool) -> (Progress<UnmapError>, u64) {
-    let (progress, unmapped) = table.unmap(Iova(iova), size, budget, tell);
+    let mut unmapped = table.removal();
+    let progress = table.unmap((Iova(iova), size), budget, tell, &mut unmapped);
     table.settle(&unmapped, Invalidated::never_reachable());
     (progress, unmapped.bytes)
 }
@@ -342,12 +343,12 @@ fn cores_work_side_by_side() {
             scope.spawn(move || {
                 for round in 0..200 {
                     // Interleaved pages of the same tables: installs race, entries do not.
-                    for page in (core..2048).step_by(4) {
+                    for page in (core..2048).step_by(step) {
                         let (iova, pa) = (page * K4, (page + 4096 * (round + 1)) * K4);
                         assert_eq!(table.map(&mapping(iova, pa, K4, READ), quota, 512), ok(K4));
                         assert_eq!(table.lookup(Iova(iova)).unwrap().unwrap().pa.0, pa);
                     }
-                    for page in (core..2048).step_by(4) {
+                    for page in (core..2048).step_by(step) {
                         assert_eq!(unmap(table, page * K4, K4, 512, true).1, K4);
                     }
                 }

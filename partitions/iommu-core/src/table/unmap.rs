@@ -66,10 +66,6 @@ struct Run<'a> {
 }
 
 impl<'a> Unmapped<'a> {
-    const fn nothing(mark: Entry) -> Self {
-        Self { bytes: 0, leaves: None, mixed: false, mark, runs: Vec::new() }
-    }
-
     /// Notes entries from which leaves will be removed, and tells whether there was room for the note.
     fn note(&mut self, words: &'a PageWords, first: usize, count: usize) -> bool {
         let end = first.saturating_add(count);
@@ -105,20 +101,26 @@ pub struct Detached<'a> {
 }
 
 impl<'a> Table<'a> {
+    /// Begins an account of what one call removes.
+    pub fn removal(&self) -> Unmapped<'a> {
+        Unmapped { bytes: 0, leaves: None, mixed: false, mark: self.mark(), runs: Vec::new() }
+    }
+
     /// Removes what is mapped in a range, looking at no more than `budget` entries; holes are passed over.
     ///
     /// Tables stay. Where `tell` is set, the call ends in front of one whose whole range would be removed. What was
-    /// removed is to be given to [`settle`](Self::settle).
+    /// removed stands in `unmapped`, which is to be given to [`settle`](Self::settle); it is filled where it is, since it
+    /// is large to copy.
     pub fn unmap(
         &self,
-        iova: Iova,
-        size: u64,
+        (iova, size): (Iova, u64),
         budget: usize,
         tell: bool,
-    ) -> (Progress<UnmapError>, Unmapped<'a>) {
-        let (mut bytes, mut unmapped) = (0, Unmapped::nothing(self.mark()));
-        let end = self.unmap_runs(iova.0, size, budget, tell, &mut bytes, &mut unmapped);
-        (Progress { bytes, end }, unmapped)
+        unmapped: &mut Unmapped<'a>,
+    ) -> Progress<UnmapError> {
+        let mut bytes = 0;
+        let end = self.unmap_runs(iova.0, size, budget, tell, &mut bytes, unmapped);
+        Progress { bytes, end }
     }
 
     fn unmap_runs(
