@@ -9,7 +9,6 @@ use core::num::NonZeroU16;
 use heapless::Vec;
 use spm_core::direct_message::VcpuRef;
 use spm_core::function;
-use spm_core::manifest::fdt::total_size;
 use spm_core::manifest::layout::Layout;
 use spm_core::manifest::{AddressRange, MAX_PARTITIONS, SpmcManifest};
 use spm_core::normal_memory::NormalMemory;
@@ -45,10 +44,9 @@ macro_rules! give_up {
 
 /// Boots the first core.
 pub(crate) fn primary(manifest: u64, core: u64) {
-    // Until the manifest is read there is no console, so what fails before is only seen as silence.
     let Ok(root) = mmu::activate() else { park_core() };
     let features = Features::detect();
-    let Some(spmc_manifest) = read_manifest(manifest) else { park_core() };
+    let spmc_manifest = read_manifest(manifest);
     let Some(index) = CoreIndex::new(core) else {
         give_up!("core {core} is beyond the {MAX_CORES} there may be")
     };
@@ -78,6 +76,11 @@ pub(crate) fn serve(core: u64) -> ! {
     let (Some(index), Some(world)) = (CoreIndex::new(core), WORLD.get()) else { park_core() };
     let Some(mut normal) = take_normal(index.get()) else { park_core() };
     run::serve(world, index, &mut normal)
+}
+
+/// Ends a core for which there is no room. It has a stack that all such cores share, one after the other.
+pub(crate) fn refuse(core: u64) {
+    say!("core {core} is one too many: spm runs on {MAX_CORES} at most; it stops here");
 }
 
 /// Boots any later core, each time that it comes on: the first time it starts its vCPU of each partition that has one for
@@ -119,23 +122,24 @@ fn check_cpu(features: &Features) {
 }
 
 /// Maps the manifest's page, opens the console that it names, and returns what it says.
-fn read_manifest(address: u64) -> Option<SpmcManifest> {
-    let page = AddressRange::new(address, MANIFEST_BYTES).ok()?;
+fn read_manifest(address: u64) -> SpmcManifest {
+    // What fails before there is a console is only seen as silence.
+    let Ok(page) = AddressRange::new(address, MANIFEST_BYTES) else { park_core() };
     // SAFETY: EL3 passed the page for spm to read; nobody writes it.
-    let parsed = unsafe {
-        mmu::with_memory(page, |bytes| match total_size(bytes) {
-            Ok(_) => SpmcManifest::parse(bytes),
-            Err(error) => Err(error),
-        })
+    let read = unsafe {
+        mmu::with_memory(page, |bytes| (SpmcManifest::console_of(bytes), SpmcManifest::parse(bytes)))
     };
-    // What is wrong with the manifest cannot be told: the console stands in it.
-    let manifest = parsed.ok()?.ok()?;
-    if let Some(console) = manifest.console {
-        mmu::map(console, Use::Device).ok()?;
+    let Ok((console, manifest)) = read else { park_core() };
+    if let Some(console) = console
+        && mmu::map(console, Use::Device).is_ok()
+    {
         // SAFETY: the integrator gives spm this device; layout.rs keeps it from partitions; just mapped for good.
         unsafe { console::open(console.start()) };
     }
-    Some(manifest)
+    match manifest {
+        Ok(manifest) => manifest,
+        Err(error) => give_up!("SPMC manifest: {error}"),
+    }
 }
 
 /// Loads what the manifest lists, in the order in which it is to start.

@@ -18,7 +18,7 @@ pub(crate) const BOOT_STACK_BYTES: usize = 0x18000;
 /// Unmapped bytes below each stack, as in the linker script.
 pub(crate) const STACK_GUARD_BYTES: usize = 0x1000;
 
-/// What belongs to one core. Other cores do not look at it.
+/// What belongs to one core. Other cores do not look at it. The element behind the last is for cores that are refused.
 #[repr(C, align(64))]
 pub(crate) struct Core {
     /// End of the stack on which exceptions of spm itself are handled. entry.s sets it, vectors.s uses it.
@@ -41,7 +41,7 @@ const NEW: Core = Core {
 
 // SAFETY: the symbol is defined once; entry.s computes addresses in it by MAX_CORES and the size of a Core.
 #[unsafe(no_mangle)]
-static CORES: [Core; MAX_CORES] = [NEW; MAX_CORES];
+static CORES: [Core; MAX_CORES + 1] = [NEW; MAX_CORES + 1];
 
 impl Core {
     /// Returns the state of the core that asks.

@@ -72,7 +72,8 @@ impl Section {
         let (start, _) = Self::Stacks.bounds();
         let guard = STACK_GUARD_BYTES as u64;
         let boot = (start + guard, start + guard + BOOT_STACK_BYTES as u64);
-        let cores = (0..MAX_CORES as u64).map(move |core| {
+        // The one behind the last is for cores that are refused.
+        let cores = (0..=MAX_CORES as u64).map(move |core| {
             let lowest = boot.1 + core * (STACK_BYTES as u64 + guard) + guard;
             (lowest, lowest + STACK_BYTES as u64)
         });
@@ -130,4 +131,11 @@ extern "C" fn serve_main(core: u64) -> ! {
 #[unsafe(no_mangle)]
 extern "C" fn secondary_main(core: u64) -> ! {
     crate::boot::secondary(core)
+}
+
+/// Says that there is no room for a core, which parks afterwards.
+// SAFETY: as above.
+#[unsafe(no_mangle)]
+extern "C" fn surplus_main(core: u64) {
+    crate::boot::refuse(core);
 }

@@ -107,14 +107,14 @@ secondary_start:
     mov     x3, #{core_size}
     udiv    x4, x21, x3
 1:  mov     x21, x4
-    cmp     x21, #{max_cores}
-    b.hs    park                        // spm's first lines on the console say how many cores there may be
     bl      check_el2
     adrp    x0, SECONDARY_TABLES
     ldr     x0, [x0, :lo12:SECONDARY_TABLES]
     cbz     x0, park
     mov     x1, #1
     bl      mmu_on
+    cmp     x21, #{max_cores}
+    b.hs    surplus
     // Two cores must never use one stack, whatever EL3 says of them.
     adrp    x0, CORES
     add     x0, x0, :lo12:CORES
@@ -133,6 +133,26 @@ secondary_start:
     mov     x29, xzr
     mov     x30, xzr
     bl      secondary_main
+    b       park
+
+// A core for which there is no room: it waits for the stack that such cores share, says so and parks.
+surplus:
+    adrp    x0, surplus_lock
+    add     x0, x0, :lo12:surplus_lock
+    mov     w1, #1
+4:  ldaxr   w2, [x0]
+    cbnz    w2, 4b
+    stxr    w3, w1, [x0]
+    cbnz    w3, 4b
+    mov     x0, #{max_cores}
+    bl      set_stack
+    mov     x0, x21
+    mov     x29, xzr
+    mov     x30, xzr
+    bl      surplus_main
+    adrp    x0, surplus_lock
+    add     x0, x0, :lo12:surplus_lock
+    stlr    wzr, [x0]
     b       park
 
 // Stops this core for good.
@@ -252,4 +272,9 @@ boot_tables:
 .section .bss.emergency_stacks, "aw", %nobits
 .balign 4096
 emergency_stacks:
-    .space  {max_cores} * 4096
+    .space  ({max_cores} + 1) * 4096
+
+.section .bss.surplus_lock, "aw", %nobits
+.balign 4
+surplus_lock:
+    .space  4

@@ -106,6 +106,13 @@ impl SpmcManifest {
         })
     }
 
+    /// Finds the console in a blob that may be wrong otherwise, so that there is a place to say what is wrong.
+    #[must_use]
+    pub fn console_of(bytes: &[u8]) -> Option<AddressRange> {
+        let root = Tree::new(bytes).ok()?.root().ok()?;
+        console(&root, Cells::of(&root).ok()?).ok()?
+    }
+
     /// Tells whether `range` lies wholly within one range of `kind`.
     #[must_use]
     pub fn holds(&self, kind: MemoryKind, range: AddressRange) -> bool {
