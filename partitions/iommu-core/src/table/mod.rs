@@ -11,9 +11,9 @@
 //!
 //! Entries are atomics, and an entry changes by compare-exchange only: from invalid to something, from there to leaving,
 //! and from leaving to invalid once SMMUs have forgotten it. So any number of cores map, unmap and look up through a
-//! shared reference, and whoever finds an entry invalid knows that no SMMU uses what was there before. A table is removed only through an exclusive
-//! reference: no walk of ours is under way then, and the SMMU's are ended by the invalidation that the caller makes
-//! before it frees the table.
+//! shared reference, and whoever finds an entry invalid knows that no SMMU uses what was there before. A table is removed
+//! only through an exclusive reference: no walk of ours is under way then, and the SMMU's are ended by the invalidation
+//! that the caller makes before it frees the table.
 //!
 //! Tables stand where the normal world may write if nobody guards the pool. What is read from them is never believed:
 //! an address leads on only if it is that of a page of this domain, and a walk has as many steps as there are levels.
