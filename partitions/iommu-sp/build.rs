@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Links the partition by the runtime's linker script, with room for a policy behind its data.
 
-/// As `iommu_core::policy::MAX_BLOB_SIZE`, which `main.rs` compares with what the image has.
+/// As `iommu_core::policy::MAX_BLOB_SIZE`, which `setup.rs` compares with what the image has.
 const POLICY_BYTES: usize = 64 * 1024;
 
 fn main() {

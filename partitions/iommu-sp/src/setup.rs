@@ -28,6 +28,8 @@ pub(crate) enum SetupError {
     Manifest,
     #[error("manifest: {DIGEST_PROPERTY} is missing or not 32 bytes")]
     Digest,
+    #[error("the image has {0} bytes for a policy, not {MAX_BLOB_SIZE}")]
+    Room(usize),
     #[error("policy: {0}")]
     Policy(#[from] BlobError),
     #[error("{0} {1} cannot be mapped: {2}")]
@@ -66,7 +68,9 @@ fn expected_digest(boot: &BootInfo) -> Result<Digest, SetupError> {
 
 #[inline(never)]
 fn load_policy(blob: &'static [u8], digest: &Digest) -> Result<&'static Policy, SetupError> {
-    debug_assert!(blob.len() == MAX_BLOB_SIZE, "build.rs leaves another room for the policy");
+    if blob.len() != MAX_BLOB_SIZE {
+        return Err(SetupError::Room(blob.len()));
+    }
     let place = SpinMutexGuard::leak(POLICY.try_lock().ok_or(SetupError::Twice)?);
     policy::decode_into(place, blob, digest)?;
     Ok(place)

@@ -49,3 +49,40 @@ fn a_block_is_unmapped_once_it_is_forgotten() {
 fn a_table_is_unmapped_once_it_is_forgotten() {
     overlap(RAM + K4, M2);
 }
+
+/// Cores that unmap one range at the same time: to whichever it is said that a page is gone, it is.
+#[test]
+fn cores_that_unmap_the_same_are_told_the_truth() {
+    let machine = Machine::new();
+    let domain = machine.alloc(0);
+    assert_eq!(machine.set(0, EDU, DeviceState::Paging(domain)), Status::Ok);
+    let smmu = &machine.smmus[0];
+    for round in 0..if cfg!(miri) { 4 } else { 400 } {
+        // Some pages, a block, or a table of pages.
+        let (pa, size) = [(RAM, 6 * K4), (RAM, M2), (RAM + K4, M2)][round % 3];
+        assert_eq!(machine.map(domain, AT, pa, size, BOTH), (Status::Ok, size));
+        let offsets = [0, K4, (size / 2) & !(K4 - 1), size - K4];
+        for offset in offsets {
+            assert_eq!(smmu.dma(EDU, AT + offset, true), Some(pa + offset));
+        }
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                let machine = &machine;
+                scope.spawn(move || {
+                    let mut done = 0;
+                    while done < size {
+                        let (status, bytes) = machine.unmap(domain, AT + done, size - done);
+                        assert!(matches!(status, Status::Ok | Status::Busy), "{status:?}");
+                        done += bytes;
+                        for offset in offsets.into_iter().filter(|offset| *offset < done) {
+                            assert_eq!(smmu.dma(EDU, AT + offset, true), None, "{offset:#x} of {done:#x}");
+                        }
+                    }
+                });
+            }
+        });
+    }
+    assert_eq!(machine.set(0, EDU, DeviceState::Blocked), Status::Ok);
+    assert_eq!(machine.status(Request::DomainFree(domain)), Status::Ok);
+    assert_eq!(machine.pool.available(), POOL_PAGES);
+}
