@@ -9,6 +9,8 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// Folder of what is needed only while the lock is held.
+const SCRATCH: &str = "tmp";
 /// How many run folders are kept before the oldest go.
 const KEPT_RUNS: usize = 40;
 
@@ -92,7 +94,10 @@ impl Workspace {
             .open(&path)
             .with_context(|| format!("cannot open {}", path.display()))?;
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) => {
+                self.forget_unfinished();
+                return Ok(file);
+            }
             Err(TryLockError::WouldBlock) => {
                 println!("Another `cargo xtask` is building here; waiting for it ({}).", path.display());
             }
@@ -101,7 +106,22 @@ impl Workspace {
             }
         }
         file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+        self.forget_unfinished();
         Ok(file)
+    }
+
+    /// Returns a folder for what is needed only while the lock is held.
+    ///
+    /// # Errors
+    /// It cannot be created.
+    pub(crate) fn scratch(&self) -> Result<PathBuf> {
+        self.cache_dir(SCRATCH)
+    }
+
+    /// Removes what a command that was killed has left; whoever holds the lock is alone there.
+    fn forget_unfinished(&self) {
+        // What cannot be removed costs room only.
+        drop(fs::remove_dir_all(self.cache.join(SCRATCH)));
     }
 }
 

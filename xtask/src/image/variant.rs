@@ -77,7 +77,7 @@ fn with_device(text: &str, base: u64, workspace: &Workspace) -> Result<DeviceTre
         base >> 32,
         base & 0xffff_ffff
     );
-    let dir = tempfile::tempdir_in(workspace.cache_dir("tmp")?)?;
+    let dir = tempfile::tempdir_in(workspace.scratch()?)?;
     let source = dir.path().join("manifest.dts");
     std::fs::write(&source, &text)?;
     let output = Command::new("dtc")

@@ -90,7 +90,7 @@ impl<'a> Tree<'a> {
     /// # Errors
     /// The archive is broken or a patch does not apply.
     pub(crate) fn prepare(workspace: &Workspace, facts: &'a Facts, archive: &Path) -> Result<Self> {
-        let dir = tempfile::Builder::new().prefix("tf-a-").tempdir_in(workspace.cache_dir("tmp")?)?;
+        let dir = tempfile::Builder::new().prefix("tf-a-").tempdir_in(workspace.scratch()?)?;
         let log = workspace.log(&format!("tf-a-{}", facts.platform))?;
         // A log tells of the last build only.
         fs::write(&log, "")?;
