@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A scenario: one claim, and the function that finds out whether it holds.
+//!
+//! A new one is a function `fn(&mut World) -> Outcome` and an entry in its module's `SCENARIOS`. What it saw is bytes, in
+//! memory or in the device, that were random a moment before: an allowed transfer first, so that the stopped one behind
+//! it means something. `?` and `ensure!` end it where the claim does not hold; what it made is taken back for it.
 
 use crate::{report, world::World};
 use core::fmt::{self, Write};
