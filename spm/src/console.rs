@@ -114,17 +114,13 @@ pub(crate) fn print_regardless(arguments: fmt::Arguments<'_>) {
     _ = UART.lock().write_fmt(arguments);
 }
 
-/// Prints what a partition logs: its name before each line, and nothing that could pass for another's line.
-pub(crate) fn print_partition(name: &str, bytes: &[u8]) {
+/// Prints a line that a partition logs: its name before it, and nothing in it that could pass for another line.
+pub(crate) fn print_partition(name: &str, line: &[u8]) {
     let mut uart = UART.lock();
-    let mut starts = true;
-    for &byte in bytes.strip_suffix(b"\n").unwrap_or(bytes) {
-        if starts {
-            _ = uart.write_str(name);
-            _ = uart.write_str(": ");
-        }
-        starts = byte == b'\n';
-        uart.write_byte(if starts || byte.is_ascii_graphic() || byte == b' ' { byte } else { b'.' });
+    _ = uart.write_str(name);
+    _ = uart.write_str(": ");
+    for &byte in line {
+        uart.write_byte(if byte.is_ascii_graphic() || byte == b' ' { byte } else { b'.' });
     }
     uart.write_byte(b'\n');
 }

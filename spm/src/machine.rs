@@ -24,7 +24,7 @@ impl Hardware for Machine {
         mmu::write_buffer(owner, offset, bytes);
     }
 
-    fn log(&self, partition: &Partition, bytes: &[u8]) {
-        console::print_partition(partition.name().as_str(), bytes);
+    fn log(&self, partition: &Partition, line: &[u8]) {
+        console::print_partition(partition.name().as_str(), line);
     }
 }

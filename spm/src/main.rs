@@ -20,4 +20,5 @@ mod run;
 mod stage2;
 mod tables;
 mod traps;
+mod visit;
 mod world;

@@ -3,7 +3,6 @@
 //!
 //! A request that a partition sends to another is run on the same core; while the second works, the first is `Blocked`
 //! and its registers stay held here.
-#![expect(unsafe_code, reason = "enters partitions")]
 
 use arm_ffa::FfaError;
 use heapless::Vec;
@@ -11,32 +10,18 @@ use spm_core::direct_message::{VcpuRef, deliver};
 use spm_core::function;
 use spm_core::manifest::MAX_PARTITIONS;
 use spm_core::partition::CoreIndex;
-use spm_core::registers::{MessageRegisters, answer, error};
-use spm_core::spmc::{NormalNext, PartitionNext};
+use spm_core::registers::{answer, error};
+use spm_core::spmc::NormalNext;
 use spm_core::vcpu::VcpuState;
 
-use crate::arch::el2_control::hcr;
-use crate::arch::fp_context;
 use crate::arch::gic;
 use crate::arch::smc::exchange_with_spmd;
-use crate::arch::sysreg::{ESR_EL2, HCR_EL2, isb};
 use crate::console::say;
-use crate::contexts::{HeldContext, NormalContext, Registers, VcpuContext};
+use crate::contexts::{HeldContext, NormalContext};
 use crate::machine::Machine;
 use crate::panic::park_if_failed;
-use crate::traps::{self, Fault, Trap};
+use crate::visit::Left;
 use crate::world::World;
-
-unsafe extern "C" {
-    fn enter_partition(registers: *mut Registers) -> u64;
-}
-
-/// What ended a stay in a partition; the values are vectors.s's.
-mod exit {
-    pub(super) const SYNCHRONOUS: u64 = 0;
-    pub(super) const IRQ: u64 = 1;
-    pub(super) const FIQ: u64 = 2;
-}
 
 /// Tells the SPMD that this core is ready, and serves what it sends, for ever.
 pub(crate) fn serve(world: &World, core: CoreIndex, normal: &mut NormalContext) -> ! {
@@ -85,25 +70,13 @@ struct Caller {
 }
 
 /// One call of the normal world that needs partitions.
-struct Run<'a> {
-    world: &'a World,
-    core: CoreIndex,
-    normal: &'a mut NormalContext,
-}
-
-/// What a partition holds that is only exchanged on use.
-#[derive(Clone, Copy, Default)]
-struct Lent {
-    vectors: bool,
-    keys: bool,
-}
-
-/// Why a partition gave the core back.
-enum Left {
-    Request(VcpuRef, u32),
-    Response(u32),
-    Waiting,
-    Stopped,
+pub(crate) struct Run<'a> {
+    /// All that there is.
+    pub(crate) world: &'a World,
+    /// This core.
+    pub(crate) core: CoreIndex,
+    /// The normal world's registers on it.
+    pub(crate) normal: &'a mut NormalContext,
 }
 
 impl Run<'_> {
@@ -119,10 +92,18 @@ impl Run<'_> {
         self.normal.el1.load();
     }
 
+    /// Gives back a vCPU that was claimed and did not run.
     #[cold]
     fn release(&mut self, vcpu: VcpuRef, status: FfaError) {
-        self.wait(vcpu);
+        self.drop_claim(vcpu);
         error(&mut self.normal.message, status);
+    }
+
+    fn drop_claim(&self, vcpu: VcpuRef) {
+        if let Some(state) = self.world.vcpu(vcpu) {
+            state.set_request(None);
+        }
+        self.wait(vcpu);
     }
 
     /// Marks a vCPU as waiting. Its registers must be stored. If its partition was stopped meanwhile, it stays stopped.
@@ -165,7 +146,7 @@ impl Run<'_> {
         match left {
             Left::Request(to, function) => {
                 let Some(mut context) = self.world.contexts.take(to) else {
-                    self.wait(to);
+                    self.drop_claim(to);
                     error(&mut current.context.registers.message, FfaError::Busy);
                     return Some(current);
                 };
@@ -223,149 +204,5 @@ impl Run<'_> {
         self.normal.el1.load();
         let waits = self.world.vcpu(vcpu).is_some_and(|state| state.state() == VcpuState::Waiting);
         if waits { Started::Waiting } else { Started::Failed }
-    }
-
-    /// Runs one vCPU until it needs somebody else. Its registers are in `context` before and after.
-    #[inline]
-    fn visit(&mut self, vcpu: VcpuRef, context: &mut VcpuContext) -> Left {
-        if self.normal.selected != Some(vcpu.partition) {
-            self.world.select(vcpu);
-            self.normal.selected = Some(vcpu.partition);
-        }
-        context.el1.load();
-        let mut lent = Lent::default();
-        if self.world.features.sme {
-            self.close_streaming(context, &mut lent);
-        }
-        let left = loop {
-            if let Some(left) = self.stay(vcpu, context, &mut lent) {
-                break left;
-            }
-        };
-        context.el1.save();
-        if lent.vectors || lent.keys {
-            self.take_back(context, lent);
-        }
-        if self.world.features.sme {
-            fp_context::open_streaming(&self.world.features);
-        }
-        left
-    }
-
-    /// Leaves the normal world's streaming mode: in it a partition's vector instructions trap to the partition itself,
-    /// not to EL2. Then closes SME.
-    #[inline(always)]
-    fn close_streaming(&mut self, context: &mut VcpuContext, lent: &mut Lent) {
-        if fp_context::is_streaming() {
-            self.lend_vectors(context);
-            lent.vectors = true;
-        } else {
-            fp_context::close(&self.world.features);
-        }
-    }
-
-    /// Enters the partition and handles what ends the stay. Nothing is returned if it simply goes on.
-    #[inline(always)]
-    fn stay(&mut self, vcpu: VcpuRef, context: &mut VcpuContext, lent: &mut Lent) -> Option<Left> {
-        // SAFETY: the registers of EL1 and stage 2 are the partition's, so it reaches nothing but its own; `registers` is
-        // laid out as vectors.s expects and held by this core alone.
-        let kind = unsafe { enter_partition(&raw mut context.registers) };
-        if kind != exit::SYNCHRONOUS {
-            return self.interrupted(kind, vcpu, context);
-        }
-        match traps::handle(ESR_EL2::read(), &mut context.registers, &self.world.features) {
-            Trap::Call => self.called(vcpu, &mut context.registers.message),
-            Trap::Resume => None,
-            Trap::NeedsVectors => {
-                self.lend_vectors(context);
-                lent.vectors = true;
-                None
-            }
-            Trap::NeedsKeys => {
-                self.lend_keys(context);
-                lent.keys = true;
-                None
-            }
-            Trap::Fault(fault) => Some(self.stop(vcpu, context, &fault)),
-        }
-    }
-
-    #[inline(always)]
-    fn called(&mut self, vcpu: VcpuRef, message: &mut MessageRegisters) -> Option<Left> {
-        match self.world.spmc.from_partition(vcpu, message, self.core, &Machine) {
-            PartitionNext::Answer => None,
-            PartitionNext::Response(function) => Some(Left::Response(function)),
-            PartitionNext::Request(to, function) => Some(Left::Request(to, function)),
-            PartitionNext::Wait => Some(Left::Waiting),
-            PartitionNext::Failed => {
-                if let Some(partition) = self.world.spmc.partitions().get(vcpu.partition) {
-                    say!("{}: stopped: it says that it cannot go on", partition.name());
-                    partition.stop();
-                }
-                Some(Left::Stopped)
-            }
-        }
-    }
-
-    /// Interrupts that come though the normal world's are masked, and errors.
-    #[cold]
-    fn interrupted(&mut self, kind: u64, vcpu: VcpuRef, context: &VcpuContext) -> Option<Left> {
-        match kind {
-            exit::IRQ => {
-                if let Some(interrupt) = gic::put_away() {
-                    say!("secure interrupt {interrupt} has no owner and stays off");
-                }
-                None
-            }
-            exit::FIQ if gic::is_for_el3() => {
-                let mut message = [0; 18];
-                answer(&mut message, [function::EL3_INTR_HANDLE, 0, 0, 0, 0, 0, 0, 0]);
-                exchange_with_spmd(&mut message);
-                None
-            }
-            exit::FIQ => {
-                gic::mask_normal_world();
-                None
-            }
-            _ => Some(self.stop(vcpu, context, &Fault::SystemError(ESR_EL2::read()))),
-        }
-    }
-
-    #[cold]
-    fn stop(&self, vcpu: VcpuRef, context: &VcpuContext, fault: &Fault) -> Left {
-        if let Some(partition) = self.world.spmc.partitions().get(vcpu.partition) {
-            partition.stop();
-            let at = context.registers.elr;
-            say!("{}: stopped: vCPU {} at {at:#x}: {fault}", partition.name(), vcpu.vcpu);
-        }
-        Left::Stopped
-    }
-
-    #[inline(never)]
-    fn lend_vectors(&mut self, context: &mut VcpuContext) {
-        fp_context::exchange(&mut self.normal.vectors, &mut context.vectors, &self.world.features);
-        fp_context::open_vectors(&self.world.features);
-    }
-
-    fn lend_keys(&mut self, context: &mut VcpuContext) {
-        self.normal.keys.save();
-        context.keys.load();
-        // SAFETY: opens the keys, which now are the partition's.
-        unsafe { HCR_EL2::write(hcr(&self.world.features, true)) };
-    }
-
-    #[inline(never)]
-    fn take_back(&mut self, context: &mut VcpuContext, lent: Lent) {
-        if lent.vectors {
-            fp_context::exchange(&mut context.vectors, &mut self.normal.vectors, &self.world.features);
-            fp_context::close(&self.world.features);
-        }
-        if lent.keys {
-            context.keys.save();
-            self.normal.keys.load();
-            // SAFETY: as above.
-            unsafe { HCR_EL2::write(hcr(&self.world.features, false)) };
-        }
-        isb();
     }
 }

@@ -25,11 +25,12 @@ mod class {
     pub(super) const SVE: u64 = 0x19;
     pub(super) const INSTRUCTION_ABORT: u64 = 0x20;
     pub(super) const DATA_ABORT: u64 = 0x24;
-    pub(super) const BREAKPOINT_INSTRUCTION: u64 = 0x3c;
 }
 
 /// Bit 0 of the syndrome of a trapped wait: WFE or WFET, not WFI or WFIT.
 const WAIT_FOR_EVENT: u64 = 1;
+/// Bit 25 of the syndrome: the instruction has 32 bits, not 16 (which only AArch32 has).
+const LONG_INSTRUCTION: u64 = 1 << 25;
 /// All A64 instructions have this size, in bytes.
 const INSTRUCTION_BYTES: u64 = 4;
 
@@ -54,8 +55,6 @@ pub(crate) enum Fault {
     Abort { syndrome: u64, address: u64, page: u64 },
     /// It waits for an interrupt.
     Wait,
-    /// It did something that no partition can do, by its syndrome.
-    Unexpected(u64),
     /// An asynchronous error, reported while it ran, by its syndrome.
     SystemError(u64),
 }
@@ -73,7 +72,6 @@ impl fmt::Display for Fault {
                 write!(f, "{what} of {address:#x} (page {page:#x}), syndrome {syndrome:#x}")
             }
             Self::Wait => f.write_str("waits for an interrupt, and partitions get none"),
-            Self::Unexpected(syndrome) => write!(f, "exception with syndrome {syndrome:#x}"),
             Self::SystemError(syndrome) => write!(f, "system error, syndrome {syndrome:#x}"),
         }
     }
@@ -93,7 +91,7 @@ pub(crate) fn handle(syndrome: u64, registers: &mut Registers, features: &Featur
 fn handle_others(syndrome: u64, registers: &mut Registers, features: &Features) -> Trap {
     match syndrome >> 26 & 0x3f {
         class::HVC => Trap::Call,
-        class::WFX if syndrome & WAIT_FOR_EVENT != 0 => skip(registers),
+        class::WFX if syndrome & WAIT_FOR_EVENT != 0 => skip(syndrome, registers),
         // Partitions get no interrupts, so this is not a wait but an end, and would hold up the core for ever.
         class::WFX => Trap::Fault(Fault::Wait),
         class::FP => Trap::NeedsVectors,
@@ -105,14 +103,14 @@ fn handle_others(syndrome: u64, registers: &mut Registers, features: &Features) 
             let page = (HPFAR_EL2::read() & PAGE_FIELD) << 8;
             Trap::Fault(Fault::Abort { syndrome, address: FAR_EL2::read(), page })
         }
-        class::BREAKPOINT_INSTRUCTION => Trap::Fault(Fault::Unexpected(syndrome)),
         // Unknown reason, FP status, SVE or SME where there is none, and what else traps: nothing that there is.
         _ => refuse(registers),
     }
 }
 
-fn skip(registers: &mut Registers) -> Trap {
-    registers.elr = registers.elr.wrapping_add(INSTRUCTION_BYTES);
+fn skip(syndrome: u64, registers: &mut Registers) -> Trap {
+    let bytes = if syndrome & LONG_INSTRUCTION != 0 { INSTRUCTION_BYTES } else { INSTRUCTION_BYTES / 2 };
+    registers.elr = registers.elr.wrapping_add(bytes);
     Trap::Resume
 }
 
@@ -138,12 +136,12 @@ fn system_register(syndrome: u64, registers: &mut Registers, features: &Features
             if let Some(target) = target {
                 *target = value;
             }
-            skip(registers)
+            skip(syndrome, registers)
         }
         // APIAKeyLo_EL1 to APGAKeyHi_EL1.
         (3, 0, 2) if (1..=3).contains(&crm) && features.pauth => Trap::NeedsKeys,
         // Cache maintenance by set and way: of no use to a partition, whose caches others share.
-        (1, _, 7) => skip(registers),
+        (1, _, 7) => skip(syndrome, registers),
         _ => refuse(registers),
     }
 }

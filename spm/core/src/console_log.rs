@@ -3,6 +3,7 @@
 //! byte first: four in each of six, or eight in each of sixteen.
 
 use arm_ffa::FfaError;
+use heapless::Vec;
 
 use crate::registers::MessageRegisters;
 
@@ -43,6 +44,40 @@ impl Characters {
     }
 }
 
+/// Longest line that is printed as one, in bytes.
+const MAX_LINE: usize = 160;
+
+/// What a partition has logged of a line that is not complete yet.
+#[derive(Debug, Default)]
+pub struct Line(Vec<u8, MAX_LINE>);
+
+impl Line {
+    /// Adds characters, and gives each line that they complete, or that gets too long, to `print`.
+    pub fn add(&mut self, characters: &[u8], mut print: impl FnMut(&[u8])) {
+        for &byte in characters {
+            if byte == b'\n' {
+                self.end(&mut print);
+            } else if self.0.push(byte).is_err() {
+                self.end(&mut print);
+                // There is room now.
+                _ = self.0.push(byte);
+            }
+        }
+    }
+
+    /// Gives what there is to `print`, complete or not.
+    pub fn flush(&mut self, mut print: impl FnMut(&[u8])) {
+        if !self.0.is_empty() {
+            self.end(&mut print);
+        }
+    }
+
+    fn end(&mut self, print: &mut impl FnMut(&[u8])) {
+        print(&self.0);
+        self.0.clear();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,5 +113,19 @@ mod tests {
             registers[1] = count;
             assert!(Characters::new(&registers, is_64bit).is_err());
         }
+    }
+
+    #[test]
+    fn lines_are_put_together() {
+        let mut line = Line::default();
+        let mut printed = std::vec::Vec::new();
+        for part in ["hel", "lo\nwor", "ld", "\n\n"] {
+            line.add(part.as_bytes(), |text| printed.push(text.to_vec()));
+        }
+        line.add(&[b'x'; MAX_LINE + 1], |text| printed.push(text.to_vec()));
+        line.flush(|text| printed.push(text.to_vec()));
+        line.flush(|_| panic!("nothing is left"));
+        let expected = [b"hello".to_vec(), b"world".to_vec(), vec![], vec![b'x'; MAX_LINE], vec![b'x']];
+        assert_eq!(printed, expected);
     }
 }

@@ -23,8 +23,8 @@ pub trait Hardware {
     /// write it at any time.
     fn write_receive_buffer(&self, owner: MailboxOwner, offset: usize, bytes: &[u8]);
 
-    /// Prints what a partition logs. The bytes are the partition's: anything.
-    fn log(&self, partition: &Partition, bytes: &[u8]);
+    /// Prints a line that a partition logs. The bytes are the partition's: anything.
+    fn log(&self, partition: &Partition, line: &[u8]);
 }
 
 /// A machine that only remembers.
@@ -65,7 +65,7 @@ impl Hardware for FakeHardware {
         contents[offset..offset + bytes.len()].copy_from_slice(bytes);
     }
 
-    fn log(&self, partition: &Partition, bytes: &[u8]) {
-        self.logged.lock().unwrap().push((partition.id().0, bytes.to_vec()));
+    fn log(&self, partition: &Partition, line: &[u8]) {
+        self.logged.lock().unwrap().push((partition.id().0, line.to_vec()));
     }
 }

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod boot_info;
+mod common_calls;
 pub mod console_log;
 pub mod direct_message;
 pub mod discovery;

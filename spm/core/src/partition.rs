@@ -4,7 +4,9 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use heapless::Vec;
+use spin::Mutex;
 
+use crate::console_log::Line;
 use crate::endpoint::EndpointId;
 use crate::mailbox::Mailbox;
 use crate::manifest::layout::PartitionLayout;
@@ -54,6 +56,8 @@ pub struct Partition {
     pub version: Negotiation,
     /// Its RX and TX buffers.
     pub mailbox: Mailbox,
+    /// What it has logged of a line.
+    pub log: Mutex<Line>,
 }
 
 impl Partition {
@@ -75,6 +79,7 @@ impl Partition {
             vcpus: Default::default(),
             version: Negotiation::new(manifest.ffa_version),
             mailbox: Mailbox::default(),
+            log: Mutex::default(),
         }
     }
 

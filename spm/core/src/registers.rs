@@ -22,6 +22,18 @@ pub fn function_id(registers: &MessageRegisters) -> u32 {
     low_half(registers[0] & FUNCTION_ID)
 }
 
+/// Tells whether a function ID is one of FF-A's (FF-A 1.2 §12.1): 0x60 to 0xff of the standard secure service calls.
+#[must_use]
+pub const fn is_ffa(function: u32) -> bool {
+    const WIDE: u32 = 1 << 30;
+    matches!(function & !WIDE, 0x8400_0060..=0x8400_00ff)
+}
+
+/// Answers a call that is not FF-A's as the SMCCC wants it (SMCCC 1.4, 5.2): x0 = -1, the rest stays.
+pub fn unknown_function(registers: &mut MessageRegisters) {
+    registers[0] = u64::MAX;
+}
+
 /// Returns the part of a register that a 32-bit parameter is in.
 #[inline(always)]
 #[must_use]

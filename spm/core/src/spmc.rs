@@ -3,25 +3,24 @@
 //!
 //! Calls are changed into their answers in place. What runs a partition is not here.
 
-use arm_ffa::interface_args::{MsgWaitFlags, RxTxAddr};
-use arm_ffa::partition_info::PartitionInfoGetFlags;
-use arm_ffa::{FfaError, UuidHelper};
+use arm_ffa::FfaError;
+use arm_ffa::interface_args::MsgWaitFlags;
 use heapless::Vec;
 
+use crate::common_calls::{Party, answer_version, check_offered};
 use crate::console_log::Characters;
 use crate::direct_message::{
     VcpuRef, check_normal_world_sender, check_partition_sender, claim_receiver, close_request,
 };
-use crate::discovery::{Inquiry, partition_info};
-use crate::endpoint::{EndpointId, sender_and_receiver};
-use crate::features::{Caller, offer};
+use crate::endpoint::EndpointId;
+use crate::features::Caller;
 use crate::function::{self, REQUEST_32, REQUEST_64, RESPONSE_32, RESPONSE_64};
 use crate::hardware::Hardware;
-use crate::mailbox::{BufferPair, Mailbox, MailboxOwner};
+use crate::mailbox::{Mailbox, MailboxOwner};
 use crate::manifest::{AddressRange, MAX_PARTITIONS};
 use crate::normal_memory::NormalMemory;
 use crate::partition::{CoreIndex, Partition};
-use crate::registers::{MessageRegisters, error, function_id, low_half, success};
+use crate::registers::{MessageRegisters, error, function_id, is_ffa, low_half, success, unknown_function};
 use crate::version::Negotiation;
 use crate::{framework_message, secondary_entry};
 
@@ -76,6 +75,12 @@ impl Spmc {
             normal_version: Negotiation::new(arm_ffa::Version(1, 0)),
             normal_mailbox: Mailbox::default(),
         }
+    }
+
+    /// Returns spm's own ID.
+    #[must_use]
+    pub const fn id(&self) -> EndpointId {
+        self.id
     }
 
     /// Returns the partitions.
@@ -189,6 +194,10 @@ impl Spmc {
             answer_version(registers, &partition.version);
             return PartitionNext::Answer;
         }
+        if !is_ffa(function) {
+            unknown_function(registers);
+            return PartitionNext::Answer;
+        }
         partition.version.settle();
         if function == REQUEST_64 || function == REQUEST_32 {
             let claimed = check_partition_sender(partition, registers)
@@ -238,90 +247,6 @@ impl Spmc {
         }
         PartitionNext::Answer
     }
-
-    /// Serves what the normal world and partitions may call alike.
-    fn serve(
-        &self,
-        function: u32,
-        party: &Party<'_>,
-        owns: impl Fn(AddressRange) -> bool,
-        registers: &mut MessageRegisters,
-        hardware: &impl Hardware,
-    ) -> Result<(), FfaError> {
-        let (w2, w3) = match function {
-            function::FEATURES => {
-                let wanted = offer(low_half(registers[1]), party.caller).ok_or(FfaError::NotSupported)?;
-                (wanted.properties, 0)
-            }
-            function::ID_GET => (u32::from(party.id.0), 0),
-            function::SPM_ID_GET => (u32::from(self.id.0), 0),
-            function::RXTX_MAP_32 | function::RXTX_MAP_64 => {
-                let (tx, rx) = (registers[1], registers[2]);
-                let addresses = if function == function::RXTX_MAP_64 {
-                    RxTxAddr::Addr64 { rx, tx }
-                } else {
-                    RxTxAddr::Addr32 { rx: low_half(rx), tx: low_half(tx) }
-                };
-                let buffers = BufferPair::new(addresses, low_half(registers[3]), owns)?;
-                party.mailbox.map(party.owner, buffers, hardware)?;
-                (0, 0)
-            }
-            function::RXTX_UNMAP => {
-                // Bits 31-16: a VM on whose behalf a hypervisor calls. Only the caller itself has buffers.
-                require_own(sender_and_receiver(registers[1]).0)?;
-                party.mailbox.unmap(party.owner, hardware)?;
-                (0, 0)
-            }
-            function::RX_RELEASE => {
-                // Bits 15-0: likewise.
-                require_own(sender_and_receiver(registers[1]).1)?;
-                party.mailbox.release()?;
-                (0, 0)
-            }
-            function::PARTITION_INFO_GET => self.partition_info(party, registers, hardware)?,
-            _ => return Err(FfaError::NotSupported),
-        };
-        success(registers, w2, w3);
-        Ok(())
-    }
-
-    fn partition_info(
-        &self,
-        party: &Party<'_>,
-        registers: &MessageRegisters,
-        hardware: &impl Hardware,
-    ) -> Result<(u32, u32), FfaError> {
-        let words = [registers[1], registers[2], registers[3], registers[4]].map(low_half);
-        let flags = PartitionInfoGetFlags::try_from(low_half(registers[5]))
-            .map_err(|_| FfaError::InvalidParameters)?;
-        let inquiry = Inquiry { version: party.version.agreed(), mailbox: party.mailbox, owner: party.owner };
-        let uuid = UuidHelper::from_u32_regs(words);
-        let found = partition_info(&self.partitions, &inquiry, uuid, flags, hardware)?;
-        Ok((found.count, found.size.unwrap_or(0)))
-    }
-}
-
-/// A caller, as far as FF-A's set-up functions treat all callers alike.
-struct Party<'a> {
-    owner: MailboxOwner,
-    id: EndpointId,
-    caller: Caller,
-    version: &'a Negotiation,
-    mailbox: &'a Mailbox,
-}
-
-/// Checks that a function is there for the caller, in the version that it speaks.
-fn check_offered(function: u32, party: &Party<'_>) -> Result<(), FfaError> {
-    match offer(function, party.caller) {
-        Some(offer) if offer.since <= party.version.agreed() => Ok(()),
-        _ => Err(FfaError::NotSupported),
-    }
-}
-
-/// FFA_VERSION answers with a bare value, without a status.
-fn answer_version(registers: &mut MessageRegisters, version: &Negotiation) {
-    let value = version.negotiate(low_half(registers[1]));
-    crate::registers::answer(registers, [value, 0, 0, 0, 0, 0, 0, 0]);
 }
 
 /// FFA_MSG_WAIT: gives the receive buffer back unless the partition asks to keep it.
@@ -354,13 +279,9 @@ fn log(
     hardware: &impl Hardware,
 ) -> Result<(), FfaError> {
     let characters = Characters::new(registers, is_64bit)?;
-    hardware.log(partition, characters.bytes());
+    partition.log.lock().add(characters.bytes(), |line| hardware.log(partition, line));
     success(registers, 0, 0);
     Ok(())
-}
-
-fn require_own(id: EndpointId) -> Result<(), FfaError> {
-    if id == EndpointId(0) { Ok(()) } else { Err(FfaError::InvalidParameters) }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use core::num::NonZeroU16;
 
-use arm_ffa::{Uuid, Version};
+use arm_ffa::{Uuid, UuidHelper, Version};
 use proptest::prelude::*;
 
 use super::*;
@@ -252,6 +252,15 @@ fn what_is_not_there_is_not_supported() {
 }
 
 #[test]
+fn what_is_not_ffa_is_unknown() {
+    for function in [0x8000_0000, 0x8400_0000, 0xc400_0003, 0x8400_005f, 0x8400_0100, 0xc300_0000] {
+        let (next, answer) = call_as(&spmc(), AT_FIRST, &[function, 1, 2, 3]);
+        assert_eq!(next, PartitionNext::Answer);
+        assert_eq!(answer[..4], [u64::MAX, 1, 2, 3], "{function:#x}");
+    }
+}
+
+#[test]
 fn functions_newer_than_the_callers_version_are_not_there() {
     let spmc = Spmc::new(0x8000, Partitions::new(), NormalMemory::default());
     assert_eq!(call(&spmc, &[0x8400_0085])[..3], [ERROR, 0, NOT_SUPPORTED], "FFA_SPM_ID_GET in 1.0");
@@ -262,7 +271,7 @@ fn a_partition_waits_logs_and_fails() {
     let (spmc, hardware) = (spmc(), FakeHardware::default());
     assert_eq!(call_as(&spmc, AT_FIRST, &[0x8400_006b]).0, PartitionNext::Wait);
     assert_eq!(call_as(&spmc, AT_FIRST, &[0x8400_006b, 0, 2]).1[2], INVALID_PARAMETERS);
-    let mut message = registers(&[0x8400_008a, 2, 0x6968]);
+    let mut message = registers(&[0x8400_008a, 3, 0x0a_6968]);
     let next = spmc.from_partition(AT_FIRST, &mut message, core(0), &hardware);
     assert_eq!((next, message[0]), (PartitionNext::Answer, OK));
     assert_eq!(*hardware.logged.lock().unwrap(), [(0x8001, b"hi".to_vec())]);

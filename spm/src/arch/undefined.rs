@@ -25,11 +25,14 @@ pub(crate) fn inject(elr: u64, spsr: u64, vectors: u64) -> (u64, u64) {
     (vectors.wrapping_add(vector_offset(spsr)), HANDLER | spsr & KEPT)
 }
 
-/// Distance of the synchronous vector, by the mode that was interrupted: EL1 with SP_EL0, EL1 with SP_EL1, EL0.
+/// Distance of the synchronous vector, by the mode that was interrupted: EL1 with SP_EL0, EL1 with SP_EL1, EL0 in
+/// AArch64, EL0 in AArch32.
 const fn vector_offset(spsr: u64) -> u64 {
-    match spsr & 0xf {
+    const AARCH32: u64 = 1 << 4;
+    match spsr & (AARCH32 | 0xf) {
         0b0100 => 0,
         0b0101 => 0x200,
-        _ => 0x400,
+        mode if mode & AARCH32 == 0 => 0x400,
+        _ => 0x600,
     }
 }

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The functions that the normal world and partitions call alike: discovery and buffers.
+
+use arm_ffa::interface_args::RxTxAddr;
+use arm_ffa::partition_info::PartitionInfoGetFlags;
+use arm_ffa::{FfaError, UuidHelper};
+
+use crate::discovery::{Inquiry, partition_info};
+use crate::endpoint::{EndpointId, sender_and_receiver};
+use crate::features::{Caller, offer};
+use crate::function;
+use crate::hardware::Hardware;
+use crate::mailbox::{BufferPair, Mailbox, MailboxOwner};
+use crate::manifest::AddressRange;
+use crate::registers::{MessageRegisters, answer, low_half, success};
+use crate::spmc::Spmc;
+use crate::version::Negotiation;
+
+/// A caller, as far as FF-A's set-up functions treat all callers alike.
+pub(crate) struct Party<'a> {
+    pub(crate) owner: MailboxOwner,
+    pub(crate) id: EndpointId,
+    pub(crate) caller: Caller,
+    pub(crate) version: &'a Negotiation,
+    pub(crate) mailbox: &'a Mailbox,
+}
+
+/// Checks that a function is there for the caller, in the version that it speaks.
+pub(crate) fn check_offered(function: u32, party: &Party<'_>) -> Result<(), FfaError> {
+    match offer(function, party.caller) {
+        Some(offer) if offer.since <= party.version.agreed() => Ok(()),
+        _ => Err(FfaError::NotSupported),
+    }
+}
+
+/// FFA_VERSION answers with a bare value, without a status.
+pub(crate) fn answer_version(registers: &mut MessageRegisters, version: &Negotiation) {
+    let value = version.negotiate(low_half(registers[1]));
+    answer(registers, [value, 0, 0, 0, 0, 0, 0, 0]);
+}
+
+impl Spmc {
+    /// Serves what the normal world and partitions may call alike.
+    pub(crate) fn serve(
+        &self,
+        function: u32,
+        party: &Party<'_>,
+        owns: impl Fn(AddressRange) -> bool,
+        registers: &mut MessageRegisters,
+        hardware: &impl Hardware,
+    ) -> Result<(), FfaError> {
+        let (w2, w3) = match function {
+            function::FEATURES => {
+                let wanted = offer(low_half(registers[1]), party.caller).ok_or(FfaError::NotSupported)?;
+                (wanted.properties, 0)
+            }
+            function::ID_GET => (u32::from(party.id.0), 0),
+            function::SPM_ID_GET => (u32::from(self.id().0), 0),
+            function::RXTX_MAP_32 | function::RXTX_MAP_64 => {
+                let (tx, rx) = (registers[1], registers[2]);
+                let addresses = if function == function::RXTX_MAP_64 {
+                    RxTxAddr::Addr64 { rx, tx }
+                } else {
+                    RxTxAddr::Addr32 { rx: low_half(rx), tx: low_half(tx) }
+                };
+                let buffers = BufferPair::new(addresses, low_half(registers[3]), owns)?;
+                party.mailbox.map(party.owner, buffers, hardware)?;
+                (0, 0)
+            }
+            function::RXTX_UNMAP => {
+                // Bits 31-16: a VM on whose behalf a hypervisor calls. Only the caller itself has buffers.
+                require_own(sender_and_receiver(registers[1]).0)?;
+                party.mailbox.unmap(party.owner, hardware)?;
+                (0, 0)
+            }
+            function::RX_RELEASE => {
+                // Bits 15-0: likewise.
+                require_own(sender_and_receiver(registers[1]).1)?;
+                party.mailbox.release()?;
+                (0, 0)
+            }
+            function::PARTITION_INFO_GET => self.partition_info(party, registers, hardware)?,
+            _ => return Err(FfaError::NotSupported),
+        };
+        success(registers, w2, w3);
+        Ok(())
+    }
+
+    fn partition_info(
+        &self,
+        party: &Party<'_>,
+        registers: &MessageRegisters,
+        hardware: &impl Hardware,
+    ) -> Result<(u32, u32), FfaError> {
+        let words = [registers[1], registers[2], registers[3], registers[4]].map(low_half);
+        let flags = PartitionInfoGetFlags::try_from(low_half(registers[5]))
+            .map_err(|_| FfaError::InvalidParameters)?;
+        let inquiry = Inquiry { version: party.version.agreed(), mailbox: party.mailbox, owner: party.owner };
+        let uuid = UuidHelper::from_u32_regs(words);
+        let found = partition_info(self.partitions(), &inquiry, uuid, flags, hardware)?;
+        Ok((found.count, found.size.unwrap_or(0)))
+    }
+}
+
+fn require_own(id: EndpointId) -> Result<(), FfaError> {
+    if id == EndpointId(0) { Ok(()) } else { Err(FfaError::InvalidParameters) }
+}
