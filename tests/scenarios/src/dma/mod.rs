@@ -3,10 +3,12 @@
 
 mod bounds;
 mod devices;
+mod dispute;
 mod domains;
 mod flood;
 mod memory;
 mod messages;
+mod others;
 mod parallel;
 mod sizes;
 mod transfers;
@@ -26,4 +28,5 @@ pub(crate) const SCENARIOS: &[&[Scenario]] = &[
     sizes::SCENARIOS,
     flood::SCENARIOS,
     parallel::SCENARIOS,
+    dispute::SCENARIOS,
 ];
