@@ -19,6 +19,7 @@ pub(super) fn fmt(workspace: &Workspace) -> Result<ExitCode> {
 pub(super) fn lint(workspace: &Workspace) -> Result<ExitCode> {
     let _lock = workspace.lock()?;
     setup::ensure(workspace, Purpose::Develop)?;
+    super::house::check(workspace)?;
     cargo(workspace, &["fmt", "--all", "--check"], &[])?;
     cargo(workspace, &["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"], &[])?;
     let constants = workspace.cache_dir("platforms")?.join("lint.rs");

@@ -4,6 +4,7 @@
 mod bench;
 mod demo;
 mod host_tests;
+mod house;
 mod lint;
 mod refusals;
 mod run;

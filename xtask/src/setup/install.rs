@@ -165,7 +165,17 @@ impl Apt<'_> {
         let none = "Dir::Etc::sourceparts=-";
         self.run(
             "reading the list of backports",
-            &["update", "-o", &only, "-o", none, "-o", "APT::Get::List-Cleanup=0"],
+            &[
+                "update",
+                "-o",
+                &only,
+                "-o",
+                none,
+                "-o",
+                "APT::Get::List-Cleanup=0",
+                "-o",
+                "APT::Update::Error-Mode=any",
+            ],
         )
     }
 

@@ -142,6 +142,8 @@ impl PrivateApt {
         set("APT::Sandbox::User", "root");
         set("Acquire::Retries", "3");
         set("Acquire::http::Timeout", "30");
+        // A list that could not be fetched is an error here, and not a warning before a stranger one.
+        set("APT::Update::Error-Mode", "any");
         command
     }
 }
