@@ -5,13 +5,14 @@ mod aborts;
 mod calls;
 mod context;
 mod messages;
+mod random;
 mod secrets;
 
 use crate::scenario::Scenario;
 
 /// In the order in which they run; a partition that was stopped stays so, hence `aborts` is last.
 pub(crate) const SCENARIOS: &[&[Scenario]] =
-    &[calls::SCENARIOS, messages::SCENARIOS, secrets::SCENARIOS, context::SCENARIOS];
+    &[calls::SCENARIOS, messages::SCENARIOS, random::SCENARIOS, secrets::SCENARIOS, context::SCENARIOS];
 
 /// What leaves a partition stopped.
 pub(crate) const LAST: &[&[Scenario]] = &[aborts::SCENARIOS];
