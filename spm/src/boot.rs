@@ -13,14 +13,13 @@ use spm_core::manifest::layout::Layout;
 use spm_core::manifest::{AddressRange, MAX_PARTITIONS, SpmcManifest};
 use spm_core::normal_memory::NormalMemory;
 use spm_core::partition::CoreIndex;
-use spm_core::registers::answer;
 use spm_core::spmc::Spmc;
 use spm_core::vcpu::VcpuState;
 
 use crate::arch::el2_control;
 use crate::arch::entry::{Section, open_for_secondaries, park_core};
 use crate::arch::features::Features;
-use crate::arch::smc::exchange_with_spmd;
+use crate::arch::smc::ask_spmd;
 use crate::console::{self, say};
 use crate::contexts::{NormalContext, retake_normal, take_normal};
 use crate::cores::MAX_CORES;
@@ -210,10 +209,7 @@ fn prepare(world: &World, vcpu: VcpuRef) {
 }
 
 fn register_secondaries(root: u64) {
-    let mut message = [0; 18];
-    answer(&mut message, [function::SECONDARY_EP_REGISTER_64, 0, 0, 0, 0, 0, 0, 0]);
-    message[1] = open_for_secondaries(root);
-    exchange_with_spmd(&mut message);
+    let message = ask_spmd(function::SECONDARY_EP_REGISTER_64, open_for_secondaries(root));
     let taken =
         [function::SUCCESS_32, function::SUCCESS_64].into_iter().any(|id| message[0] == u64::from(id));
     if !taken {

@@ -8,11 +8,11 @@ use core::fmt::Arguments;
 use spm_core::direct_message::VcpuRef;
 use spm_core::function;
 use spm_core::hardware::Hardware;
-use spm_core::registers::{MessageRegisters, answer};
+use spm_core::registers::MessageRegisters;
 use spm_core::spmc::PartitionNext;
 
 use crate::arch::el2_control::hcr;
-use crate::arch::smc::exchange_with_spmd;
+use crate::arch::smc::ask_spmd;
 use crate::arch::sysreg::{ESR_EL2, HCR_EL2, isb};
 use crate::arch::{fp_context, gic};
 use crate::console::say;
@@ -103,15 +103,19 @@ impl Run<'_> {
         match traps::handle(ESR_EL2::read(), &mut context.registers, &self.world.features) {
             Trap::Call => self.called(vcpu, &mut context.registers.message),
             Trap::Resume => None,
-            Trap::NeedsVectors => {
+            Trap::NeedsVectors if !lent.vectors => {
                 self.lend_vectors(context);
                 lent.vectors = true;
                 None
             }
-            Trap::NeedsKeys => {
+            Trap::NeedsKeys if !lent.keys => {
                 self.lend_keys(context);
                 lent.keys = true;
                 None
+            }
+            // Lending twice would take the partition's values for the normal world's.
+            Trap::NeedsVectors | Trap::NeedsKeys => {
+                Some(self.stop(vcpu, format_args!("it cannot use what it was given")))
             }
             Trap::Fault(fault) => Some(self.fault(vcpu, context, &fault)),
         }
@@ -139,9 +143,7 @@ impl Run<'_> {
                 None
             }
             exit::FIQ if gic::is_for_el3() => {
-                let mut message = [0; 18];
-                answer(&mut message, [function::EL3_INTR_HANDLE, 0, 0, 0, 0, 0, 0, 0]);
-                exchange_with_spmd(&mut message);
+                _ = ask_spmd(function::EL3_INTR_HANDLE, 0);
                 None
             }
             exit::FIQ => {
