@@ -37,12 +37,9 @@ pub fn visible(crm: u8, op2: u8, raw: u64) -> u64 {
         // buffer, branch records, and the smallest number of breakpoints and watchpoints.
         (5, 0) => (raw & 0xf) | 0x10_1000 | 0x1000_0000,
         (5, _) => 0,
-        // ISAR1: no 64-byte stores with status. ISAR0, ISAR2 and ISAR3 stay, but for memory copy instructions, which
-        // HCRX_EL2 keeps closed.
-        (6, 1) => {
-            let stores = (raw >> 60).min(1);
-            with_field(raw, 60, stores)
-        }
+        // ISAR1: no 64-byte loads and stores; ISAR2: no memory copy instructions: HCRX_EL2 keeps them closed. ISAR0 and
+        // ISAR3 stay.
+        (6, 1) => without(raw, &[60]),
         (6, 2) => with_field(raw, 16, 0),
         (6, 0 | 3) => raw,
         // MMFR0: no fine-grained traps, no counter scaling to write. MMFR1: no LORegions, VHE, HCRX.
