@@ -7,8 +7,8 @@
 //!
 //! What is removed stands as leaving until [`Table::settle`] or [`Table::release`] is given the proof that SMMUs have
 //! forgotten it. Another core that unmaps the same does not pass over it as over a hole, and so does not say too early
-//! that it is gone; and nothing new is mapped there while something else may be cached (break-before-make, DDI 0487
-//! D8.16).
+//! that it is gone; and nothing new is mapped there while something else may be cached (DDI 0487, "Using break-before-make
+//! when updating translation table entries").
 
 use super::spec::{Entry, Kind};
 use super::{ENTRIES, Found, LeafSize, Level, Progress, Table, Tampered};
