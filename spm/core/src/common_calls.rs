@@ -12,7 +12,7 @@ use crate::function;
 use crate::hardware::Hardware;
 use crate::mailbox::{BufferPair, Mailbox, MailboxOwner};
 use crate::manifest::AddressRange;
-use crate::registers::{MessageRegisters, answer, low_half, success};
+use crate::registers::{MessageRegisters, answer, error, low_half, success};
 use crate::spmc::Spmc;
 use crate::version::Negotiation;
 
@@ -33,6 +33,14 @@ pub(crate) fn check_offered(function: u32, party: &Party<'_>) -> Result<(), FfaE
     }
 }
 
+/// FFA_FEATURES looks at nothing but the table.
+pub(crate) fn answer_features(registers: &mut MessageRegisters, caller: Caller) {
+    match offer(low_half(registers[1]), caller) {
+        Some(offer) => success(registers, offer.properties, 0),
+        None => error(registers, FfaError::NotSupported),
+    }
+}
+
 /// FFA_VERSION answers with a bare value, without a status.
 pub(crate) fn answer_version(registers: &mut MessageRegisters, version: &Negotiation) {
     let value = version.negotiate(low_half(registers[1]));
@@ -50,10 +58,6 @@ impl Spmc {
         hardware: &impl Hardware,
     ) -> Result<(), FfaError> {
         let (w2, w3) = match function {
-            function::FEATURES => {
-                let wanted = offer(low_half(registers[1]), party.caller).ok_or(FfaError::NotSupported)?;
-                (wanted.properties, 0)
-            }
             function::ID_GET => (u32::from(party.id.0), 0),
             function::SPM_ID_GET => (u32::from(self.id().0), 0),
             function::RXTX_MAP_32 | function::RXTX_MAP_64 => {

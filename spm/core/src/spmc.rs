@@ -7,7 +7,7 @@ use arm_ffa::FfaError;
 use arm_ffa::interface_args::MsgWaitFlags;
 use heapless::Vec;
 
-use crate::common_calls::{Party, answer_version, check_offered};
+use crate::common_calls::{Party, answer_features, answer_version, check_offered};
 use crate::console_log::Characters;
 use crate::direct_message::{
     VcpuRef, check_normal_world_sender, check_partition_sender, claim_receiver, close_request,
@@ -109,6 +109,9 @@ impl Spmc {
                 }
                 Err(status) => self.refuse_request(registers, status),
             }
+        } else if function == function::FEATURES {
+            self.normal_version.settle();
+            answer_features(registers, Caller::NormalWorld);
         } else if function == function::INTERRUPT {
             return NormalNext::Interrupt;
         } else {
@@ -192,6 +195,11 @@ impl Spmc {
     ) -> PartitionNext {
         if function == function::VERSION {
             answer_version(registers, &partition.version);
+            return PartitionNext::Answer;
+        }
+        if function == function::FEATURES {
+            partition.version.settle();
+            answer_features(registers, Caller::Partition);
             return PartitionNext::Answer;
         }
         if !is_ffa(function) {
