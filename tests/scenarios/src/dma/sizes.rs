@@ -16,7 +16,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "block-2m",
         claim: "Two megabytes are mapped in one call, and both ends work",
-        expected: "2 MiB in one call; all bytes at both ends; none on either side",
+        expected: "2 MiB in one call; all bytes at both ends; none on either side; unmapped whole or not at all",
         audience: Everyone,
         cores: 1,
         run: block_2m,
@@ -57,6 +57,9 @@ fn block_2m(world: &mut World) -> Outcome {
     require("behind it", world.put(&pattern, Iova(iova.0 + BLOCK_2M), &behind)?, Arrival::Nothing)?;
     let before = around.part(0, PAGE);
     require("before it", world.put(&pattern, Iova(iova.0 - PAGE), &before)?, Arrival::Nothing)?;
+    let part = world.iommu.unmap(domain, Iova(iova.0 + PAGE), PAGE);
+    refused("unmapping a page of it", part, Status::WouldSplit)?;
+    require("after that", world.put(&pattern, iova, &block)?, Arrival::All)?;
     world.iommu.unmap(domain, iova, BLOCK_2M)?;
     require("after unmap", world.put(&pattern, Iova(iova.0 + last), &end)?, Arrival::Nothing)?;
     seen!("{mapped:#x} bytes in one call; all bytes at both ends, none outside, none after unmap")

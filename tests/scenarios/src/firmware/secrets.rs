@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Secure memory is not the normal world's.
+//! What the normal world's CPU reaches: secure memory never, the SMMU where nobody guards it.
 #![expect(unsafe_code, reason = "accesses that have to be refused, by any address")]
 
 use crate::{
@@ -10,14 +10,24 @@ use crate::{
 };
 use nwd::guarded;
 
-pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
-    name: "secure-memory",
-    claim: "The normal world's CPU can neither read nor write the service's memory",
-    expected: "an external abort for each access, where ordinary memory answers",
-    audience: Everyone,
-    cores: 1,
-    run: secure_memory,
-}];
+pub(super) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "secure-memory",
+        claim: "The normal world's CPU can neither read nor write the service's memory",
+        expected: "an external abort for each access, where ordinary memory answers",
+        audience: Everyone,
+        cores: 1,
+        run: secure_memory,
+    },
+    Scenario {
+        name: "guard-level",
+        claim: "Software at EL2 reaches the SMMU's registers only where the stated guard level says so",
+        expected: "they answer, unless the guard is a filter on the bus",
+        audience: Everyone,
+        cores: 1,
+        run: guard_level,
+    },
+];
 
 fn secure_memory(world: &mut World) -> Outcome {
     let page = world.page(0);
@@ -38,4 +48,25 @@ fn secure_memory(world: &mut World) -> Outcome {
     }
     world.iommu.version()?;
     seen!("external aborts at four addresses, for reads and writes; ordinary memory answers")
+}
+
+fn guard_level(world: &mut World) -> Outcome {
+    let (frame, _) = platform::SMMU_FRAME;
+    // SAFETY: SMMU_IDR0 is the first register; reading it has no effect (IHI 0070, 6.3.1).
+    let register = unsafe { guarded::read32(frame) };
+    ensure!(
+        register.is_ok() == (platform::GUARD != "bus-filter"),
+        "guard {}: {register:x?}",
+        platform::GUARD
+    );
+    if register.is_err() {
+        return seen!("guard level {}: the SMMU's registers do not answer to this CPU", platform::GUARD);
+    }
+    world.say(format_args!(
+        "   This is the limit of what is shown here: this program itself, at EL2, could open the SMMU."
+    ));
+    world.say(format_args!(
+        "   On a product a bus filter, or a hypervisor that is trusted, keeps others from that."
+    ));
+    seen!("guard level {}: the SMMU's registers answer to this CPU, which is at EL2", platform::GUARD)
 }
