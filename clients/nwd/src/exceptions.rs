@@ -24,7 +24,7 @@ nwd_vectors:
     .balign 128
     .endr
 
-// A guarded access may be compiled with any register live but x16, x17, which the calling convention gives away.
+// A guarded access stands in a function of its own: x16 and x17 are free there by the calling convention.
 nwd_current_sync:
     mrs     x16, elr_el2
     adrp    x17, nwd_guarded_start
