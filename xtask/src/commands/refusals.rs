@@ -77,11 +77,15 @@ impl Refusal {
             extra: &[],
         };
         let mut refused = false;
+        let mut reached = false;
         let mut outcome = boot.run(workspace, "refusal", |console, line, _| {
-            refused |= console == Console::Secure && self.is_named_in(line);
+            match console {
+                Console::Secure => refused |= self.is_named_in(line),
+                Console::Normal => reached |= is_of_normal_world(line),
+            }
             if refused && !self.goes_on { Flow::EndAfter(AFTERWARDS) } else { Flow::Continue }
         })?;
-        let complaints = self.judge(refused, &mut outcome);
+        let complaints = self.judge(refused, reached, &mut outcome);
         if complaints.is_empty() {
             println!("    ok   {machine}: {}", self.about);
         } else {
@@ -104,16 +108,42 @@ impl Refusal {
         self.words.iter().all(|word| line.contains(word))
     }
 
-    fn judge(&self, refused: bool, outcome: &mut Outcome) -> Vec<String> {
+    fn judge(&self, refused: bool, reached: bool, outcome: &mut Outcome) -> Vec<String> {
         let mut complaints = Vec::new();
         if !refused {
             complaints.push(format!("no line of the secure world names {}", self.words.join(" and ")));
         }
         if self.goes_on {
             outcome.finish();
-        } else if !outcome.transcript.is_empty() {
+        } else if reached {
             complaints.push("the normal world was reached".to_owned());
         }
         complaints
+    }
+}
+
+/// Returns whether a line of the first console comes from the normal world; before it, TF-A's stages print there.
+fn is_of_normal_world(line: &str) -> bool {
+    const STAGES: [&str; 5] = ["ERROR:", "NOTICE:", "WARNING:", "INFO:", "VERBOSE:"];
+    !line.trim().is_empty() && !STAGES.iter().any(|level| line.starts_with(level))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_the_stages_are_not_the_normal_worlds() {
+        assert!(!is_of_normal_world("NOTICE:  BL31: Built"));
+        assert!(!is_of_normal_world(" "));
+        assert!(is_of_normal_world("@plan\t3"));
+        assert!(is_of_normal_world("hello"));
+    }
+
+    #[test]
+    fn a_refusal_is_told_by_all_its_words_in_one_line() {
+        let [refusal, ..] = &ALL;
+        assert!(refusal.is_named_in("spm: Test-SP: refused: bad MAGIC"));
+        assert!(!refusal.is_named_in("spm: test-sp: refused"));
     }
 }

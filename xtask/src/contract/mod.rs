@@ -126,11 +126,6 @@ impl Transcript {
         Some(line)
     }
 
-    /// Returns whether the client has said anything at all.
-    pub(crate) fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Ends the conversation; what is missing becomes a complaint.
     pub(crate) fn finish(&mut self) {
         match self.plan {
