@@ -76,7 +76,7 @@ pub(super) fn packages(workspace: &Workspace, missing: &[Need]) -> Result<()> {
     let apt = Apt { workspace, privilege };
     apt.finish_interrupted()?;
     if apt::targets()?.is_empty() {
-        apt.run("reading Debian's package lists", &["update"])?;
+        apt.read_lists()?;
     }
     if missing.iter().any(|need| need.package == QEMU_PACKAGE) {
         apt.install_qemu(&debian)?;
@@ -133,8 +133,17 @@ impl Apt<'_> {
         if self.run(what, &all).is_ok() {
             return Ok(());
         }
-        self.run("reading Debian's package lists anew", &["update"])?;
+        self.read_lists()?;
         self.run(what, &all)
+    }
+
+    /// Reads all package lists. One that cannot be read need not be one that we need: only if none was read is it an
+    /// error here, else the installation will tell.
+    fn read_lists(&self) -> Result<()> {
+        match self.run("reading Debian's package lists", &["update"]) {
+            Err(error) if apt::targets()?.is_empty() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn install_qemu(&self, debian: &Debian) -> Result<()> {
