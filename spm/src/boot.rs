@@ -63,7 +63,7 @@ pub(crate) fn primary(manifest: u64, core: u64) {
 
     el2_control::initialise(&features);
     stage2::initialise(&features);
-    let world = WORLD.call_once(|| load_partitions(&spmc_manifest, image, features));
+    let world = WORLD.call_once(|| load_partitions(&spmc_manifest, image, index, features));
     let Some(mut normal) = take_normal(index.get()) else { park_core() };
     start_partitions(world, index, &mut normal);
     register_secondaries(root);
@@ -142,12 +142,17 @@ fn read_manifest(address: u64) -> SpmcManifest {
 }
 
 /// Loads what the manifest lists, in the order in which it is to start.
-fn load_partitions(manifest: &SpmcManifest, image: AddressRange, features: Features) -> World {
+fn load_partitions(
+    manifest: &SpmcManifest,
+    image: AddressRange,
+    core: CoreIndex,
+    features: Features,
+) -> World {
     let cores = u16::try_from(MAX_CORES).ok().and_then(NonZeroU16::new).unwrap_or(NonZeroU16::MIN);
     let Some(layout) = Layout::new(manifest, cores, &[image]) else {
         give_up!("the reserved ranges do not fit");
     };
-    let mut loader = Loader::new(layout, image, features);
+    let mut loader = Loader::new(layout, core, features);
     for place in &manifest.partitions {
         match loader.load(place) {
             Ok(()) => {}
@@ -186,9 +191,6 @@ fn start_partitions(world: &World, core: CoreIndex, normal: &mut NormalContext) 
             stage2.invalidate();
             normal.selected = None;
         }
-        if vcpu.vcpu != 0 {
-            prepare(world, vcpu);
-        }
         say!("{}: starts", partition.name());
         if run::start(world, core, normal, vcpu) == Started::Failed {
             if partition.is_essential() {
@@ -204,7 +206,7 @@ fn prepare(world: &World, vcpu: VcpuRef) {
     if let (Some(partition), Some(mut context)) =
         (world.spmc.partitions().get(vcpu.partition), world.contexts.take(vcpu))
     {
-        context.start_at(partition.entry_of(vcpu.vcpu));
+        context.start_at(partition.secondary_entry());
     }
 }
 

@@ -60,6 +60,7 @@ impl VcpuContext {
         self.registers.spsr = SPSR_EL1_ENTRY;
         self.el1.sctlr = SCTLR_EL1_RESET;
         self.el1.pmr = PMR_SECURE_ONLY;
+        self.vectors.allow_longest();
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) struct Core {
     pub(crate) probing: AtomicBool,
     /// It ended in an exception.
     pub(crate) probe_hit: AtomicBool,
+    /// The core reports why spm failed (panic.rs).
+    pub(crate) reporting: AtomicBool,
 }
 
 #[expect(clippy::declare_interior_mutable_const, reason = "initial value of an array's elements")]
@@ -37,6 +39,7 @@ const NEW: Core = Core {
     entered: AtomicU32::new(0),
     probing: AtomicBool::new(false),
     probe_hit: AtomicBool::new(false),
+    reporting: AtomicBool::new(false),
 };
 
 // SAFETY: the symbol is defined once; entry.s computes addresses in it by MAX_CORES and the size of a Core.

@@ -8,11 +8,11 @@ use heapless::Vec;
 use spm_core::boot_info::{self, BootInfoError, ManifestLocation};
 use spm_core::direct_message::VcpuRef;
 use spm_core::hardware::MapFailed;
-use spm_core::manifest::layout::{Layout, LayoutError, Owner, PartitionLayout};
+use spm_core::manifest::layout::{Layout, LayoutError, PartitionLayout};
 use spm_core::manifest::spmc::SpmcPartition;
-use spm_core::manifest::{AddressRange, MAX_PARTITIONS, ManifestError, PartitionManifest};
+use spm_core::manifest::{MAX_PARTITIONS, ManifestError, PartitionManifest};
 use spm_core::package::{Package, PackageError};
-use spm_core::partition::Partition;
+use spm_core::partition::{CoreIndex, Partition};
 use spm_core::spmc::Partitions;
 
 use crate::arch::cache::clean_and_invalidate;
@@ -63,16 +63,16 @@ pub(crate) struct Loaded {
 /// Loads partitions one by one.
 pub(crate) struct Loader<'a> {
     layout: Layout<'a>,
-    image: AddressRange,
+    core: CoreIndex,
     features: Features,
     loaded: Loaded,
 }
 
 impl<'a> Loader<'a> {
-    /// Begins with nothing loaded.
-    pub(crate) fn new(layout: Layout<'a>, image: AddressRange, features: Features) -> Self {
+    /// Begins with nothing loaded. `core` is the one that will start the partitions.
+    pub(crate) fn new(layout: Layout<'a>, core: CoreIndex, features: Features) -> Self {
         let loaded = Loaded { partitions: Vec::new(), stage2: Vec::new(), contexts: ContextMap::new() };
-        Self { layout, image, features, loaded }
+        Self { layout, core, features, loaded }
     }
 
     /// Returns all that was loaded, and what it holds.
@@ -82,12 +82,8 @@ impl<'a> Loader<'a> {
 
     /// Loads the partition at `place`.
     pub(crate) fn load(&mut self, place: &SpmcPartition) -> Result<(), Refusal> {
-        if place.memory.overlaps(self.image) {
-            let (memory, other, owner) = (place.memory, self.image, Owner::Spm);
-            return Err(Refusal::Layout(LayoutError::MemoryTaken { memory, other, owner }));
-        }
-        // SAFETY: no partition runs yet, and spm itself is not there. Nothing is written before `admit` has found that
-        // the memory is nobody else's.
+        self.layout.check_place(place).map_err(Refusal::Layout)?;
+        // SAFETY: no partition runs yet, and the memory is RAM that is neither spm's nor an earlier partition's.
         let (manifest, package) = unsafe { mmu::with_memory(place.memory, read) }??;
         let layout = self.layout.admit(place, &manifest, &package).map_err(Refusal::Layout)?;
         let room = self.loaded.contexts.room();
@@ -108,7 +104,9 @@ impl<'a> Loader<'a> {
         if !self.loaded.contexts.add(contexts) {
             return Err(Refusal::Vcpus(room));
         }
-        if let Some(mut context) = self.loaded.contexts.take(VcpuRef { partition: number, vcpu: 0 }) {
+        let partition = Partition::new(place, &manifest, layout);
+        let first = VcpuRef { partition: number, vcpu: partition.vcpu_for(self.core) };
+        if let Some(mut context) = self.loaded.contexts.take(first) {
             context.start_at(layout.entry);
             if let Some(register) = manifest.boot_register
                 && let Some(value) = context.registers.get_mut(usize::from(register))
@@ -123,7 +121,6 @@ impl<'a> Loader<'a> {
             layout.memory,
             layout.memory_regions.len() + layout.device_regions.len()
         );
-        let partition = Partition::new(place, &manifest, layout);
         // The lists have room for all that the SPMC manifest's type can list.
         _ = self.loaded.partitions.push(partition);
         _ = self.loaded.stage2.push(stage2);

@@ -58,7 +58,12 @@ pub(crate) fn park_if_failed() {
 /// Reports and stops the machine.
 pub(crate) fn stop_machine(crash: &Crash<'_>) -> ! {
     let again = FAILED.swap(true, Ordering::Relaxed);
-    let core = Core::current().index().map_or(usize::MAX, |core| core.get());
+    let core = Core::current();
+    // What fails while it reports would report without end.
+    if core.reporting.swap(true, Ordering::Relaxed) {
+        park_core();
+    }
+    let core = core.index().map_or(usize::MAX, |core| core.get());
     print_regardless(format_args!("spm: core {core} FAILED: {crash}\n"));
     if !again {
         let (base, _) = Section::Image.bounds();

@@ -15,7 +15,7 @@ use spm_core::table_budget::tables_for_aligned;
 use crate::address::to_usize;
 use crate::arch::features::Features;
 use crate::arch::sysreg::{VMPIDR_EL2, VSTCR_EL2, VSTTBR_EL2, VTCR, VTCR_EL2, VTTBR_EL2};
-use crate::arch::tlb::invalidate_current_vmid;
+use crate::arch::tlb::{invalidate_current_vmid, invalidate_partitions_here};
 use crate::tables::{Pool, available};
 
 /// Secure EL1&0, stage 2. The registers are programmed by [`Stage2::select`], and tables in use do not change, so nothing
@@ -192,4 +192,6 @@ pub(crate) fn initialise(features: &Features) {
     unsafe { VSTCR_EL2::write(both.value) };
     // SAFETY: as above.
     unsafe { VTCR_EL2::write(non_secure.value) };
+    // What a TLB holds after reset is up to the CPU, and a broadcast passes a core by that is off.
+    invalidate_partitions_here();
 }

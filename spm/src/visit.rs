@@ -10,6 +10,7 @@ use spm_core::function;
 use spm_core::hardware::Hardware;
 use spm_core::registers::MessageRegisters;
 use spm_core::spmc::PartitionNext;
+use spm_core::vcpu::VcpuState;
 
 use crate::arch::el2_control::hcr;
 use crate::arch::smc::ask_spmd;
@@ -67,6 +68,10 @@ impl Run<'_> {
         let left = loop {
             if let Some(left) = self.stay(vcpu, context, &mut lent) {
                 break left;
+            }
+            // Another core may have stopped the partition meanwhile.
+            if self.world.vcpu(vcpu).is_none_or(|vcpu| vcpu.state() == VcpuState::Stopped) {
+                break Left::Stopped;
             }
         };
         context.el1.save();

@@ -48,7 +48,6 @@ pub struct Partition {
     receives_direct: bool,
     sends_direct: bool,
     memory: AddressRange,
-    entry: u64,
     contexts: usize,
     secondary_entry: AtomicU64,
     vcpus: [Vcpu; MAX_CORES],
@@ -73,7 +72,6 @@ impl Partition {
             receives_direct: manifest.services.iter().any(|service| service.messaging.receives_direct),
             sends_direct: manifest.services.iter().any(|service| service.messaging.sends_direct),
             memory: layout.memory,
-            entry: layout.entry,
             contexts: usize::from(manifest.contexts.get()).min(MAX_CORES),
             secondary_entry: AtomicU64::new(layout.entry),
             vcpus: Default::default(),
@@ -139,10 +137,10 @@ impl Partition {
         self.contexts
     }
 
-    /// Returns where vCPU `index` starts.
+    /// Returns where all vCPUs but the first start: where the first did, unless the partition said otherwise.
     #[must_use]
-    pub fn entry_of(&self, index: usize) -> u64 {
-        if index == 0 { self.entry } else { self.secondary_entry.load(Ordering::Acquire) }
+    pub fn secondary_entry(&self) -> u64 {
+        self.secondary_entry.load(Ordering::Acquire)
     }
 
     /// Sets where all vCPUs but the first start, for FFA_SECONDARY_EP_REGISTER.

@@ -76,6 +76,8 @@ register_pairs! {
     // The timer's compare value before its control: it must not fire on an old value.
     csselr = "csselr_el1", cntv_cval = "cntv_cval_el0";
     cntv_ctl = "cntv_ctl_el0", pmr = "s3_0_c4_c6_0";
+    // VDISR_EL2, which EL1 reaches as DISR_EL1, and VSESR_EL2: TF-A exchanges them with ENABLE_FEAT_RAS only.
+    vdisr = "s3_4_c12_c1_1", vsesr = "s3_4_c5_c2_3";
 }
 
 /// SCTLR_EL1 with the MMU and the caches off: its bits that are reserved as one (Arm ARM D24.2.175).

@@ -48,6 +48,11 @@ impl FpContext {
     pub(crate) const RESET: Self =
         Self { vectors: [0; VECTOR_BYTES], fpcr: 0, fpsr: 0, zcr_el1: 0, zcr_el2: 0, svcr: 0 };
 
+    /// Lets the context choose any vector length up to the longest that EL3 allows.
+    pub(crate) const fn allow_longest(&mut self) {
+        self.zcr_el2 = LONGEST;
+    }
+
     fn buffer(&mut self) -> NonNull<u8> {
         NonNull::from(&mut self.vectors).cast()
     }

@@ -15,3 +15,11 @@ pub(crate) fn invalidate_current_vmid() {
         );
     }
 }
+
+/// Forgets, on this core alone, every translation of every partition.
+pub(crate) fn invalidate_partitions_here() {
+    // SAFETY: as above; in the secure world it reaches only secure translations.
+    unsafe {
+        core::arch::asm!("tlbi alle1", "dsb nsh", "isb", options(nostack, preserves_flags));
+    }
+}

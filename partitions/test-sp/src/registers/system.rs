@@ -23,6 +23,8 @@ register_list![
     // The level of a cache that exists everywhere: level 1, instructions or data.
     ("csselr_el1", 1),
     ("amair_el1", u64::MAX),
+    // DISR_EL1, by its number: a partition manager at EL2 that takes SErrors makes VDISR_EL2 of it.
+    ("s3_0_c12_c1_1", 0x81ff_ffff),
     // In use by the running code.
     ("sctlr_el1", 0),
     ("tcr_el1", 0),

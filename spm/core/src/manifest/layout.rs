@@ -182,6 +182,21 @@ impl<'a> Layout<'a> {
         self.admitted.last().ok_or(LayoutError::TooMany)
     }
 
+    /// Checks the memory that the SPMC manifest gives a partition, before anybody looks for a package in it.
+    ///
+    /// # Errors
+    /// [`LayoutError::MemoryNotSecure`] or [`LayoutError::MemoryTaken`]; the integrator is to blame.
+    pub fn check_place(&self, place: &SpmcPartition) -> Result<(), LayoutError> {
+        let memory = place.memory;
+        if !self.spmc.holds(MemoryKind::Secure, memory) {
+            return Err(LayoutError::MemoryNotSecure(memory));
+        }
+        match self.holder(memory) {
+            Some((other, owner)) => Err(LayoutError::MemoryTaken { memory, other, owner }),
+            None => Ok(()),
+        }
+    }
+
     /// Returns the partitions that were admitted, in that order.
     #[must_use]
     pub fn admitted(&self) -> &[PartitionLayout] {
@@ -203,13 +218,8 @@ impl<'a> Layout<'a> {
         manifest: &PartitionManifest,
         package: &Package,
     ) -> Result<AddressRange, LayoutError> {
+        self.check_place(place)?;
         let memory = place.memory;
-        if !self.spmc.holds(MemoryKind::Secure, memory) {
-            return Err(LayoutError::MemoryNotSecure(memory));
-        }
-        if let Some((other, owner)) = self.holder(memory) {
-            return Err(LayoutError::MemoryTaken { memory, other, owner });
-        }
         match manifest.load_address {
             Some(wanted) if wanted != memory.start() => {
                 return Err(LayoutError::LoadAddress { wanted, given: memory.start() });

@@ -55,6 +55,8 @@ pub(super) const SYSTEM: &[Register] = registers! {
     "cntkctl_el1" 0x0000_0000_0000_0303,
     "csselr_el1" 0x0000_0000_0000_0001,
     "mdscr_el1" 0x0000_0000_0000_1000,
+    // VDISR_EL2: EL1's DISR_EL1 wherever EL2 takes the errors, as it does below both spm and a hypervisor.
+    "S3_4_C12_C1_1" 0x0000_0000_81ff_ffff,
 };
 
 /// Control registers are kept masked and disabled or masked and enabled; their status bit is not theirs to keep.

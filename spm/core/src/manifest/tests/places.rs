@@ -91,6 +91,24 @@ fn a_partition_stays_in_secure_memory_of_its_own() {
 }
 
 #[test]
+fn a_place_is_judged_before_anybody_looks_into_it() {
+    let judge = |base: u32| {
+        let spmc = spmc_tree().set("hypervisor/vm2", "load_address", cells(&[base]));
+        let spmc = SpmcManifest::parse(&spmc.blob()).unwrap();
+        let layout =
+            Layout::new(&spmc, NonZeroU16::new(8).unwrap(), &[range(0x0e10_0000, 0x10_0000)]).unwrap();
+        layout.check_place(&spmc.partitions[1])
+    };
+    assert_eq!(judge(0x0e60_0000), Ok(()));
+    // The console, which stays mapped for good; a hole, where a read is an external abort; spm itself.
+    for elsewhere in [0x0904_0000, 0x3000_0000] {
+        let memory = range(u64::from(elsewhere), 0x10_0000);
+        assert_eq!(judge(elsewhere), Err(LayoutError::MemoryNotSecure(memory)));
+    }
+    assert!(matches!(judge(0x0e1f_f000), Err(LayoutError::MemoryTaken { owner: Owner::Spm, .. })));
+}
+
+#[test]
 fn the_manifests_have_to_agree() {
     let wanted = 0x0e40_0000;
     assert_eq!(
