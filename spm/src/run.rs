@@ -87,9 +87,7 @@ impl Run<'_> {
             return self.release(vcpu, FfaError::Busy);
         };
         deliver(function, &self.normal.message, &mut context.registers.message);
-        self.normal.el1.save();
         self.until_answered(Caller { vcpu, context });
-        self.normal.el1.load();
     }
 
     /// Gives back a vCPU that was claimed and did not run.
@@ -114,10 +112,17 @@ impl Run<'_> {
         }
     }
 
-    /// Runs `current`, and whom it calls, until the normal world's registers hold the answer. Those of its registers that
-    /// are loaded eagerly are stored already and remain so.
-    #[inline]
-    fn until_answered(&mut self, mut current: Caller) {
+    /// Runs `current`, and whom it calls, until x0–x17 of the normal world hold the answer, and keeps its other registers
+    /// meanwhile.
+    #[inline(never)]
+    fn until_answered(&mut self, current: Caller) {
+        self.normal.el1.save();
+        self.run_chain(current);
+        self.normal.el1.load();
+    }
+
+    #[inline(always)]
+    fn run_chain(&mut self, mut current: Caller) {
         let mut callers: Vec<Caller, MAX_PARTITIONS> = Vec::new();
         loop {
             let left = self.visit(current.vcpu, &mut current.context);
@@ -199,9 +204,7 @@ impl Run<'_> {
     /// The first run of a vCPU.
     fn until_waiting(&mut self, vcpu: VcpuRef) -> Started {
         let Some(context) = self.world.contexts.take(vcpu) else { return Started::Failed };
-        self.normal.el1.save();
         self.until_answered(Caller { vcpu, context });
-        self.normal.el1.load();
         let waits = self.world.vcpu(vcpu).is_some_and(|state| state.state() == VcpuState::Waiting);
         if waits { Started::Waiting } else { Started::Failed }
     }

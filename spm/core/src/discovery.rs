@@ -4,21 +4,16 @@
 //! One descriptor for each service of each partition. Stopped partitions are listed too: they exist, and a caller learns
 //! from the status of its request that they are gone.
 
-use arm_ffa::partition_info::{
-    PartitionIdType, PartitionInfo, PartitionInfoGetFlags, PartitionProperties, SuccessArgsPartitionInfoGet,
-};
+use arm_ffa::partition_info::{PartitionInfo, PartitionInfoGetFlags, SuccessArgsPartitionInfoGet};
 use arm_ffa::{FfaError, Uuid, Version};
 
 use crate::hardware::Hardware;
 use crate::mailbox::{Mailbox, MailboxOwner};
 use crate::manifest::partition::Service;
 use crate::partition::Partition;
-use crate::version::OURS;
 
 /// Size of a descriptor before UUIDs were part of it (FF-A 1.0), in bytes.
 const DESCRIPTOR_BYTES_V1_0: usize = 8;
-/// The bits that FF-A 1.0 defines of a descriptor's properties: direct messages received and sent, indirect messages.
-const PROPERTIES_V1_0: u8 = 0b111;
 
 /// Who wants to know, and where the answer goes.
 pub struct Inquiry<'a> {
@@ -41,14 +36,8 @@ pub fn partition_info(
     flags: PartitionInfoGetFlags,
     hardware: &impl Hardware,
 ) -> Result<SuccessArgsPartitionInfoGet, FfaError> {
-    let found = || {
-        partitions.iter().flat_map(move |partition| {
-            let wanted = move |service: &&Service| uuid.is_nil() || service.uuid == uuid;
-            partition.services().iter().filter(wanted).map(move |service| (partition, service))
-        })
-    };
-    let number = found().count();
-    let count = u32::try_from(number).map_err(|_| FfaError::NoMemory)?;
+    let mut count = 0_u32;
+    visit(partitions, uuid, |_, _| count += 1);
     if count == 0 && !uuid.is_nil() {
         return Err(FfaError::InvalidParameters);
     }
@@ -57,43 +46,57 @@ pub fn partition_info(
     }
     let old = inquiry.version < Version(1, 1);
     let size = if old { DESCRIPTOR_BYTES_V1_0 } else { PartitionInfo::DESC_SIZE };
+    let number = usize::try_from(count).map_err(|_| FfaError::NoMemory)?;
     inquiry.mailbox.deliver(number.saturating_mul(size), || {
-        for (place, (partition, service)) in found().enumerate() {
+        let mut offset = 0;
+        visit(partitions, uuid, |partition, service| {
             let bytes = descriptor(partition, service, uuid.is_nil(), old);
-            let bytes = bytes.get(..size).unwrap_or_default();
-            hardware.write_receive_buffer(inquiry.owner, place.saturating_mul(size), bytes);
-        }
+            hardware.write_receive_buffer(inquiry.owner, offset, bytes.get(..size).unwrap_or_default());
+            offset += size;
+        });
     })?;
     Ok(SuccessArgsPartitionInfoGet { count, size: if old { None } else { u32::try_from(size).ok() } })
 }
 
+/// Visits each service that has `uuid`, or all if it is nil.
+fn visit(partitions: &[Partition], uuid: Uuid, mut found: impl FnMut(&Partition, &Service)) {
+    for partition in partitions {
+        for service in partition.services() {
+            if uuid.is_nil() || service.uuid == uuid {
+                found(partition, service);
+            }
+        }
+    }
+}
+
+/// Bits of a descriptor's properties (FF-A 1.2 table 6.2).
+mod property {
+    pub(super) const RECEIVES_DIRECT: u64 = 1;
+    pub(super) const SENDS_DIRECT: u64 = 1 << 1;
+    /// Since FF-A 1.1; reserved before.
+    pub(super) const AARCH64: u64 = 1 << 8;
+}
+
+/// A descriptor (FF-A 1.2 table 6.1): ID, number of contexts, properties and, since FF-A 1.1, the UUID where the caller
+/// did not name it.
 fn descriptor(
     partition: &Partition,
     service: &Service,
     with_uuid: bool,
     old: bool,
 ) -> [u8; PartitionInfo::DESC_SIZE] {
-    let info = PartitionInfo {
-        uuid: service.uuid,
-        partition_id: partition.id().0,
-        partition_id_type: PartitionIdType::PeEndpoint {
-            execution_ctx_count: u16::try_from(partition.contexts()).unwrap_or(u16::MAX),
-        },
-        props: PartitionProperties {
-            support_direct_req_rec: service.messaging.receives_direct,
-            support_direct_req_send: service.messaging.sends_direct,
-            support_direct_req2_rec: Some(false),
-            support_direct_req2_send: Some(false),
-            is_aarch64: true,
-            ..PartitionProperties::default()
-        },
-    };
+    let mut properties = if old { 0 } else { property::AARCH64 };
+    if service.messaging.receives_direct {
+        properties |= property::RECEIVES_DIRECT;
+    }
+    if service.messaging.sends_direct {
+        properties |= property::SENDS_DIRECT;
+    }
+    let head = u64::from(partition.id().0) | (partition.contexts() as u64) << 16 | properties << 32;
     let mut bytes = [0; PartitionInfo::DESC_SIZE];
-    PartitionInfo::pack(OURS, &[info], &mut bytes, with_uuid);
-    if old {
-        // Bytes 4-7 are the properties; what 1.0 reserves must be zero.
-        bytes[4] &= PROPERTIES_V1_0;
-        bytes[5..8].fill(0);
+    bytes[..8].copy_from_slice(&head.to_le_bytes());
+    if with_uuid {
+        bytes[8..].copy_from_slice(service.uuid.as_bytes());
     }
     bytes
 }
