@@ -9,6 +9,8 @@ use thiserror::Error;
 const PAGE_SIZE: u64 = 4096;
 /// Register pages 0 and 1 of an SMMU, 64 KiB each (IHI 0070, 6.1).
 const FRAME_SIZE: u64 = 0x2_0000;
+/// Where frames begin (IHI 0070, 6.1).
+const FRAME_ALIGNMENT: u64 = 0x1_0000;
 /// IOVAs are what a three-level table with 4 KiB pages translates.
 const IOVA_LIMIT: u64 = 1 << 39;
 /// Physical addresses are what page-table entries of a 4 KiB granule without LPA2 hold (DDI 0487, D8.3).
@@ -43,8 +45,8 @@ pub enum PolicyError {
     /// Two things share addresses that must not.
     #[error("{0} {1} overlaps {2} {3}")]
     Overlap(&'static str, Range, &'static str, Range),
-    /// A frame is smaller than its two pages.
-    #[error("SMMU {0}: frame {1} is smaller than 128 KiB")]
+    /// A frame is smaller than its two pages, or does not begin where one can.
+    #[error("SMMU {0}: frame {1} is not 128 KiB or more from a multiple of 64 KiB on")]
     Frame(Name, Range),
     /// A device is behind an SMMU that is not there.
     #[error("device {0}: no SMMU has index {1}")]
@@ -124,7 +126,9 @@ impl Policy {
                 return Err(PolicyError::Overlap(what, range, other, taken));
             }
         }
-        if let Some(smmu) = self.smmus.iter().find(|smmu| smmu.frame.size < FRAME_SIZE) {
+        let misplaced =
+            |frame: &Range| frame.size < FRAME_SIZE || !frame.base.is_multiple_of(FRAME_ALIGNMENT);
+        if let Some(smmu) = self.smmus.iter().find(|smmu| misplaced(&smmu.frame)) {
             return Err(PolicyError::Frame(smmu.name.clone(), smmu.frame));
         }
         if self.pool.size / PAGE_SIZE > MAX_POOL_PAGES as u64 {

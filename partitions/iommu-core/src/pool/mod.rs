@@ -11,6 +11,7 @@ pub use quota::{Charge, Quota};
 
 use crate::smmu::Invalidated;
 use crate::table::{ENTRIES, PAGE_BITS, PAGE_SIZE};
+use core::fmt;
 use core::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use ffa_abi::PhysAddr;
 use spin::mutex::SpinMutex;
@@ -90,12 +91,19 @@ pub enum PoolError {
 }
 
 /// Contiguous pages that were taken at boot for ever, zeroed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Reserved<'a> {
     /// Where they stand.
     pub base: PhysAddr,
     /// Their words.
     pub words: &'a [AtomicU64],
+}
+
+/// Where and how many, not what is in them: that may be megabytes.
+impl fmt::Debug for Reserved<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} words at {:#x}", self.words.len(), self.base.0)
+    }
 }
 
 /// The page allocator. Each operation takes a constant number of steps; one lock, held for some twenty instructions,

@@ -29,7 +29,8 @@ impl Quota {
 
     /// Charges one page, or `None` where the share is used up.
     pub fn charge(&self) -> Option<Charge<'_>> {
-        // Added first and taken back where that was too much: no retry, and never more than the limit is granted.
+        // Added first and taken back where that was too much: no retry, and never more than the limit is granted. At the
+        // limit a core may be refused the page that another gives back at this moment; it comes again.
         if self.used.fetch_add(1, Relaxed) < self.limit {
             Some(Charge(self))
         } else {

@@ -95,10 +95,11 @@ impl<'a> Table<'a> {
         self.pool.words(self.root).ok_or(Tampered)
     }
 
-    /// Follows a table entry.
+    /// Follows a table entry. None leads back to the root: freed as a child's, its page would still be an SMMU's.
     #[inline]
     fn child(&self, address: PhysAddr) -> Result<(Page, &'a PageWords), Tampered> {
-        let page = self.pool.page_of(address, self.owner).ok_or(Tampered)?;
+        let page =
+            self.pool.page_of(address, self.owner).filter(|page| *page != self.root).ok_or(Tampered)?;
         Ok((page, self.pool.words(page).ok_or(Tampered)?))
     }
 

@@ -180,6 +180,21 @@ fn tables_that_were_tampered_with_end_the_call() {
     assert_eq!(table.lookup(Iova(0)), Err(Tampered));
 }
 
+/// A root that is a table of its own would be freed with that table, while the stream-table entry still names it.
+#[test]
+fn no_tampering_frees_the_root() {
+    let memory = Memory::new(8);
+    let pool = memory.pool();
+    let mut table = table(&pool, Geometry::Bits39);
+    let quota = Quota::new(9);
+    assert_eq!(table.map(&mapping(0, 0, K4, READ), &quota, 512), ok(K4));
+    let root = pool.page_of(table.root(), Owner::new(0).unwrap()).unwrap();
+    let second = pool.words(root).unwrap()[0].load(Relaxed);
+    let second = pool.page_of(PhysAddr(second & !0xfff), Owner::new(0).unwrap()).unwrap();
+    pool.words(second).unwrap()[0].store(table.root().0 | 3, Relaxed);
+    assert!(table.detach(Iova(0)).is_none());
+}
+
 /// Where ranges of the property tests lie: around a boundary of 1 GiB, so that several tables of each level are used.
 const AREA: u64 = G - 2 * M2;
 const AREA_PAGES: u64 = 4 * M2 / K4;

@@ -125,8 +125,9 @@ fn nothing_overlaps() {
 
 #[test]
 fn frames_have_both_pages() {
-    let bad = range(0x900_0000, FRAME_SIZE - PAGES);
-    assert_eq!(refusal(|policy| policy.smmus[0].frame = bad), PolicyError::Frame(name("smmu0"), bad));
+    for bad in [range(0x900_0000, FRAME_SIZE - PAGES), range(0x900_0000 - PAGES, FRAME_SIZE)] {
+        assert_eq!(refusal(|policy| policy.smmus[0].frame = bad), PolicyError::Frame(name("smmu0"), bad));
+    }
 }
 
 #[test]
