@@ -239,6 +239,6 @@ fn policies_that_contradict_themselves_are_refused_by_name() {
     refused(
         &[("<0x0 0x60050000 0x0 0x20000>", "<0x0 0x60050000 0x0 0x10000>")],
         "/policy",
-        "smaller than 128 KiB",
+        "is not 128 KiB or more",
     );
 }
