@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 /// How often a running child is looked at.
 const POLL: Duration = Duration::from_millis(50);
+/// After how much time a step says for the first time that it runs where the output is no terminal: short ones say only
+/// that they are done.
+const FIRST_WORD: Duration = Duration::from_secs(3);
 /// How often a step says that it still runs where the output is no terminal.
 const REMINDER: Duration = Duration::from_secs(20);
 /// No step that builds or downloads takes this long on a machine that works.
@@ -124,7 +127,9 @@ impl Progress {
             terminal: std::io::stdout().is_terminal(),
             told: std::cell::Cell::new(Duration::ZERO),
         };
-        progress.line("...", !progress.terminal);
+        if progress.terminal {
+            progress.line("...", false);
+        }
         progress
     }
 
@@ -135,7 +140,11 @@ impl Progress {
 
     /// Says now and then that the step still runs.
     pub(crate) fn tick(&self) {
-        let every = if self.terminal { Duration::from_secs(1) } else { REMINDER };
+        let every = match (self.terminal, self.told.get()) {
+            (true, _) => Duration::from_secs(1),
+            (false, Duration::ZERO) => FIRST_WORD,
+            (false, _) => REMINDER,
+        };
         let elapsed = self.elapsed();
         if elapsed.saturating_sub(self.told.get()) >= every {
             self.told.set(elapsed);
