@@ -19,13 +19,14 @@ fn without(register: u64, bits: &[u32]) -> u64 {
 pub fn visible(crm: u8, op2: u8, raw: u64) -> u64 {
     match (crm, op2) {
         // PFR0: partitions are AArch64 only, at EL1 and EL0, without GIC, RAS records, secure EL2, resource partitioning,
-        // activity monitors, realms. FP, SIMD, SVE, DIT and CSV stay.
+        // activity monitors, realms. FP, SIMD, SVE, DIT and CSV3 stay; CSV2 too, but for SCXTNUM (1: none).
         (4, 0) => {
             let levels = with_field(with_field(raw, 0, 1), 4, 1);
-            without(levels, &[8, 12, 24, 28, 36, 40, 44, 52])
+            let speculation = (raw >> 56 & 0xf).min(1);
+            without(with_field(levels, 56, speculation), &[8, 12, 24, 28, 36, 40, 44, 52])
         }
         // PFR1: no memory tagging with tags (1: the instructions), RAS and MPAM fractions, SME, RNDR trap, SCXTNUM, NMI,
-        // MTE fraction, GCS, THE, MTEX, double fault 2. BTI, SSBS and PFAR stay as far as they need no register.
+        // MTE fraction, GCS, THE, MTEX, double fault 2, PFAR. BTI and SSBS stay.
         (4, 1) => {
             let tagging = (raw >> 8 & 0xf).min(1);
             without(with_field(raw, 8, tagging), &[12, 16, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60])
@@ -37,11 +38,12 @@ pub fn visible(crm: u8, op2: u8, raw: u64) -> u64 {
         // buffer, branch records, and the smallest number of breakpoints and watchpoints.
         (5, 0) => (raw & 0xf) | 0x10_1000 | 0x1000_0000,
         (5, _) => 0,
-        // ISAR1: no 64-byte loads and stores; ISAR2: no memory copy instructions: HCRX_EL2 keeps them closed. ISAR0 and
-        // ISAR3 stay.
+        // ISAR1: no 64-byte loads and stores; ISAR2: no memory copy instructions, no 128-bit system registers and
+        // instructions: HCRX_EL2 keeps them closed. ISAR0: no transactions, which HCR_EL2 does. ISAR3 stays.
+        (6, 0) => without(raw, &[24]),
         (6, 1) => without(raw, &[60]),
-        (6, 2) => with_field(raw, 16, 0),
-        (6, 0 | 3) => raw,
+        (6, 2) => without(raw, &[16, 32, 36]),
+        (6, 3) => raw,
         // MMFR0: no fine-grained traps, no counter scaling to write. MMFR1: no LORegions, VHE, HCRX.
         (7, 0) => without(raw, &[56]),
         (7, 1) => without(raw, &[8, 16, 40]),
@@ -66,6 +68,26 @@ mod tests {
         assert_eq!(visible & 0xffff, 0x0011, "EL0 and EL1 as AArch64, no EL2, no EL3");
         assert_eq!(visible >> 32 & 0xf, 1, "SVE");
         assert_eq!(visible >> 36 & 0xf, 0, "secure EL2");
+    }
+
+    #[test]
+    fn what_traps_is_not_there() {
+        // Register, field, and the most that a partition may see of it.
+        for (crm, op2, bit, most) in [
+            (4, 0, 56, 1), // CSV2: SCXTNUM
+            (4, 1, 8, 1),  // MTE: tag registers
+            (4, 1, 60, 0), // PFAR
+            (6, 0, 24, 0), // TME
+            (6, 1, 60, 0), // LS64
+            (6, 2, 16, 0), // MOPS
+            (6, 2, 32, 0), // SYSREG_128
+            (6, 2, 36, 0), // SYSINSTR_128
+        ] {
+            for value in 0..16 {
+                let seen = visible(crm, op2, value << bit) >> bit & 0xf;
+                assert_eq!(seen, value.min(most), "{crm} {op2} {bit}");
+            }
+        }
     }
 
     #[test]
