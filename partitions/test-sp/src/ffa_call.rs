@@ -11,6 +11,8 @@ const PAGE: usize = 4096;
 const PACKAGE_HEAD: u64 = 0x1_0000;
 const RXTX_MAP_32: u32 = 0x8400_0066;
 const RXTX_MAP_64: u32 = 0xc400_0066;
+const SECONDARY_EP_REGISTER_32: u32 = 0x8400_0087;
+const SECONDARY_EP_REGISTER_64: u32 = 0xc400_0087;
 
 #[repr(C, align(4096))]
 struct Buffers(UnsafeCell<[[u8; PAGE]; 2]>);
@@ -33,11 +35,15 @@ pub(crate) fn call(function: u64, arguments: [u64; 3]) -> [u64; 5] {
     if matches!(function, RXTX_MAP_32 | RXTX_MAP_64) && !leaves_image_alone(arguments) {
         return Status::Denied.answer();
     }
+    // Other vCPUs would begin anywhere in this image.
+    if matches!(function, SECONDARY_EP_REGISTER_32 | SECONDARY_EP_REGISTER_64) {
+        return Status::Denied.answer();
+    }
     let mut registers = [0; 17];
     let [x1, x2, x3, ..] = &mut registers;
     [*x1, *x2, *x3] = arguments;
     // SAFETY: 1. Buffers for messages are not in memory that Rust uses, as was checked. 2. Calls that share or unmap
-    // memory take descriptors in the TX buffer, where nothing is ever written. 3. All others change no memory.
+    // memory take descriptors in the TX buffer, where nothing is ever written. 3. All others change no memory, and start nothing in it.
     let [r0, r1, r2, r3, ..] = unsafe { sp_runtime::call(function, registers) };
     [r0, r1, r2, r3, 0]
 }

@@ -43,7 +43,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "partition-calls",
         claim: "A partition gets the same answers to its calls as the specification gives",
-        expected: "its own ID from ID_GET; NOT_SUPPORTED for what is not there; version 1.2",
+        expected: "its own ID; version 1.2; PSCI and other calls unknown, and without effect; refusals by their own status",
         audience: Test,
         cores: 1,
         run: partition_calls,
@@ -133,8 +133,13 @@ fn unused(world: &mut World) -> Outcome {
 
 /// Lets the partition make a call, and returns x0–x3 of its answer.
 fn call_from(to: u16, function: u64, argument: u64) -> Result<[u64; 4], Failure> {
-    let [x3, x4, x5, x6, _] = ffa::direct(to, [command::CALL, function, argument, 0, 0])?;
-    Ok([x3, x4, x5, x6])
+    call_with(to, function, [argument, 0, 0])
+}
+
+/// As [`call_from`], with x1–x3.
+fn call_with(to: u16, function: u64, [x1, x2, x3]: [u64; 3]) -> Result<[u64; 4], Failure> {
+    let [r3, r4, r5, r6, _] = ffa::direct(to, [command::CALL, function, x1, x2, x3])?;
+    Ok([r3, r4, r5, r6])
 }
 
 fn partition_calls(world: &mut World) -> Outcome {
@@ -146,15 +151,31 @@ fn partition_calls(world: &mut World) -> Outcome {
     ensure!(spmc[0] & 0xffff_ffff == success && spmc[2] == 0x8000, "SPM_ID_GET: {spmc:#x?}");
     let version = call_from(to, u64::from(u32::from(FuncId::Version)), 0x1_0002)?;
     ensure!(version[0] & 0xffff_ffff == 0x1_0002, "VERSION: {version:#x?}");
-    for function in [0x8400_0071_u64, 0x8400_0086, 0x8400_0000, 0xc400_0003, 0x1234] {
+    // PSCI (CPU_OFF, SYSTEM_OFF, SYSTEM_RESET, CPU_ON), SMCCC_VERSION, a vendor's, none: SMCCC's "unknown function"
+    // (DEN0028, 5.2), and all goes on.
+    for function in [0x8400_0002_u64, 0x8400_0008, 0x8400_0009, 0xc400_0003, 0x8000_0000, 0xc300_0000, 0x1234]
+    {
         let answer = call_from(to, function, 0)?;
-        let error = answer[0] & 0xffff_ffff == u64::from(u32::from(FuncId::Error32))
-            && answer[2] & 0xffff_ffff == 0xffff_ffff;
-        // A call outside FF-A's range gets SMCCC's "unknown function" (DEN0028, 5.2).
-        let unknown = answer[0] & 0xffff_ffff == 0xffff_ffff;
-        ensure!(error || unknown, "{function:#x}: {answer:#x?}");
+        ensure!(answer[0] == u64::MAX, "{function:#x}: {answer:#x?}");
     }
-    seen!("ID {to:#x}, SPMC 0x8000, version 1.2, NOT_SUPPORTED for five others")
+    let ours = world.page(0).address().0;
+    let from_another = 0x8001_u64 << 16 | u64::from(to);
+    let to_another = u64::from(to) << 16 | 0x7fff;
+    let refused = [
+        ("MEM_DONATE", 0x8400_0071_u64, [0, 0, 0], FfaError::NotSupported),
+        ("SPM_MM", 0x8400_0086, [0, 0, 0], FfaError::NotSupported),
+        ("a request in another's name", 0xc400_006f, [from_another, 0, 0], FfaError::InvalidParameters),
+        ("a response to another", 0xc400_0070, [to_another, 0, 0], FfaError::InvalidParameters),
+        ("a wait with a request open", 0x8400_006b, [0, 0, 0], FfaError::Denied),
+        ("buffers of ours", 0xc400_0066, [ours, ours + 0x1000, 1], FfaError::InvalidParameters),
+    ];
+    for (what, function, arguments, status) in refused {
+        let answer = call_with(to, function, arguments)?;
+        let is_error = answer[0] & 0xffff_ffff == u64::from(u32::from(FuncId::Error32));
+        let seen = answer[2] & 0xffff_ffff;
+        ensure!(is_error && seen == u64::from(i32::from(status).cast_unsigned()), "{what}: {answer:#x?}");
+    }
+    seen!("ID {to:#x}, SPMC 0x8000, version 1.2, refused: 7 calls outside FF-A, {} of its own", refused.len())
 }
 
 const CORES: usize = 4;
