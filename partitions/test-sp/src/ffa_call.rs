@@ -43,7 +43,8 @@ pub(crate) fn call(function: u64, arguments: [u64; 3]) -> [u64; 5] {
     let [x1, x2, x3, ..] = &mut registers;
     [*x1, *x2, *x3] = arguments;
     // SAFETY: 1. Buffers for messages are not in memory that Rust uses, as was checked. 2. Calls that share or unmap
-    // memory take descriptors in the TX buffer, where nothing is ever written. 3. All others change no memory, and start nothing in it.
+    // memory take descriptors in the TX buffer, where nothing is ever written. 3. All others change no memory, and start
+    // nothing in it.
     let [r0, r1, r2, r3, ..] = unsafe { sp_runtime::call(function, registers) };
     [r0, r1, r2, r3, 0]
 }

@@ -43,7 +43,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "partition-calls",
         claim: "A partition gets the same answers to its calls as the specification gives",
-        expected: "its own ID; version 1.2; PSCI and other calls unknown, and without effect; refusals by their own status",
+        expected: "its own ID; version 1.2; PSCI and others unknown, without effect; refusals by their own status",
         audience: Test,
         cores: 1,
         run: partition_calls,
