@@ -6,7 +6,7 @@ use tock_registers::fields::FieldValue;
 
 use super::probe::works;
 use super::sysreg::{
-    CPTR, HCRX_EL2, HFGRTR_EL2, HFGRTR2_EL2, ID_AA64DFR0_EL1, ID_AA64ISAR1_EL1, ID_AA64ISAR2_EL1,
+    CPTR, FPMR, HCRX_EL2, HFGRTR_EL2, HFGRTR2_EL2, ID_AA64DFR0_EL1, ID_AA64ISAR1_EL1, ID_AA64ISAR2_EL1,
     ID_AA64MMFR0_EL1, ID_AA64MMFR1_EL1, ID_AA64PFR0_EL1, ID_AA64PFR1_EL1, ID_AA64SMFR0_EL1, MPAM2_EL2,
 };
 
@@ -22,6 +22,8 @@ pub(crate) struct Features {
     /// Scalable matrices, and the full instruction set in streaming mode.
     pub(crate) sme: bool,
     pub(crate) sme_fa64: bool,
+    /// FPMR, the mode of 8-bit floating point.
+    pub(crate) fpmr: bool,
     /// Pointer authentication whose keys EL3 does not trap.
     pub(crate) pauth: bool,
     /// Fine-grained traps, the first and the second set.
@@ -74,6 +76,7 @@ impl Features {
             sve: field(pfr0, 32) != 0,
             sme,
             sme_fa64: sme && ID_AA64SMFR0_EL1::read() >> 63 != 0,
+            fpmr: field(super::id_registers::read(4, 2), 32) != 0 && works(|| _ = FPMR::read()),
             pauth: pauth && works(read_a_pointer_key),
             fgt: fgt >= 1 && works(|| _ = HFGRTR_EL2::read()),
             fgt2: fgt >= 2 && works(|| _ = HFGRTR2_EL2::read()),

@@ -10,7 +10,7 @@
 use core::ptr::NonNull;
 
 use super::features::Features;
-use super::sysreg::{CPTR_EL2, SMCR_EL2, SVCR, ZCR_EL1, ZCR_EL2, isb};
+use super::sysreg::{CPTR_EL2, FPMR, SMCR_EL2, SVCR, ZCR_EL1, ZCR_EL2, isb};
 
 core::arch::global_asm!(include_str!("fp_context.s"));
 
@@ -41,12 +41,13 @@ pub(crate) struct FpContext {
     zcr_el1: u64,
     zcr_el2: u64,
     svcr: u64,
+    fpmr: u64,
 }
 
 impl FpContext {
     /// A context that never used them: all zero.
     pub(crate) const RESET: Self =
-        Self { vectors: [0; VECTOR_BYTES], fpcr: 0, fpsr: 0, zcr_el1: 0, zcr_el2: 0, svcr: 0 };
+        Self { vectors: [0; VECTOR_BYTES], fpcr: 0, fpsr: 0, zcr_el1: 0, zcr_el2: 0, svcr: 0, fpmr: 0 };
 
     /// Lets the context choose any vector length up to the longest that EL3 allows.
     pub(crate) const fn allow_longest(&mut self) {
@@ -66,6 +67,9 @@ impl FpContext {
         let buffer = self.buffer();
         self.svcr = if features.sme { SVCR::read() } else { 0 };
         (self.fpcr, self.fpsr) = status();
+        if features.fpmr {
+            self.fpmr = FPMR::read();
+        }
         if features.sve {
             self.zcr_el1 = ZCR_EL1::read();
             self.zcr_el2 = ZCR_EL2::read();
@@ -117,8 +121,12 @@ impl FpContext {
             // SAFETY: as above.
             unsafe { ZCR_EL2::write(self.zcr_el2) };
         }
-        // Last: entering streaming mode sets FPSR.
+        // Last: entering and leaving streaming mode sets these.
         set_status(self.fpcr, self.fpsr);
+        if features.fpmr {
+            // SAFETY: spm uses no vectors.
+            unsafe { FPMR::write(self.fpmr) };
+        }
     }
 }
 

@@ -96,6 +96,7 @@ system_registers! {
     PMCR_EL0 = "pmcr_el0": read;
     SMCR_EL2 = "s3_4_c1_c2_6": read write;
     SVCR = "s3_3_c4_c2_2": read write;
+    FPMR = "s3_3_c4_c4_2": read write;
     TPIDR_EL2 = "tpidr_el2": read;
     VBAR_EL1 = "vbar_el1": read;
     VMPIDR_EL2 = "vmpidr_el2": write;

@@ -149,8 +149,8 @@ pub struct Layout<'a> {
 }
 
 impl<'a> Layout<'a> {
-    /// Begins with nothing admitted. `reserved` are the ranges that spm keeps: its image with stacks and tables, its
-    /// manifest. The console is reserved by itself. More than [`MAX_RESERVED`] - 1 ranges are an error of spm: `None`.
+    /// Begins with nothing admitted. `reserved` are the ranges that spm keeps: its image with stacks and tables. The
+    /// console is reserved by itself. More than [`MAX_RESERVED`] - 1 ranges are an error of spm: `None`.
     #[must_use]
     pub fn new(spmc: &'a SpmcManifest, cores: NonZeroU16, reserved: &[AddressRange]) -> Option<Self> {
         let mut kept = Vec::from_slice(reserved).ok()?;
