@@ -25,13 +25,16 @@ pub(super) fn lint(workspace: &Workspace) -> Result<ExitCode> {
     let constants = workspace.cache_dir("platforms")?.join("lint.rs");
     let platform = manifests::Platform::load(&workspace.root().join("manifests"), manifests::PLATFORMS[0])?;
     write_whole(&constants, platform.constants()?.as_bytes())?;
-    let mut arguments = vec!["clippy", "--quiet", "--release", "--target", TARGET];
-    for package in FIRMWARE {
-        arguments.extend(["--package", package]);
-    }
-    arguments.extend(["--", "-D", "warnings"]);
     let constants = constants.display().to_string();
-    cargo(workspace, &arguments, &[("SIDGUARD_PLATFORM_RS", &constants)])?;
+    let strict = [("SIDGUARD_PLATFORM_RS", constants.as_str()), ("RUSTDOCFLAGS", "-D warnings")];
+    let packages = FIRMWARE.iter().flat_map(|package| ["--package", package]);
+    let mut arguments = vec!["clippy", "--quiet", "--release", "--target", TARGET];
+    arguments.extend(packages.clone().chain(["--", "-D", "warnings"]));
+    cargo(workspace, &arguments, &strict)?;
+    cargo(workspace, &["doc", "--quiet", "--no-deps"], &strict)?;
+    let mut arguments = vec!["doc", "--quiet", "--no-deps", "--document-private-items", "--target", TARGET];
+    arguments.extend(packages);
+    cargo(workspace, &arguments, &strict)?;
     println!("Format and lints are as they should be.");
     Ok(ExitCode::SUCCESS)
 }
