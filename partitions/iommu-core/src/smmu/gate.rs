@@ -42,9 +42,13 @@ pub(super) fn set_control<H: Hardware>(hardware: &H, value: u32) -> Result<(), T
     hardware.wait(UPDATE_MILLISECONDS, || hardware.read32(CR0ACK.offset) & CONTROL == value & CONTROL)
 }
 
-/// The fields of CR0 that this driver sets; the others have no acknowledgement where they are not implemented.
-const CONTROL: u32 =
-    CR0::SMMUEN::SET.value | CR0::EVENTQEN::SET.value | CR0::CMDQEN::SET.value | CR0::ATSCHK::SET.value;
+/// The fields of CR0 that this driver sets, and the page request queue, which a boot loader may have left on. Fields that
+/// are not implemented are acknowledged as 0, which is what this driver gives them.
+const CONTROL: u32 = CR0::SMMUEN::SET.value
+    | CR0::PRIQEN::SET.value
+    | CR0::EVENTQEN::SET.value
+    | CR0::CMDQEN::SET.value
+    | CR0::ATSCHK::SET.value;
 
 /// Has an SMMU that can no longer be trusted to do what it is told abort all DMA.
 ///

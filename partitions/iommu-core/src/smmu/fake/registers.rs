@@ -61,6 +61,7 @@ impl Slow {
 }
 
 pub(super) const SMMUEN: u64 = 1;
+const PRIQEN: u64 = 2;
 pub(super) const EVENTQEN: u64 = 4;
 pub(super) const CMDQEN: u64 = 8;
 const ATSCHK: u64 = 0x10;
@@ -167,7 +168,7 @@ impl State {
         let [written, effective] = self.registers.cr0.values();
         let enabled = written | effective;
         let guard = match offset {
-            0x28 => SMMUEN | EVENTQEN | CMDQEN,
+            0x28 => SMMUEN | PRIQEN | EVENTQEN | CMDQEN,
             0x2c | 0x80 | 0x88 => SMMUEN,
             0x90 | 0x9c => CMDQEN,
             0xa0 | 0x1_00a8 => EVENTQEN,

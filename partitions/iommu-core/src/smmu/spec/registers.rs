@@ -148,6 +148,8 @@ register_bitfields! {
     pub(crate) CR0 [
         /// Streams are translated; 0: they meet GBPA.
         SMMUEN OFFSET(0) NUMBITS(1) [],
+        /// Page requests are written; never here.
+        PRIQEN OFFSET(1) NUMBITS(1) [],
         /// Events are written.
         EVENTQEN OFFSET(2) NUMBITS(1) [],
         /// Commands are read.

@@ -30,6 +30,14 @@ fn a_boot_loaders_translation_is_not_followed_by_a_bypass() {
 }
 
 #[test]
+fn a_boot_loaders_page_requests_have_ended_before_attributes_change() {
+    let fake = FakeSmmu::new(slow());
+    fake.state().leave_enabled(0b0010, 0, 0);
+    let _driver = try_bring_up(&fake).unwrap();
+    fake.assert_no_violation();
+}
+
+#[test]
 fn every_stream_is_denied_and_heard_of() {
     let (fake, _driver) = bring_up(slow());
     let mut seen = [0; 2];
