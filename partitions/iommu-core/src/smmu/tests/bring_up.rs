@@ -31,7 +31,7 @@ fn a_boot_loaders_translation_is_not_followed_by_a_bypass() {
 
 #[test]
 fn a_boot_loaders_page_requests_have_ended_before_attributes_change() {
-    let fake = FakeSmmu::new(slow());
+    let fake = FakeSmmu::new(Faults { update_delay: 100, ..slow() });
     fake.state().leave_enabled(0b0010, 0, 0);
     let _driver = try_bring_up(&fake).unwrap();
     fake.assert_no_violation();
