@@ -1,39 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A device tree whose bytes are not trusted: size and property limits, and typed reads that name node and property.
 //!
-//! `dtoolkit` walks the whole structure once when it is opened and refuses what is damaged; its later walks cannot
-//! fail on a tree that passed. What it does not bound is their cost, so this module bounds the input.
+//! `dtoolkit` walks the whole structure once when it is opened and refuses what is damaged. What it does not bound is the
+//! cost of later walks, so this module bounds the input; and its iterators panic where a walk fails, each with its own
+//! words, so the walks are in [`super::token`], where a walk that fails ends.
 
-use dtoolkit::fdt::{Fdt, FdtNode, FdtProperty};
-use dtoolkit::{Node as _, Property as _};
+use core::cell::Cell;
 
+use dtoolkit::fdt::Fdt;
+
+use super::token::{Structure, Token};
 use super::{BlobFault, MAX_DTB_BYTES, MAX_PROPERTIES, ManifestError, Reason};
 
 /// Bytes of a blob's header that tell its size: magic and `totalsize` (Devicetree Specification 0.4, §5.2).
 const SIZE_PREFIX: usize = 8;
 
-/// A blob that passed the checks.
-#[derive(Clone, Copy)]
-pub struct Tree<'a>(Fdt<'a>);
+/// A blob that passed the checks, and the error that its reader met.
+pub struct Tree<'a> {
+    structure: Structure<'a>,
+    /// Kept here and not passed up, since it is many words long and every read may fail.
+    error: Cell<Option<ManifestError>>,
+}
+
+/// Tells that the reader's error was noted in the [`Tree`].
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noted(());
 
 impl<'a> Tree<'a> {
     /// Opens the blob at the start of `bytes`; what lies behind its `totalsize` is not looked at.
     ///
     /// # Errors
-    /// [`ManifestError::Blob`] if it is truncated, too large or damaged, or a node has too many properties or one twice.
+    /// [`ManifestError::Blob`] if it is truncated, too large or damaged.
     pub fn new(bytes: &'a [u8]) -> Result<Self, ManifestError> {
         let size = total_size(bytes)?;
         let blob = bytes.get(..size).ok_or(ManifestError::Blob(BlobFault::Truncated))?;
-        let fdt = Fdt::new(blob).map_err(|_| ManifestError::Blob(BlobFault::Malformed))?;
-        Ok(Self(fdt))
+        let structure = match Fdt::new(blob) {
+            Ok(_) => Structure::of(blob),
+            Err(_) => None,
+        };
+        let structure = structure.ok_or(ManifestError::Blob(BlobFault::Malformed))?;
+        Ok(Self { structure, error: Cell::new(None) })
     }
 
-    /// Returns the root node.
+    /// Lets `reader` read the tree from its root.
     ///
     /// # Errors
-    /// [`ManifestError`] as for [`Node::children`].
-    pub fn root(self) -> Result<Node<'a>, ManifestError> {
-        Node::new(self.0.root())
+    /// The last one that it noted, if it fails; [`Reason::TooMany`] or [`Reason::Duplicate`] for the root's properties.
+    pub fn read<R>(&self, reader: impl FnOnce(&Node<'_>) -> Result<R, Noted>) -> Result<R, ManifestError> {
+        let root = self.structure.root().map(|at| Node { tree: self, name: "/", at });
+        let read = root.and_then(|root| root.checked().and_then(|root| reader(&root)).ok());
+        read.ok_or_else(|| self.error.take().unwrap_or(ManifestError::Blob(BlobFault::Malformed)))
     }
 }
 
@@ -56,81 +73,86 @@ pub fn total_size(bytes: &[u8]) -> Result<usize, ManifestError> {
 
 /// A node, none of whose properties is there twice.
 #[derive(Clone, Copy)]
-pub struct Node<'a>(FdtNode<'a>);
+pub struct Node<'a> {
+    tree: &'a Tree<'a>,
+    name: &'a str,
+    /// Where its first property is.
+    at: usize,
+}
 
 impl<'a> Node<'a> {
-    fn new(node: FdtNode<'a>) -> Result<Self, ManifestError> {
-        let checked = Self(node);
-        for (index, property) in node.properties().enumerate() {
+    fn checked(self) -> Result<Self, Noted> {
+        for (index, (name, _)) in self.properties().enumerate() {
             if index >= MAX_PROPERTIES {
-                return Err(checked.wrong(Reason::TooMany(MAX_PROPERTIES)));
+                return Err(self.wrong(Reason::TooMany(MAX_PROPERTIES)));
             }
-            if node.properties().take(index).any(|earlier| earlier.name() == property.name()) {
-                return Err(checked.wrong_property(property.name(), Reason::Duplicate));
+            if self.properties().take(index).any(|(earlier, _)| earlier == name) {
+                return Err(self.wrong_property(name, Reason::Duplicate));
             }
         }
-        Ok(checked)
+        Ok(self)
     }
 
     /// Returns the node's name with its unit address; `/` for the root.
     #[must_use]
-    pub fn name(&self) -> &str {
-        match self.0.name() {
-            "" => "/",
-            name => name,
-        }
+    pub fn name(&self) -> &'a str {
+        self.name
     }
 
     /// Iterates over the child nodes.
     ///
     /// # Errors
     /// Each item is an error if that child has too many properties, or one of them twice.
-    pub fn children(&self) -> impl Iterator<Item = Result<Node<'a>, ManifestError>> {
-        self.0.children().fuse().map(Node::new)
+    pub fn children(&self) -> impl Iterator<Item = Result<Node<'a>, Noted>> {
+        self.unchecked_children().map(Node::checked)
     }
 
     /// Returns the child called `name`, if there is one.
     ///
     /// # Errors
     /// [`Reason::Duplicate`] if there are several.
-    pub fn child(&self, name: &str) -> Result<Option<Node<'a>>, ManifestError> {
-        // The parser's iterator panics when it is asked again after its end.
-        let mut found = self.0.children().fuse().filter(|child| child.name() == name);
+    pub fn child(&self, name: &str) -> Result<Option<Node<'a>>, Noted> {
+        let mut found = self.unchecked_children().filter(|child| child.name == name);
         let first = found.next();
         if found.next().is_some() {
-            return Err(ManifestError::node(name, Reason::Duplicate));
+            return Err(self.wrong_child(name, Reason::Duplicate));
         }
-        first.map(Node::new).transpose()
+        first.map(Node::checked).transpose()
+    }
+
+    /// Returns the child called `name`, which has to be there.
+    ///
+    /// # Errors
+    /// [`Reason::Missing`], or as [`Node::child`].
+    pub fn require_child(&self, name: &str) -> Result<Node<'a>, Noted> {
+        self.child(name)?.ok_or_else(|| self.wrong_child(name, Reason::Missing))
     }
 
     /// Calls `check` with the name of each property, and stops at the first error.
     ///
     /// # Errors
     /// Those of `check`.
-    pub fn each_property(
-        &self,
-        mut check: impl FnMut(&str) -> Result<(), ManifestError>,
-    ) -> Result<(), ManifestError> {
-        self.0.properties().try_for_each(|property| check(property.name()))
+    pub fn each_property(&self, mut check: impl FnMut(&str) -> Result<(), Noted>) -> Result<(), Noted> {
+        self.properties().try_for_each(|(name, _)| check(name))
     }
 
     /// Tells whether a property is there, whatever its value.
     #[must_use]
     pub fn has(&self, property: &str) -> bool {
-        self.find(property).is_some()
+        self.bytes(property).is_some()
     }
 
     /// Returns the bytes of a property, if it is there.
     #[must_use]
     pub fn bytes(&self, property: &str) -> Option<&'a [u8]> {
-        self.find(property).and_then(|found| found.value_as::<&'a [u8]>().ok())
+        self.properties().find(|(name, _)| *name == property).map(|(_, value)| value)
     }
 
     /// Reads a property of one 32-bit cell.
     ///
     /// # Errors
     /// [`Reason::WrongLength`] if it has not exactly one cell.
-    pub fn u32(&self, property: &str) -> Result<Option<u32>, ManifestError> {
+    pub fn u32(&self, property: &str) -> Result<Option<u32>, Noted> {
         let Some(bytes) = self.bytes(property) else { return Ok(None) };
         match bytes.try_into() {
             Ok(cell) => Ok(Some(u32::from_be_bytes(cell))),
@@ -142,7 +164,7 @@ impl<'a> Node<'a> {
     ///
     /// # Errors
     /// [`Reason::WrongLength`] if it has another number of cells.
-    pub fn u64(&self, property: &str) -> Result<Option<u64>, ManifestError> {
+    pub fn u64(&self, property: &str) -> Result<Option<u64>, Noted> {
         let Some(bytes) = self.bytes(property) else { return Ok(None) };
         match integer(bytes) {
             Some(value) => Ok(Some(value)),
@@ -154,7 +176,7 @@ impl<'a> Node<'a> {
     ///
     /// # Errors
     /// [`Reason::Missing`], or as [`Node::u32`].
-    pub fn require_u32(&self, property: &str) -> Result<u32, ManifestError> {
+    pub fn require_u32(&self, property: &str) -> Result<u32, Noted> {
         self.u32(property)?.ok_or_else(|| self.wrong_property(property, Reason::Missing))
     }
 
@@ -162,7 +184,7 @@ impl<'a> Node<'a> {
     ///
     /// # Errors
     /// [`Reason::Missing`], or as [`Node::u64`].
-    pub fn require_u64(&self, property: &str) -> Result<u64, ManifestError> {
+    pub fn require_u64(&self, property: &str) -> Result<u64, Noted> {
         self.u64(property)?.ok_or_else(|| self.wrong_property(property, Reason::Missing))
     }
 
@@ -170,7 +192,7 @@ impl<'a> Node<'a> {
     ///
     /// # Errors
     /// [`Reason::NotText`] if it is something else.
-    pub fn text(&self, property: &str) -> Result<Option<&'a str>, ManifestError> {
+    pub fn text(&self, property: &str) -> Result<Option<&'a str>, Noted> {
         let Some(bytes) = self.bytes(property) else { return Ok(None) };
         let text = bytes.strip_suffix(b"\0").and_then(|text| core::str::from_utf8(text).ok());
         match text {
@@ -183,7 +205,7 @@ impl<'a> Node<'a> {
     ///
     /// # Errors
     /// [`Reason::WrongCompatible`] if it does not.
-    pub fn require_compatible(&self, wanted: &'static str) -> Result<(), ManifestError> {
+    pub fn require_compatible(&self, wanted: &'static str) -> Result<(), Noted> {
         let listed = self.bytes("compatible").unwrap_or_default();
         if listed.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes()) {
             Ok(())
@@ -192,20 +214,49 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Makes an error that names this node.
-    #[must_use]
-    pub fn wrong(&self, reason: Reason) -> ManifestError {
-        ManifestError::node(self.name(), reason)
+    /// Notes an error that names this node.
+    pub fn wrong(&self, reason: Reason) -> Noted {
+        self.wrong_child(self.name, reason)
     }
 
-    /// Makes an error that names this node and one of its properties.
-    #[must_use]
-    pub fn wrong_property(&self, property: &str, reason: Reason) -> ManifestError {
-        ManifestError::property(self.name(), property, reason)
+    /// Notes an error that names another node, which is there or should be.
+    #[inline(never)]
+    pub fn wrong_child(&self, name: &str, reason: Reason) -> Noted {
+        self.tree.error.set(Some(ManifestError::node(name, reason)));
+        Noted(())
     }
 
-    fn find(&self, property: &str) -> Option<FdtProperty<'a>> {
-        self.0.properties().find(|found| found.name() == property)
+    /// Notes an error that names this node and one of its properties.
+    #[inline(never)]
+    pub fn wrong_property(&self, property: &str, reason: Reason) -> Noted {
+        self.tree.error.set(Some(ManifestError::property(self.name, property, reason)));
+        Noted(())
+    }
+
+    /// Iterates over names and values of the properties.
+    fn properties(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+        let (structure, mut at) = (self.tree.structure, self.at);
+        core::iter::from_fn(move || {
+            let (token, next) = structure.token(at)?;
+            at = next;
+            match token {
+                Token::Property(name, value) => Some((name, value)),
+                Token::Begin(_) | Token::End => None,
+            }
+        })
+        .fuse()
+    }
+
+    /// Iterates over the child nodes, whatever their properties.
+    fn unchecked_children(&self) -> impl Iterator<Item = Node<'a>> {
+        let (tree, mut at) = (self.tree, self.at);
+        let mut depth = 0_usize;
+        core::iter::from_fn(move || {
+            let (name, next) = tree.structure.next_child(&mut depth, at)?;
+            at = next;
+            Some(Node { tree, name, at })
+        })
+        .fuse()
     }
 }
 

@@ -5,8 +5,8 @@
 //! the form `vendor,name` belong to the partition and are left alone. Sources: FF-A 1.2 §5.2 and Hafnium's partition
 //! manifest binding.
 
-use super::fdt::Node;
-use super::{ManifestError, Reason};
+use super::Reason;
+use super::fdt::{Node, Noted};
 
 /// What becomes of a property or node.
 #[derive(Clone, Copy)]
@@ -154,7 +154,7 @@ impl Binding {
 ///
 /// # Errors
 /// [`Reason::NotSupported`] or [`Reason::Unknown`], with the property's name.
-pub fn check_properties(node: &Node<'_>, binding: Binding) -> Result<(), ManifestError> {
+pub fn check_properties(node: &Node<'_>, binding: Binding) -> Result<(), Noted> {
     node.each_property(|name| match find(binding.list(), name) {
         Some(Read | Ignored(_)) => Ok(()),
         Some(RefusedUnlessZero(_)) if node.u32(name)? == Some(0) => Ok(()),
@@ -170,7 +170,7 @@ pub fn check_properties(node: &Node<'_>, binding: Binding) -> Result<(), Manifes
 ///
 /// # Errors
 /// [`Reason::NotSupported`] or [`Reason::Unknown`], with the node's name.
-pub fn check_nodes(root: &Node<'_>) -> Result<(), ManifestError> {
+pub fn check_nodes(root: &Node<'_>) -> Result<(), Noted> {
     for child in root.children() {
         let child = child?;
         match find(PARTITION_NODES, child.name()) {

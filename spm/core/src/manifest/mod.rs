@@ -14,6 +14,7 @@ pub mod region;
 pub mod spmc;
 #[cfg(test)]
 pub(crate) mod tests;
+mod token;
 
 use core::fmt;
 
@@ -45,11 +46,9 @@ impl Name {
     #[must_use]
     pub fn new(text: &str) -> Self {
         let mut name = heapless::String::new();
-        for character in text.chars() {
-            if name.push(character).is_err() {
-                break;
-            }
-        }
+        let kept = text.get(..text.floor_char_boundary(name.capacity()));
+        // It was cut, between characters, to what there is room for.
+        _ = name.push_str(kept.unwrap_or_default());
         Self(name)
     }
 

@@ -10,7 +10,7 @@ use arm_ffa::{UuidHelper, Version};
 use heapless::Vec;
 use uuid::Uuid;
 
-use super::fdt::{Node, Tree};
+use super::fdt::{Node, Noted, Tree};
 use super::fields::{Binding, check_nodes, check_properties};
 use super::region::{self, Regions};
 use super::{MAX_SERVICES, ManifestError, Name, Reason};
@@ -103,32 +103,35 @@ impl PartitionManifest {
     /// # Errors
     /// [`ManifestError`] with the node, the property and what is wrong with it.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
-        let root = Tree::new(bytes)?.root()?;
+        Tree::new(bytes)?.read(Self::read)
+    }
+
+    fn read(root: &Node<'_>) -> Result<Self, Noted> {
         root.require_compatible("arm,ffa-manifest-1.0")?;
-        check_properties(&root, Binding::Partition)?;
-        check_nodes(&root)?;
-        require_fixed_values(&root)?;
-        let (boot_register, wants_manifest) = boot_information(&root)?;
+        check_properties(root, Binding::Partition)?;
+        check_nodes(root)?;
+        require_fixed_values(root)?;
+        let (boot_register, wants_manifest) = boot_information(root)?;
         Ok(Self {
-            ffa_version: ffa_version(&root)?,
-            id: id(&root)?,
+            ffa_version: ffa_version(root)?,
+            id: id(root)?,
             description: Name::new(root.text("description")?.unwrap_or_default()),
-            services: services(&root)?,
-            contexts: contexts(&root)?,
+            services: services(root)?,
+            contexts: contexts(root)?,
             load_address: root.u64("load-address")?,
-            entry_offset: entry_offset(&root)?,
-            boot_order: u16_or(&root, "boot-order", u16::MAX)?,
+            entry_offset: entry_offset(root)?,
+            boot_order: u16_or(root, "boot-order", u16::MAX)?,
             boot_register,
             wants_manifest,
-            ns_interrupts: ns_interrupts(&root)?,
+            ns_interrupts: ns_interrupts(root)?,
             memory_regions: regions(
-                &root,
+                root,
                 "memory-regions",
                 Binding::MemoryRegion,
                 "arm,ffa-manifest-memory-regions",
             )?,
             device_regions: regions(
-                &root,
+                root,
                 "device-regions",
                 Binding::DeviceRegion,
                 "arm,ffa-manifest-device-regions",
@@ -138,7 +141,7 @@ impl PartitionManifest {
 }
 
 /// Checks the properties of which only one value is offered.
-fn require_fixed_values(root: &Node<'_>) -> Result<(), ManifestError> {
+fn require_fixed_values(root: &Node<'_>) -> Result<(), Noted> {
     match root.require_u32("exception-level")? {
         2 => {}
         0 => return Err(refuse(root, "exception-level", "EL1 is the normal world's")),
@@ -157,7 +160,7 @@ fn require_fixed_values(root: &Node<'_>) -> Result<(), ManifestError> {
     }
 }
 
-fn ffa_version(root: &Node<'_>) -> Result<Version, ManifestError> {
+fn ffa_version(root: &Node<'_>) -> Result<Version, Noted> {
     let raw = root.require_u32("ffa-version")?;
     match Version::try_from(raw) {
         Ok(version) if (Version(1, 0)..=Version(1, 2)).contains(&version) => Ok(version),
@@ -166,7 +169,7 @@ fn ffa_version(root: &Node<'_>) -> Result<Version, ManifestError> {
     }
 }
 
-fn id(root: &Node<'_>) -> Result<Option<u16>, ManifestError> {
+fn id(root: &Node<'_>) -> Result<Option<u16>, Noted> {
     let Some(raw) = root.u32("id")? else { return Ok(None) };
     match u16::try_from(raw) {
         // Bit 15 marks secure endpoints, 0x8000 is the SPMC and 0xffff the SPMD.
@@ -175,7 +178,7 @@ fn id(root: &Node<'_>) -> Result<Option<u16>, ManifestError> {
     }
 }
 
-fn contexts(root: &Node<'_>) -> Result<NonZeroU16, ManifestError> {
+fn contexts(root: &Node<'_>) -> Result<NonZeroU16, Noted> {
     let raw = root.require_u32("execution-ctx-count")?;
     u16::try_from(raw)
         .ok()
@@ -183,7 +186,7 @@ fn contexts(root: &Node<'_>) -> Result<NonZeroU16, ManifestError> {
         .ok_or_else(|| out_of_range(root, "execution-ctx-count", raw))
 }
 
-fn entry_offset(root: &Node<'_>) -> Result<u64, ManifestError> {
+fn entry_offset(root: &Node<'_>) -> Result<u64, Noted> {
     let offset = root.u64("entrypoint-offset")?.unwrap_or(DEFAULT_ENTRY_OFFSET);
     if offset.is_multiple_of(4) {
         Ok(offset)
@@ -192,7 +195,7 @@ fn entry_offset(root: &Node<'_>) -> Result<u64, ManifestError> {
     }
 }
 
-fn ns_interrupts(root: &Node<'_>) -> Result<NsInterruptsAction, ManifestError> {
+fn ns_interrupts(root: &Node<'_>) -> Result<NsInterruptsAction, Noted> {
     match root.u32("ns-interrupts-action")? {
         None | Some(0) => Ok(NsInterruptsAction::Queued),
         Some(1) => Err(refuse(root, "ns-interrupts-action", "managed exit")),
@@ -202,7 +205,7 @@ fn ns_interrupts(root: &Node<'_>) -> Result<NsInterruptsAction, ManifestError> {
 }
 
 /// Reads `gp-register-num` and the `boot-info` node: what is passed, and by which register.
-fn boot_information(root: &Node<'_>) -> Result<(Option<u8>, bool), ManifestError> {
+fn boot_information(root: &Node<'_>) -> Result<(Option<u8>, bool), Noted> {
     let register = match root.u32("gp-register-num")? {
         None => None,
         // FF-A 1.2 §5.4.3 allows x0 to x3.
@@ -221,7 +224,7 @@ fn boot_information(root: &Node<'_>) -> Result<(Option<u8>, bool), ManifestError
 }
 
 /// Reads the `services` node, or `uuid` and `messaging-method` of the root where there is none.
-fn services(root: &Node<'_>) -> Result<Vec<Service, MAX_SERVICES>, ManifestError> {
+fn services(root: &Node<'_>) -> Result<Vec<Service, MAX_SERVICES>, Noted> {
     let mut services = Vec::new();
     match root.child("services")? {
         None => read_services(root, &mut services)?,
@@ -244,7 +247,7 @@ fn services(root: &Node<'_>) -> Result<Vec<Service, MAX_SERVICES>, ManifestError
     Ok(services)
 }
 
-fn read_services(node: &Node<'_>, services: &mut Vec<Service, MAX_SERVICES>) -> Result<(), ManifestError> {
+fn read_services(node: &Node<'_>, services: &mut Vec<Service, MAX_SERVICES>) -> Result<(), Noted> {
     let messaging = MessagingMethod::from_bits(node.require_u32("messaging-method")?)
         .map_err(|reason| node.wrong_property("messaging-method", reason))?;
     let bytes = node.bytes("uuid").ok_or_else(|| node.wrong_property("uuid", Reason::Missing))?;
@@ -282,24 +285,24 @@ fn regions(
     name: &str,
     binding: Binding,
     compatible: &'static str,
-) -> Result<Regions, ManifestError> {
+) -> Result<Regions, Noted> {
     match root.child(name)? {
         Some(list) => region::read_all(&list, binding, compatible),
         None => Ok(Regions::new()),
     }
 }
 
-fn u16_or(node: &Node<'_>, property: &str, default: u16) -> Result<u16, ManifestError> {
+fn u16_or(node: &Node<'_>, property: &str, default: u16) -> Result<u16, Noted> {
     match node.u32(property)? {
         None => Ok(default),
         Some(raw) => u16::try_from(raw).map_err(|_| out_of_range(node, property, raw)),
     }
 }
 
-fn refuse(node: &Node<'_>, property: &str, why: &'static str) -> ManifestError {
+fn refuse(node: &Node<'_>, property: &str, why: &'static str) -> Noted {
     node.wrong_property(property, Reason::NotSupported(why))
 }
 
-fn out_of_range(node: &Node<'_>, property: &str, value: u32) -> ManifestError {
+fn out_of_range(node: &Node<'_>, property: &str, value: u32) -> Noted {
     node.wrong_property(property, Reason::OutOfRange(u64::from(value)))
 }

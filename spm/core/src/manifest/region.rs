@@ -3,9 +3,9 @@
 
 use heapless::Vec;
 
-use super::fdt::Node;
+use super::fdt::{Node, Noted};
 use super::fields::{Binding, check_properties};
-use super::{AddressRange, MAX_REGIONS, ManifestError, Name, Reason};
+use super::{AddressRange, MAX_REGIONS, Name, Reason};
 
 /// Bits of the `attributes` property.
 mod attribute {
@@ -83,7 +83,7 @@ pub(super) fn read_all(
     list: &Node<'_>,
     binding: Binding,
     compatible: &'static str,
-) -> Result<Regions, ManifestError> {
+) -> Result<Regions, Noted> {
     list.require_compatible(compatible)?;
     check_properties(list, Binding::Regions)?;
     let mut regions = Regions::new();
@@ -96,7 +96,7 @@ pub(super) fn read_all(
     Ok(regions)
 }
 
-fn read(node: &Node<'_>, binding: Binding) -> Result<Region, ManifestError> {
+fn read(node: &Node<'_>, binding: Binding) -> Result<Region, Noted> {
     let base = match (node.u64("base-address")?, node.u64("load-address-relative-offset")?) {
         (Some(address), None) => Base::Absolute(address),
         (None, Some(offset)) => Base::LoadRelative(offset),

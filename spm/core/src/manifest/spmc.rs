@@ -7,7 +7,7 @@ use core::num::NonZeroU16;
 
 use heapless::Vec;
 
-use super::fdt::{Node, Tree, integer};
+use super::fdt::{Node, Noted, Tree, integer};
 use super::fields::{Binding, check_properties};
 use super::{AddressRange, MAX_MEMORY_RANGES, MAX_PARTITIONS, ManifestError, Name, Reason};
 
@@ -87,10 +87,13 @@ impl SpmcManifest {
     /// # Errors
     /// [`ManifestError`] with the node, the property and what is wrong with it.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
-        let root = Tree::new(bytes)?.root()?;
+        Tree::new(bytes)?.read(Self::read)
+    }
+
+    fn read(root: &Node<'_>) -> Result<Self, Noted> {
         root.require_compatible("arm,ffa-core-manifest-1.0")?;
-        let cells = Cells::of(&root)?;
-        let attribute = required_child(&root, "attribute")?;
+        let cells = Cells::of(root)?;
+        let attribute = root.require_child("attribute")?;
         if attribute.u32("exec_state")?.unwrap_or(0) != 0 {
             return Err(attribute.wrong_property("exec_state", Reason::NotSupported("AArch32")));
         }
@@ -100,17 +103,16 @@ impl SpmcManifest {
             load_address: attribute.require_u64("load_address")?,
             entrypoint: attribute.require_u64("entrypoint")?,
             binary_size: attribute.require_u64("binary_size")?,
-            console: console(&root, cells)?,
-            partitions: partitions(&root)?,
-            memory: memory(&root, cells)?,
+            console: console(root, cells)?,
+            partitions: partitions(root)?,
+            memory: memory(root, cells)?,
         })
     }
 
     /// Finds the console in a blob that may be wrong otherwise, so that there is a place to say what is wrong.
     #[must_use]
     pub fn console_of(bytes: &[u8]) -> Option<AddressRange> {
-        let root = Tree::new(bytes).ok()?.root().ok()?;
-        console(&root, Cells::of(&root).ok()?).ok()?
+        Tree::new(bytes).ok()?.read(|root| console(root, Cells::of(root)?)).ok()?
     }
 
     /// Tells whether `range` lies wholly within one range of `kind`.
@@ -128,7 +130,7 @@ struct Cells {
 }
 
 impl Cells {
-    fn of(root: &Node<'_>) -> Result<Self, ManifestError> {
+    fn of(root: &Node<'_>) -> Result<Self, Noted> {
         // The defaults are those of the Devicetree Specification 0.4, §2.3.5.
         Ok(Self { address: cells(root, "#address-cells", 2)?, size: cells(root, "#size-cells", 1)? })
     }
@@ -137,7 +139,7 @@ impl Cells {
     fn ranges<'a>(
         self,
         node: &'a Node<'_>,
-    ) -> Result<impl Iterator<Item = Result<AddressRange, ManifestError>> + 'a, ManifestError> {
+    ) -> Result<impl Iterator<Item = Result<AddressRange, Noted>> + 'a, Noted> {
         let bytes = node.bytes("reg").ok_or_else(|| node.wrong_property("reg", Reason::Missing))?;
         let address_bytes = self.address * 4;
         let entry_bytes = address_bytes + self.size * 4;
@@ -155,7 +157,7 @@ impl Cells {
     }
 }
 
-fn cells(root: &Node<'_>, property: &str, default: usize) -> Result<usize, ManifestError> {
+fn cells(root: &Node<'_>, property: &str, default: usize) -> Result<usize, Noted> {
     match root.u32(property)? {
         None => Ok(default),
         Some(1) => Ok(1),
@@ -164,7 +166,7 @@ fn cells(root: &Node<'_>, property: &str, default: usize) -> Result<usize, Manif
     }
 }
 
-fn spmc_id(attribute: &Node<'_>) -> Result<u16, ManifestError> {
+fn spmc_id(attribute: &Node<'_>) -> Result<u16, Noted> {
     let id = u16_of(attribute, "spmc_id")?;
     // The SPMD demands bit 15 and keeps 0xffff for itself.
     if (0x8000..0xffff).contains(&id) {
@@ -174,15 +176,15 @@ fn spmc_id(attribute: &Node<'_>) -> Result<u16, ManifestError> {
     }
 }
 
-fn console(root: &Node<'_>, cells: Cells) -> Result<Option<AddressRange>, ManifestError> {
+fn console(root: &Node<'_>, cells: Cells) -> Result<Option<AddressRange>, Noted> {
     let Some(node) = root.child("console")? else { return Ok(None) };
     node.require_compatible("arm,pl011")?;
     let first = cells.ranges(&node)?.next();
     first.transpose()
 }
 
-fn partitions(root: &Node<'_>) -> Result<Vec<SpmcPartition, MAX_PARTITIONS>, ManifestError> {
-    let list = required_child(root, "hypervisor")?;
+fn partitions(root: &Node<'_>) -> Result<Vec<SpmcPartition, MAX_PARTITIONS>, Noted> {
+    let list = root.require_child("hypervisor")?;
     list.require_compatible("hafnium,hafnium")?;
     let mut partitions: Vec<SpmcPartition, MAX_PARTITIONS> = Vec::new();
     for node in list.children() {
@@ -196,7 +198,7 @@ fn partitions(root: &Node<'_>) -> Result<Vec<SpmcPartition, MAX_PARTITIONS>, Man
     Ok(partitions)
 }
 
-fn partition(node: &Node<'_>) -> Result<SpmcPartition, ManifestError> {
+fn partition(node: &Node<'_>) -> Result<SpmcPartition, Noted> {
     check_properties(node, Binding::SpmcPartition)?;
     let number = node.name().strip_prefix("vm").and_then(|digits| digits.parse::<u16>().ok());
     let id = match number {
@@ -216,7 +218,7 @@ fn partition(node: &Node<'_>) -> Result<SpmcPartition, ManifestError> {
     Ok(SpmcPartition { id, name, memory, vcpu_count, essential: node.has("sidguard,essential") })
 }
 
-fn memory(root: &Node<'_>, cells: Cells) -> Result<Vec<MemoryRange, MAX_MEMORY_RANGES>, ManifestError> {
+fn memory(root: &Node<'_>, cells: Cells) -> Result<Vec<MemoryRange, MAX_MEMORY_RANGES>, Noted> {
     let mut ranges: Vec<MemoryRange, MAX_MEMORY_RANGES> = Vec::new();
     for node in root.children() {
         let node = node?;
@@ -236,16 +238,12 @@ fn memory(root: &Node<'_>, cells: Cells) -> Result<Vec<MemoryRange, MAX_MEMORY_R
         }
     }
     if ranges.is_empty() {
-        return Err(ManifestError::node("memory@0", Reason::Missing));
+        return Err(root.wrong_child("memory@0", Reason::Missing));
     }
     Ok(ranges)
 }
 
-fn required_child<'a>(root: &Node<'a>, name: &str) -> Result<Node<'a>, ManifestError> {
-    root.child(name)?.ok_or_else(|| ManifestError::node(name, Reason::Missing))
-}
-
-fn u16_of(node: &Node<'_>, property: &str) -> Result<u16, ManifestError> {
+fn u16_of(node: &Node<'_>, property: &str) -> Result<u16, Noted> {
     let raw = node.require_u32(property)?;
     u16::try_from(raw).map_err(|_| node.wrong_property(property, Reason::OutOfRange(u64::from(raw))))
 }

@@ -1,15 +1,54 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Blobs made to break the parser: whatever the bytes, there is an answer, and what is accepted holds together.
 
+use dtoolkit::fdt::{Fdt, FdtNode};
+use dtoolkit::{Node as _, Property as _};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::{Tree, partition_tree, spmc_tree};
+use crate::manifest::token::{Structure, Token};
 use crate::manifest::{BlobFault, MAX_DTB_BYTES, ManifestError, PartitionManifest, Reason, SpmcManifest};
+
+/// Depth, name and properties of a node.
+type Listed = (usize, String, Vec<(String, Vec<u8>)>);
+
+fn list_by_dtoolkit(node: &FdtNode<'_>, depth: usize, list: &mut Vec<Listed>) {
+    let properties =
+        node.properties().map(|property| (property.name().to_owned(), property.value().to_owned()));
+    list.push((depth, node.name().to_owned(), properties.collect()));
+    node.children().fuse().for_each(|child| list_by_dtoolkit(&child, depth + 1, list));
+}
+
+fn list_by_tokens(tree: Structure<'_>, name: &str, at: usize, depth: usize, list: &mut Vec<Listed>) {
+    let (mut properties, mut next) = (vec![], at);
+    while let Some((Token::Property(name, value), behind)) = tree.token(next) {
+        properties.push((name.to_owned(), value.to_owned()));
+        next = behind;
+    }
+    list.push((depth, name.to_owned(), properties));
+    let (mut below, mut next) = (0, at);
+    while let Some((child, inside)) = tree.next_child(&mut below, next) {
+        list_by_tokens(tree, child, inside, depth + 1, list);
+        next = inside;
+    }
+}
+
+/// Checks that what passed the parser is walked here as the parser walks it. Returns whether it passed.
+fn walks_agree(bytes: &[u8]) -> bool {
+    let Ok(tree) = Fdt::new(bytes) else { return false };
+    let (mut expected, mut seen) = (vec![], vec![]);
+    list_by_dtoolkit(&tree.root(), 0, &mut expected);
+    let tokens = Structure::of(bytes).unwrap();
+    list_by_tokens(tokens, "", tokens.root().unwrap(), 0, &mut seen);
+    assert_eq!(seen, expected);
+    true
+}
 
 /// Parses as both kinds, and checks what the types do not enforce by themselves.
 fn parse_both(bytes: &[u8]) {
+    walks_agree(bytes);
     if let Ok(manifest) = SpmcManifest::parse(bytes) {
         for (number, one) in manifest.memory.iter().enumerate() {
             assert!(manifest.memory.iter().skip(number + 1).all(|other| !one.range.overlaps(other.range)));
@@ -103,6 +142,25 @@ proptest! {
     fn any_bytes_are_answered(bytes in vec(any::<u8>(), 0..128)) {
         parse_both(&bytes);
     }
+}
+
+#[test]
+fn sound_blobs_are_walked_alike() {
+    for tree in [spmc_tree(), partition_tree()] {
+        assert!(walks_agree(&tree.blob()));
+    }
+    // Words without meaning between the tokens: one where the root's properties begin, one behind the last node.
+    let mut blob = spmc_tree().blob();
+    let behind = usize::try_from(u32::from_be_bytes(blob[12..16].try_into().unwrap())).unwrap() - 8;
+    for at in [behind, 64] {
+        blob.splice(at..at, [0, 0, 0, 4]);
+    }
+    for (at, more) in [(4, 8), (12, 8), (36, 8)] {
+        let value = u32::from_be_bytes(blob[at..at + 4].try_into().unwrap()) + more;
+        blob[at..at + 4].copy_from_slice(&value.to_be_bytes());
+    }
+    assert!(walks_agree(&blob));
+    assert_eq!(SpmcManifest::parse(&blob), SpmcManifest::parse(&spmc_tree().blob()));
 }
 
 #[test]
