@@ -131,10 +131,15 @@ pub(crate) unsafe fn with_memory<R>(
     // values. A range does not wrap, and no machine has half the address space of memory.
     let bytes = unsafe { core::slice::from_raw_parts_mut(start, to_usize(range.size())) };
     let result = work(bytes);
+    unmap_again(range);
+    Ok(result)
+}
+
+/// Ends what [`map`] did.
+fn unmap_again(range: AddressRange) {
     if let Some(tables) = TABLES.lock().as_mut() {
         unmap(tables, range.start(), range.size());
     }
-    Ok(result)
 }
 
 /// Returns where the window shows the receive buffer of `owner`.
