@@ -3,7 +3,7 @@
 //!
 //! `dtoolkit` walks the whole structure once when it is opened and refuses what is damaged. What it does not bound is the
 //! cost of later walks, so this module bounds the input; and its iterators panic where a walk fails, each with its own
-//! words, so the walks are in [`super::token`], where a walk that fails ends.
+//! words, so the walks are in `token.rs`, where a walk that fails ends.
 
 use core::cell::Cell;
 
