@@ -5,7 +5,7 @@ use arm_ffa::interface_args::RxTxAddr;
 use arm_ffa::partition_info::PartitionInfoGetFlags;
 use arm_ffa::{FfaError, UuidHelper};
 
-use crate::discovery::{Inquiry, partition_info};
+use crate::discovery::{Inquiry, partition_info, partition_info_registers};
 use crate::endpoint::{EndpointId, sender_and_receiver};
 use crate::features::{Caller, offer};
 use crate::function;
@@ -84,6 +84,13 @@ impl Spmc {
                 (0, 0)
             }
             function::PARTITION_INFO_GET => self.partition_info(party, registers, hardware)?,
+            function::PARTITION_INFO_GET_REGS => {
+                let uuid = UuidHelper::from_u64_regs([registers[1], registers[2]]);
+                let [status, target, results @ ..] = registers;
+                *results = partition_info_registers(self.partitions(), uuid, results[1])?;
+                (*status, *target) = (u64::from(function::SUCCESS_64), 0);
+                return Ok(());
+            }
             _ => return Err(FfaError::NotSupported),
         };
         success(registers, w2, w3);

@@ -1,19 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! FFA_PARTITION_INFO_GET: which partitions and services there are (FF-A 1.2 §6.2, §13.8).
+//! FFA_PARTITION_INFO_GET and FFA_PARTITION_INFO_GET_REGS: which partitions and services there are (FF-A 1.2 §6.2, §13.8,
+//! §13.9).
 //!
-//! One descriptor for each service of each partition. Stopped partitions are listed too: they exist, and a caller learns
-//! from the status of its request that they are gone.
+//! Stopped partitions are listed too: they exist, and a caller learns from the status of its request that they are gone.
 
 use arm_ffa::partition_info::{PartitionInfo, PartitionInfoGetFlags, SuccessArgsPartitionInfoGet};
-use arm_ffa::{FfaError, Uuid, Version};
+use arm_ffa::{FfaError, Uuid, UuidHelper, Version};
+use heapless::Vec;
 
 use crate::hardware::Hardware;
 use crate::mailbox::{Mailbox, MailboxOwner};
-use crate::manifest::partition::Service;
+use crate::manifest::{MAX_PARTITIONS, MAX_SERVICES};
 use crate::partition::Partition;
 
 /// Size of a descriptor before UUIDs were part of it (FF-A 1.0), in bytes.
 const DESCRIPTOR_BYTES_V1_0: usize = 8;
+/// Descriptors that x3–x17 hold.
+const DESCRIPTORS_IN_REGISTERS: usize = 5;
+/// The information tag of FFA_PARTITION_INFO_GET_REGS, which changes when the list does. Ours never does after the boot.
+const INFORMATION_TAG: u16 = 0;
+
+/// A descriptor as little-endian words (FF-A 1.2 table 6.1): ID, number of contexts and properties; then the UUID.
+type Descriptor = [u64; 3];
 
 /// Who wants to know, and where the answer goes.
 pub struct Inquiry<'a> {
@@ -36,40 +44,102 @@ pub fn partition_info(
     flags: PartitionInfoGetFlags,
     hardware: &impl Hardware,
 ) -> Result<SuccessArgsPartitionInfoGet, FfaError> {
-    let mut count = 0_u32;
-    visit(partitions, uuid, |_, _| count += 1);
-    if count == 0 && !uuid.is_nil() {
+    let found = list(partitions, uuid, inquiry.version);
+    if found.is_empty() && !uuid.is_nil() {
         return Err(FfaError::InvalidParameters);
     }
+    let count = u32::try_from(found.len()).map_err(|_| FfaError::NoMemory)?;
     if flags.count_only {
         return Ok(SuccessArgsPartitionInfoGet { count, size: None });
     }
     let old = inquiry.version < Version(1, 1);
     let size = if old { DESCRIPTOR_BYTES_V1_0 } else { PartitionInfo::DESC_SIZE };
-    let number = usize::try_from(count).map_err(|_| FfaError::NoMemory)?;
-    inquiry.mailbox.deliver(number.saturating_mul(size), || {
+    inquiry.mailbox.deliver(found.len().saturating_mul(size), || {
         let mut offset = 0;
-        visit(partitions, uuid, |partition, service| {
-            let bytes = descriptor(partition, service, uuid.is_nil(), old);
+        for descriptor in &found {
+            let words = descriptor.map(u64::to_le_bytes);
+            let bytes = words.as_flattened();
             hardware.write_receive_buffer(inquiry.owner, offset, bytes.get(..size).unwrap_or_default());
             offset += size;
-        });
+        }
     })?;
     Ok(SuccessArgsPartitionInfoGet { count, size: if old { None } else { u32::try_from(size).ok() } })
 }
 
-/// Visits each service that has `uuid`, or all if it is nil.
-fn visit(partitions: &[Partition], uuid: Uuid, mut found: impl FnMut(&Partition, &Service)) {
+/// Returns x2–x17 of the answer to FFA_PARTITION_INFO_GET_REGS: descriptors of services with `uuid`, or of all if it is
+/// nil, from the one on that `start_and_tag`, the call's x3, names.
+///
+/// # Errors
+/// `InvalidParameters` if no partition has the UUID, the list ends before the index, or a first call has a tag; `Retry` if
+/// the tag is not that of the list.
+pub fn partition_info_registers(
+    partitions: &[Partition],
+    uuid: Uuid,
+    start_and_tag: u64,
+) -> Result<[u64; 16], FfaError> {
+    let [start_0, start_1, tag_0, tag_1, ..] = start_and_tag.to_le_bytes();
+    let start = usize::from(u16::from_le_bytes([start_0, start_1]));
+    let tag = u16::from_le_bytes([tag_0, tag_1]);
+    if tag != INFORMATION_TAG {
+        return Err(if start == 0 { FfaError::InvalidParameters } else { FfaError::Retry });
+    }
+    let found = list(partitions, uuid, Version(1, 2));
+    let mut registers = [0; 16];
+    let (metadata, contents) = registers.split_at_mut(1);
+    let (places, _) = contents.as_chunks_mut();
+    let mut current = None;
+    for (index, (place, descriptor)) in
+        places.iter_mut().zip(found.iter().skip(start)).take(DESCRIPTORS_IN_REGISTERS).enumerate()
+    {
+        *place = *descriptor;
+        current = Some(start + index);
+    }
+    let current = current.ok_or(FfaError::InvalidParameters)? as u64;
+    let last = found.len().saturating_sub(1) as u64;
+    let size = PartitionInfo::DESC_SIZE as u64;
+    metadata.fill(last | current << 16 | u64::from(INFORMATION_TAG) << 32 | size << 48);
+    Ok(registers)
+}
+
+/// Lists the services that have `uuid`, or all if it is nil. Callers before FF-A 1.2 know one UUID of each partition: for
+/// them it is listed once, by its first (FF-A 1.3 §6.2.2).
+#[inline(never)]
+fn list(
+    partitions: &[Partition],
+    uuid: Uuid,
+    version: Version,
+) -> Vec<Descriptor, { MAX_PARTITIONS * MAX_SERVICES }> {
+    let mut found = Vec::new();
+    let once = version < Version(1, 2);
     for partition in partitions {
         for service in partition.services() {
-            if uuid.is_nil() || service.uuid == uuid {
-                found(partition, service);
+            let methods = if uuid.is_nil() && once {
+                (partition.receives_direct(), partition.sends_direct())
+            } else {
+                (service.messaging.receives_direct, service.messaging.sends_direct)
+            };
+            let head = head(partition, methods, version);
+            let descriptor = if uuid.is_nil() {
+                let [low, high] = UuidHelper::to_u64_regs(service.uuid);
+                [head, low, high]
+            } else if service.uuid == uuid {
+                // The caller knows it: reserved.
+                [head, 0, 0]
+            } else {
+                continue;
+            };
+            // There is room for each service of each partition.
+            _ = found.push(descriptor);
+            if once {
+                break;
             }
         }
     }
+    found
 }
 
-/// Bits of a descriptor's properties (FF-A 1.2 table 6.2).
+/// Bits of a descriptor's properties (FF-A 1.2 table 6.2). The others are of what is not offered: indirect messages,
+/// notifications, IDs of devices, messages about VMs, FFA_MSG_SEND_DIRECT_REQ2.
 mod property {
     pub(super) const RECEIVES_DIRECT: u64 = 1;
     pub(super) const SENDS_DIRECT: u64 = 1 << 1;
@@ -77,26 +147,14 @@ mod property {
     pub(super) const AARCH64: u64 = 1 << 8;
 }
 
-/// A descriptor (FF-A 1.2 table 6.1): ID, number of contexts, properties and, since FF-A 1.1, the UUID where the caller
-/// did not name it.
-fn descriptor(
-    partition: &Partition,
-    service: &Service,
-    with_uuid: bool,
-    old: bool,
-) -> [u8; PartitionInfo::DESC_SIZE] {
-    let mut properties = if old { 0 } else { property::AARCH64 };
-    if service.messaging.receives_direct {
+/// The first word of a descriptor: all that there was in FF-A 1.0.
+fn head(partition: &Partition, (receives, sends): (bool, bool), version: Version) -> u64 {
+    let mut properties = if version < Version(1, 1) { 0 } else { property::AARCH64 };
+    if receives {
         properties |= property::RECEIVES_DIRECT;
     }
-    if service.messaging.sends_direct {
+    if sends {
         properties |= property::SENDS_DIRECT;
     }
-    let head = u64::from(partition.id().0) | (partition.contexts() as u64) << 16 | properties << 32;
-    let mut bytes = [0; PartitionInfo::DESC_SIZE];
-    bytes[..8].copy_from_slice(&head.to_le_bytes());
-    if with_uuid {
-        bytes[8..].copy_from_slice(service.uuid.as_bytes());
-    }
-    bytes
+    u64::from(partition.id().0) | (partition.contexts() as u64) << 16 | properties << 32
 }

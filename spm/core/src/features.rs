@@ -39,6 +39,7 @@ pub fn offer(id: u32, caller: Caller) -> Option<Offer> {
     let (since, properties) = match id {
         function::ERROR_32
         | function::SUCCESS_32
+        | function::SUCCESS_64
         | function::VERSION
         | function::FEATURES
         | function::RX_RELEASE
@@ -48,6 +49,7 @@ pub fn offer(id: u32, caller: Caller) -> Option<Offer> {
         | function::REQUEST_32
         | function::REQUEST_64 => (V1_0, 0),
         function::SPM_ID_GET => (V1_1, 0),
+        function::PARTITION_INFO_GET_REGS => (V1_2, 0),
         // Bits 1–0: buffers are aligned to and at least as large as 4 KiB (0). Bits 31–16: their largest size in pages.
         function::RXTX_MAP_32 | function::RXTX_MAP_64 => (V1_0, MAX_BUFFER_PAGES << 16),
         function::MSG_WAIT | function::RESPONSE_32 | function::RESPONSE_64 => {
@@ -93,7 +95,7 @@ mod tests {
                 found += 1;
             }
         }
-        assert_eq!(found, 20);
+        assert_eq!(found, 22);
     }
 
     #[test]

@@ -21,6 +21,7 @@ functions! {
     MSG_WAIT = MsgWait32;
     NORMAL_WORLD_RESUME = NormalWorldResume32;
     PARTITION_INFO_GET = PartitionInfoGet;
+    PARTITION_INFO_GET_REGS = PartitionInfoGetRegs;
     REQUEST_32 = MsgSendDirectReq32;
     REQUEST_64 = MsgSendDirectReq64;
     RESPONSE_32 = MsgSendDirectResp32;

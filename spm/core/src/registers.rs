@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! x0–x17 of a call, and the two answers that every FF-A function can give.
 //!
-//! Registers are changed in place. A 32-bit answer occupies x0–x7; x8–x17 stay as the caller left them, which pKVM
-//! relies on (and SMCCC 1.2, 2.6, allows).
+//! Registers are changed in place. These answers occupy x0–x7; x8–x17 stay as the caller left them, which pKVM relies on
+//! (and SMCCC 1.2, 2.6, allows). Only FFA_PARTITION_INFO_GET_REGS defines more.
 
 use arm_ffa::{FfaError, FuncId};
 

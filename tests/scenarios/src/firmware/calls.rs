@@ -114,6 +114,7 @@ fn features(_: &mut World) -> Outcome {
         FuncId::RxTxMap64,
         FuncId::RxTxUnmap,
         FuncId::PartitionInfoGet,
+        FuncId::PartitionInfoGetRegs,
         FuncId::IdGet,
         FuncId::SpmIdGet,
         FuncId::MsgSendDirectReq32,
@@ -219,7 +220,6 @@ fn unknown(world: &mut World) -> Outcome {
         0x8400_0086,
         0x8400_007d,
         0x8400_0082,
-        0xc400_008b,
         0xc400_008d,
     ];
     for function in calls {

@@ -4,6 +4,7 @@
 mod aborts;
 mod calls;
 mod context;
+mod discovery;
 mod messages;
 mod random;
 mod secrets;
@@ -11,8 +12,14 @@ mod secrets;
 use crate::scenario::Scenario;
 
 /// In the order in which they run; a partition that was stopped stays so, hence `aborts` is last.
-pub(crate) const SCENARIOS: &[&[Scenario]] =
-    &[calls::SCENARIOS, messages::SCENARIOS, random::SCENARIOS, secrets::SCENARIOS, context::SCENARIOS];
+pub(crate) const SCENARIOS: &[&[Scenario]] = &[
+    calls::SCENARIOS,
+    discovery::SCENARIOS,
+    messages::SCENARIOS,
+    random::SCENARIOS,
+    secrets::SCENARIOS,
+    context::SCENARIOS,
+];
 
 /// What leaves a partition stopped.
 pub(crate) const LAST: &[&[Scenario]] = &[aborts::SCENARIOS];
