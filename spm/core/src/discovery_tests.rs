@@ -130,6 +130,18 @@ fn registers_are_for_callers_of_1_2() {
 }
 
 #[test]
+fn no_feature_ids_are_there() {
+    let spmc = spmc_of_seven_services();
+    for id in (0..0x200).chain([0x4000_0001, 0x7fff_ffff]) {
+        for properties in [0, 2, u64::from(u32::MAX)] {
+            let ask = [0x8400_0064, id, properties];
+            assert_eq!(call(&spmc, &ask)[..3], [ERROR, 0, NOT_SUPPORTED], "{id:#x}");
+            assert_eq!(call_as(&spmc, AT_FIRST, &ask).1[..3], [ERROR, 0, NOT_SUPPORTED], "{id:#x}");
+        }
+    }
+}
+
+#[test]
 fn callers_before_1_2_see_each_partition_once() {
     for (version, count, size) in [(0x1_0000, 3, 8), (0x1_0001, 3, 24), (0x1_0002, 7, 24_usize)] {
         let (spmc, hardware) = (spmc_of_seven_services(), FakeHardware::default());
