@@ -3,7 +3,7 @@
 
 use arm_ffa::interface_args::RxTxAddr;
 use arm_ffa::partition_info::PartitionInfoGetFlags;
-use arm_ffa::{FfaError, UuidHelper};
+use arm_ffa::{FfaError, UuidHelper, Version};
 
 use crate::discovery::{Inquiry, partition_info, partition_info_registers};
 use crate::endpoint::{EndpointId, sender_and_receiver};
@@ -33,11 +33,14 @@ pub(crate) fn check_offered(function: u32, party: &Party<'_>) -> Result<(), FfaE
     }
 }
 
-/// FFA_FEATURES looks at nothing but the table.
-pub(crate) fn answer_features(registers: &mut MessageRegisters, caller: Caller) {
+/// FFA_FEATURES looks at the table and at nothing else, but for what came after FF-A 1.0. Input properties, w2, are those
+/// of functions that are not there.
+pub(crate) fn answer_features(registers: &mut MessageRegisters, caller: Caller, version: &Negotiation) {
     match offer(low_half(registers[1]), caller) {
-        Some(offer) => success(registers, offer.properties, 0),
-        None => error(registers, FfaError::NotSupported),
+        Some(offer) if offer.since == Version(1, 0) || offer.since <= version.agreed() => {
+            success(registers, offer.properties, 0);
+        }
+        _ => error(registers, FfaError::NotSupported),
     }
 }
 

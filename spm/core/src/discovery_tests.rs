@@ -130,6 +130,20 @@ fn registers_are_for_callers_of_1_2() {
 }
 
 #[test]
+fn features_tell_what_the_callers_version_has() {
+    for (version, since_1_1, since_1_2) in
+        [(0x1_0000, ERROR, ERROR), (0x1_0001, OK, ERROR), (0x1_0002, OK, OK)]
+    {
+        let spmc = spmc_of_seven_services();
+        spmc.normal_version.negotiate(version);
+        assert_eq!(call(&spmc, &[0x8400_0064, 0x8400_0068])[0], OK);
+        assert_eq!(call(&spmc, &[0x8400_0064, 0x8400_0085])[0], since_1_1);
+        assert_eq!(call(&spmc, &[0x8400_0064, GET_REGS])[0], since_1_2);
+        assert_eq!(call(&spmc, &[0x8400_0064, 0x8400_008b])[0], ERROR, "64 bit only");
+    }
+}
+
+#[test]
 fn no_feature_ids_are_there() {
     let spmc = spmc_of_seven_services();
     for id in (0..0x200).chain([0x4000_0001, 0x7fff_ffff]) {

@@ -111,7 +111,7 @@ impl Spmc {
             }
         } else if function == function::FEATURES {
             self.normal_version.settle();
-            answer_features(registers, Caller::NormalWorld);
+            answer_features(registers, Caller::NormalWorld, &self.normal_version);
         } else if function == function::INTERRUPT {
             return NormalNext::Interrupt;
         } else {
@@ -199,7 +199,7 @@ impl Spmc {
         }
         if function == function::FEATURES {
             partition.version.settle();
-            answer_features(registers, Caller::Partition);
+            answer_features(registers, Caller::Partition, &partition.version);
             return PartitionNext::Answer;
         }
         if !is_ffa(function) {
