@@ -116,6 +116,10 @@ impl<'a> Domains<'a> {
     pub fn allocate(&self, wanted: &Allocation, quota: &Quota) -> Result<DomainHandle, Status> {
         let mut outcome = Status::NoMemory;
         for (index, slot) in self.slots.iter().enumerate() {
+            // Looked at under the shared side first, so that whoever uses the slot does not wait for us.
+            if slot.state.try_read().is_some_and(|state| !matches!(state.usage, Usage::Free)) {
+                continue;
+            }
             let Some(mut state) = slot.state.try_write() else {
                 outcome = Status::Busy;
                 continue;
