@@ -5,23 +5,30 @@ use spm_core::hardware::{Hardware, MapFailed};
 use spm_core::mailbox::{BufferPair, MailboxOwner};
 use spm_core::partition::Partition;
 
-use crate::{console, mmu};
+use crate::{buffer_window, console};
 
 /// This machine.
 pub(crate) struct Machine;
 
 impl Hardware for Machine {
     fn map_buffers(&self, owner: MailboxOwner, buffers: &BufferPair) -> Result<(), MapFailed> {
-        // No interface reads a send buffer, so that one stays unmapped.
-        mmu::map_buffer(owner, buffers.receive)
+        buffer_window::map_buffers(owner, buffers)
     }
 
     fn unmap_buffers(&self, owner: MailboxOwner) {
-        mmu::unmap_buffer(owner);
+        buffer_window::unmap_buffers(owner);
     }
 
     fn write_receive_buffer(&self, owner: MailboxOwner, offset: usize, bytes: &[u8]) {
-        mmu::write_buffer(owner, offset, bytes);
+        buffer_window::write_buffer(owner, offset, bytes);
+    }
+
+    fn clear_receive_buffer(&self, owner: MailboxOwner, offset: usize, length: usize) {
+        buffer_window::clear_buffer(owner, offset, length);
+    }
+
+    fn read_send_buffer(&self, owner: MailboxOwner, offset: usize, bytes: &mut [u8]) {
+        buffer_window::read_buffer(owner, offset, bytes);
     }
 
     fn log(&self, partition: &Partition, line: &[u8]) {

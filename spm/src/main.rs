@@ -9,6 +9,7 @@
 mod address;
 mod arch;
 mod boot;
+mod buffer_window;
 mod console;
 mod contexts;
 mod cores;

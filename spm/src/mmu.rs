@@ -2,18 +2,18 @@
 //! spm's own translation, EL2 stage 1: every address maps to itself, nothing is writable and executable, below each
 //! stack one page is missing, and what is needed only for a while is mapped only for that while.
 //!
-//! The exception to the first rule are callers' receive buffers, which appear in a window of fixed addresses.
+//! The exception to the first rule are callers' buffers for messages, which appear in a window of fixed addresses
+//! (buffer_window.rs).
 #![expect(unsafe_code, reason = "makes memory accessible and inaccessible")]
 
-use core::ptr::{NonNull, with_exposed_provenance_mut};
+use core::ptr::with_exposed_provenance_mut;
 
 use aarch64_paging::descriptor::{El23Attributes, PhysicalAddress};
 use aarch64_paging::paging::{Constraints, El2, MemoryRegion};
 use aarch64_paging::{MapError, Mapping};
 use spin::mutex::SpinMutex;
 use spm_core::hardware::MapFailed;
-use spm_core::mailbox::{MAX_BUFFER_PAGES, MailboxOwner};
-use spm_core::manifest::{AddressRange, MAX_PARTITIONS};
+use spm_core::manifest::AddressRange;
 use spm_core::table_budget::tables_for;
 
 use crate::address::to_usize;
@@ -22,13 +22,6 @@ use crate::tables::{Pool, available};
 
 /// Level 0 and 48-bit addresses, as entry.s sets TCR_EL2.
 const ROOT_LEVEL: usize = 0;
-const PAGE_BYTES: u64 = 4096;
-
-/// The window for receive buffers: the last 2 MiB of the 48-bit space, where no machine has memory.
-const WINDOW: u64 = (1 << 48) - (1 << 21);
-/// Each owner's part of it.
-const SLOT_BYTES: u64 = MAX_BUFFER_PAGES as u64 * PAGE_BYTES;
-const _: () = assert!((MAX_PARTITIONS as u64 + 1) * SLOT_BYTES <= 1 << 21, "the window is one table");
 
 static TABLES: SpinMutex<Option<Mapping<Pool, El2>>> = SpinMutex::new(None);
 
@@ -45,6 +38,8 @@ pub(crate) enum Use {
     Device,
     /// Memory of the normal world.
     NormalWorld,
+    /// The same, which is only read.
+    NormalWorldReadOnly,
 }
 
 impl Use {
@@ -58,6 +53,7 @@ impl Use {
             Self::ReadWrite => memory | A::XN,
             Self::Device => A::VALID | A::ACCESSED | A::USER_RES1 | A::ATTRIBUTE_INDEX_2 | A::XN,
             Self::NormalWorld => memory | A::XN | A::NS,
+            Self::NormalWorldReadOnly => memory | A::READ_ONLY | A::XN | A::NS,
         }
     }
 }
@@ -142,47 +138,15 @@ fn unmap_again(range: AddressRange) {
     }
 }
 
-/// Returns where the window shows the receive buffer of `owner`.
-fn slot(owner: MailboxOwner) -> u64 {
-    let index = match owner {
-        MailboxOwner::NormalWorld => 0,
-        MailboxOwner::Partition(place) => place + 1,
-    };
-    WINDOW + index as u64 * SLOT_BYTES
-}
-
-/// Maps the receive buffer of `owner`, which mailbox.rs checked to be the owner's own.
-pub(crate) fn map_buffer(owner: MailboxOwner, buffer: AddressRange) -> Result<(), MapFailed> {
-    let what = match owner {
-        MailboxOwner::NormalWorld => Use::NormalWorld,
-        MailboxOwner::Partition(_) => Use::ReadWrite,
-    };
-    if buffer.size() > SLOT_BYTES {
-        return Err(MapFailed);
-    }
+/// Maps `range` at the address `at`, where nothing is mapped, until [`unmap_from`].
+pub(crate) fn map_to(at: u64, range: AddressRange, what: Use) -> Result<(), MapFailed> {
     let mut tables = TABLES.lock();
-    map_at(tables.as_mut().ok_or(MapFailed)?, slot(owner), buffer, what)
+    map_at(tables.as_mut().ok_or(MapFailed)?, at, range, what)
 }
 
-/// Unmaps it.
-pub(crate) fn unmap_buffer(owner: MailboxOwner) {
+/// Ends what [`map_to`] did for `bytes` at `at`.
+pub(crate) fn unmap_from(at: u64, bytes: u64) {
     if let Some(tables) = TABLES.lock().as_mut() {
-        unmap(tables, slot(owner), SLOT_BYTES);
-    }
-}
-
-/// Writes into the mapped receive buffer of `owner`. What lies beyond the slot is dropped.
-pub(crate) fn write_buffer(owner: MailboxOwner, offset: usize, bytes: &[u8]) {
-    let start: *mut u8 = with_exposed_provenance_mut(to_usize(slot(owner)));
-    for (index, &byte) in bytes.iter().enumerate() {
-        let at = offset.saturating_add(index);
-        if at >= to_usize(SLOT_BYTES) {
-            return;
-        }
-        if let Some(target) = NonNull::new(start.wrapping_add(at)) {
-            // SAFETY: mailbox.rs calls this only between map and unmap and within the buffer, which is mapped writable.
-            // The owner may access it at the same time: the access is volatile, and nothing is read back.
-            unsafe { target.write_volatile(byte) };
-        }
+        unmap(tables, at, bytes);
     }
 }

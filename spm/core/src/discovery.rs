@@ -54,7 +54,7 @@ pub fn partition_info(
     }
     let old = inquiry.version < Version(1, 1);
     let size = if old { DESCRIPTOR_BYTES_V1_0 } else { PartitionInfo::DESC_SIZE };
-    inquiry.mailbox.deliver(found.len().saturating_mul(size), || {
+    inquiry.mailbox.deliver(inquiry.owner, found.len().saturating_mul(size), hardware, || {
         let mut offset = 0;
         for descriptor in &found {
             let words = descriptor.map(u64::to_le_bytes);
@@ -62,6 +62,7 @@ pub fn partition_info(
             hardware.write_receive_buffer(inquiry.owner, offset, bytes.get(..size).unwrap_or_default());
             offset += size;
         }
+        Ok(())
     })?;
     Ok(SuccessArgsPartitionInfoGet { count, size: if old { None } else { u32::try_from(size).ok() } })
 }

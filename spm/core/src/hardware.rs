@@ -23,6 +23,13 @@ pub trait Hardware {
     /// write it at any time.
     fn write_receive_buffer(&self, owner: MailboxOwner, offset: usize, bytes: &[u8]);
 
+    /// Writes zeros into the receive buffer of `owner`, as [`Hardware::write_receive_buffer`].
+    fn clear_receive_buffer(&self, owner: MailboxOwner, offset: usize, length: usize);
+
+    /// Copies from the send buffer of `owner`, which is mapped and large enough, into `bytes`. The other side may write it
+    /// meanwhile: what was read counts, and is read once.
+    fn read_send_buffer(&self, owner: MailboxOwner, offset: usize, bytes: &mut [u8]);
+
     /// Prints a line that a partition logs. The bytes are the partition's: anything.
     fn log(&self, partition: &Partition, line: &[u8]);
 }
@@ -33,6 +40,8 @@ pub trait Hardware {
 pub struct FakeHardware {
     /// What is mapped, and what was written into each receive buffer.
     pub mapped: std::sync::Mutex<Vec<(MailboxOwner, BufferPair, Vec<u8>)>>,
+    /// What endpoints have written into their send buffers, which are zero behind it.
+    pub sent: std::sync::Mutex<Vec<(MailboxOwner, Vec<u8>)>>,
     /// What was logged, by partition.
     pub logged: std::sync::Mutex<Vec<(u16, Vec<u8>)>>,
     /// Lets the next mapping fail.
@@ -63,6 +72,22 @@ impl Hardware for FakeHardware {
         let mut mapped = self.mapped.lock().unwrap();
         let (_, _, contents) = mapped.iter_mut().find(|(other, _, _)| *other == owner).expect("is mapped");
         contents[offset..offset + bytes.len()].copy_from_slice(bytes);
+    }
+
+    fn clear_receive_buffer(&self, owner: MailboxOwner, offset: usize, length: usize) {
+        self.write_receive_buffer(owner, offset, &vec![0; length]);
+    }
+
+    fn read_send_buffer(&self, owner: MailboxOwner, offset: usize, bytes: &mut [u8]) {
+        let mapped = self.mapped.lock().unwrap();
+        let (_, buffers, _) = mapped.iter().find(|(other, _, _)| *other == owner).expect("is mapped");
+        assert!((offset + bytes.len()) as u64 <= buffers.send.size(), "reads behind the buffer");
+        let sent = self.sent.lock().unwrap();
+        let contents =
+            sent.iter().rev().find(|(other, _)| *other == owner).map(|(_, contents)| &contents[..]);
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            *byte = contents.and_then(|contents| contents.get(offset + index)).copied().unwrap_or(0);
+        }
     }
 
     fn log(&self, partition: &Partition, line: &[u8]) {

@@ -4,9 +4,11 @@
 //!
 //! The caller names addresses; they become a [`BufferPair`] only by [`BufferPair::new`], which checks them.
 
+use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
 use arm_ffa::FfaError;
 use arm_ffa::interface_args::RxTxAddr;
-use spin::Mutex;
+use spin::RwLock;
 
 use crate::hardware::Hardware;
 use crate::manifest::AddressRange;
@@ -14,6 +16,8 @@ use crate::manifest::AddressRange;
 /// Most pages of one buffer, in units of 4 KiB. Callers learn it by FFA_FEATURES. Enough for a normal world with
 /// 64 KiB pages.
 pub const MAX_BUFFER_PAGES: u32 = 16;
+/// Most VMs whose buffers a hypervisor can map.
+pub const MAX_VMS: usize = 4;
 /// Bits of w3 that hold the number of pages (FF-A 1.2 table 13.28); the others must be zero.
 const PAGE_COUNT_BITS: u32 = 0x3f;
 
@@ -24,6 +28,8 @@ pub enum MailboxOwner {
     NormalWorld,
     /// That of the partition at this place of the list.
     Partition(usize),
+    /// That of the VM at this place of the list of VMs, below [`MAX_VMS`].
+    Vm(usize),
 }
 
 /// Two buffers of equal size that do not overlap.
@@ -63,16 +69,51 @@ impl BufferPair {
     }
 }
 
-#[derive(Debug)]
-struct Mapped {
-    buffers: BufferPair,
-    /// The receive buffer holds something that the owner did not release yet.
-    full: bool,
+/// Who may write into a receive buffer (FF-A 1.3 §4.10.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holder {
+    /// spm: nothing is in it.
+    Spm,
+    /// spm, which is writing a message into it.
+    Filling,
+    /// Its endpoint, which did not give the last message back yet.
+    Endpoint,
+    /// The hypervisor of the VM that the buffer is of.
+    Hypervisor,
+}
+
+impl Holder {
+    const fn encode(self) -> u8 {
+        match self {
+            Self::Spm => 0,
+            Self::Filling => 1,
+            Self::Endpoint => 2,
+            Self::Hypervisor => 3,
+        }
+    }
 }
 
 /// The buffers of one endpoint, if it has mapped any.
-#[derive(Debug, Default)]
-pub struct Mailbox(Mutex<Option<Mapped>>);
+///
+/// Who uses a buffer holds `buffers` for reading, so that it stays mapped; a send buffer and a receive buffer can be used at
+/// once, by any number of cores, and nobody waits for anybody but [`Mailbox::unmap`].
+#[derive(Debug)]
+pub struct Mailbox {
+    buffers: RwLock<Option<BufferPair>>,
+    holder: AtomicU8,
+    /// Length of the last message in the receive buffer, in bytes.
+    last: AtomicUsize,
+}
+
+impl Default for Mailbox {
+    fn default() -> Self {
+        Self {
+            buffers: RwLock::new(None),
+            holder: AtomicU8::new(Holder::Spm.encode()),
+            last: AtomicUsize::new(0),
+        }
+    }
+}
 
 impl Mailbox {
     /// Maps `buffers`.
@@ -85,12 +126,14 @@ impl Mailbox {
         buffers: BufferPair,
         hardware: &impl Hardware,
     ) -> Result<(), FfaError> {
-        let mut slot = self.0.lock();
+        let mut slot = self.buffers.write();
         if slot.is_some() {
             return Err(FfaError::Denied);
         }
         hardware.map_buffers(owner, &buffers).map_err(|_| FfaError::NoMemory)?;
-        *slot = Some(Mapped { buffers, full: false });
+        self.holder.store(Holder::Spm.encode(), Ordering::Release);
+        self.last.store(0, Ordering::Relaxed);
+        *slot = Some(buffers);
         Ok(())
     }
 
@@ -99,7 +142,7 @@ impl Mailbox {
     /// # Errors
     /// `InvalidParameters` if there are none.
     pub fn unmap(&self, owner: MailboxOwner, hardware: &impl Hardware) -> Result<(), FfaError> {
-        let mut slot = self.0.lock();
+        let mut slot = self.buffers.write();
         if slot.take().is_none() {
             return Err(FfaError::InvalidParameters);
         }
@@ -112,31 +155,87 @@ impl Mailbox {
     /// # Errors
     /// `Denied` if the caller does not own it.
     pub fn release(&self) -> Result<(), FfaError> {
-        match self.0.lock().as_mut() {
-            Some(mapped) if mapped.full => {
-                mapped.full = false;
-                Ok(())
-            }
-            _ => Err(FfaError::Denied),
+        let buffers = self.buffers.read();
+        if buffers.is_some() && self.pass(Holder::Endpoint, Holder::Spm) {
+            Ok(())
+        } else {
+            Err(FfaError::Denied)
         }
     }
 
-    /// Hands `length` bytes to the owner: `fill` writes them, and the receive buffer is the owner's from then on.
+    /// Gives the receive buffer of a VM to its hypervisor, which wants to write into it (FFA_RX_ACQUIRE).
     ///
     /// # Errors
-    /// `Busy` if the receive buffer is not free or there is none, `NoMemory` if it is too small.
-    pub fn deliver(&self, length: usize, fill: impl FnOnce()) -> Result<(), FfaError> {
-        let mut slot = self.0.lock();
-        let Some(mapped) = slot.as_mut().filter(|mapped| !mapped.full) else {
-            return Err(FfaError::Busy);
-        };
-        if u64::try_from(length).is_ok_and(|length| length <= mapped.buffers.receive.size()) {
-            fill();
-            mapped.full = true;
+    /// `Denied` if it is not spm's, or there is none.
+    pub fn acquire(&self) -> Result<(), FfaError> {
+        let buffers = self.buffers.read();
+        if buffers.is_some() && self.pass(Holder::Spm, Holder::Hypervisor) {
             Ok(())
         } else {
-            Err(FfaError::NoMemory)
+            Err(FfaError::Denied)
         }
+    }
+
+    /// As [`Mailbox::release`], by the hypervisor for its VM: it may hold the buffer itself.
+    ///
+    /// # Errors
+    /// `Denied` if the buffer is spm's already.
+    pub fn release_for_vm(&self) -> Result<(), FfaError> {
+        self.release().or_else(
+            |status| {
+                if self.pass(Holder::Hypervisor, Holder::Spm) { Ok(()) } else { Err(status) }
+            },
+        )
+    }
+
+    fn pass(&self, from: Holder, to: Holder) -> bool {
+        self.holder.compare_exchange(from.encode(), to.encode(), Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Hands `length` bytes to the owner: `fill` writes them, what an earlier message has left behind them is cleared, and
+    /// the receive buffer is the owner's from then on.
+    ///
+    /// # Errors
+    /// `Busy` if the receive buffer is not free or there is none, `NoMemory` if it is too small; or the one of `fill`, and
+    /// the buffer stays spm's.
+    pub fn deliver(
+        &self,
+        owner: MailboxOwner,
+        length: usize,
+        hardware: &impl Hardware,
+        fill: impl FnOnce() -> Result<(), FfaError>,
+    ) -> Result<(), FfaError> {
+        let buffers = self.buffers.read();
+        let pair = buffers.as_ref().ok_or(FfaError::Busy)?;
+        if !u64::try_from(length).is_ok_and(|length| length <= pair.receive.size()) {
+            return Err(FfaError::NoMemory);
+        }
+        if !self.pass(Holder::Spm, Holder::Filling) {
+            return Err(FfaError::Busy);
+        }
+        let filled = fill();
+        let last = self.last.load(Ordering::Relaxed);
+        if last > length {
+            hardware.clear_receive_buffer(owner, length, last - length);
+        }
+        // What `fill` wrote before it failed stands up to `length`, too.
+        self.last.store(length, Ordering::Relaxed);
+        let next = if filled.is_ok() { Holder::Endpoint } else { Holder::Spm };
+        self.holder.store(next.encode(), Ordering::Release);
+        filled
+    }
+
+    /// Lets `work` read the send buffer, whose size in bytes it gets; it stays mapped meanwhile.
+    ///
+    /// # Errors
+    /// `Denied` if there is none; or the one of `work`.
+    pub fn with_send_buffer<R>(
+        &self,
+        work: impl FnOnce(usize) -> Result<R, FfaError>,
+    ) -> Result<R, FfaError> {
+        let buffers = self.buffers.read();
+        let pair = buffers.as_ref().ok_or(FfaError::Denied)?;
+        work(usize::try_from(pair.send.size()).map_err(|_| FfaError::InvalidParameters)?)
     }
 }
 
@@ -179,21 +278,55 @@ mod tests {
     fn a_receive_buffer_is_filled_once_until_it_is_released() {
         let (mailbox, hardware) = (Mailbox::default(), FakeHardware::default());
         let owner = MailboxOwner::NormalWorld;
-        assert_eq!(mailbox.deliver(8, || panic!("there is no buffer")), Err(FfaError::Busy));
+        let deliver = |length: usize, byte: u8| {
+            mailbox.deliver(owner, length, &hardware, || {
+                hardware.write_receive_buffer(owner, 0, &vec![byte; length]);
+                Ok(())
+            })
+        };
+        assert_eq!(deliver(8, 1), Err(FfaError::Busy), "there is no buffer");
         assert_eq!(mailbox.release(), Err(FfaError::Denied));
         let buffers = pair(0x4000_0000, 0x4000_1000, 1).unwrap();
         mailbox.map(owner, buffers, &hardware).unwrap();
         assert_eq!(mailbox.map(owner, buffers, &hardware), Err(FfaError::Denied));
         assert_eq!(mailbox.release(), Err(FfaError::Denied), "nothing was delivered");
-        assert_eq!(mailbox.deliver(4097, || panic!("too long")), Err(FfaError::NoMemory));
-        let mut filled = 0;
-        mailbox.deliver(4096, || filled += 1).unwrap();
-        assert_eq!(mailbox.deliver(8, || filled += 1), Err(FfaError::Busy));
+        assert_eq!(deliver(4097, 2), Err(FfaError::NoMemory));
+        deliver(4096, 3).unwrap();
+        assert_eq!(deliver(8, 4), Err(FfaError::Busy));
         mailbox.release().unwrap();
-        mailbox.deliver(8, || filled += 1).unwrap();
-        assert_eq!(filled, 2);
+        deliver(8, 5).unwrap();
+        let contents = hardware.mapped.lock().unwrap()[0].2.clone();
+        assert_eq!(contents[..8], [5; 8]);
+        assert_eq!(contents[8..], [0; 4088], "nothing is left of the longer message");
         mailbox.unmap(owner, &hardware).unwrap();
         assert_eq!(mailbox.unmap(owner, &hardware), Err(FfaError::InvalidParameters));
+    }
+
+    #[test]
+    fn a_delivery_that_fails_leaves_the_buffer_free() {
+        let (mailbox, hardware) = (Mailbox::default(), FakeHardware::default());
+        let owner = MailboxOwner::Partition(0);
+        mailbox.map(owner, pair(0x4000_0000, 0x4000_1000, 1).unwrap(), &hardware).unwrap();
+        let refused = mailbox.deliver(owner, 8, &hardware, || Err(FfaError::InvalidParameters));
+        assert_eq!(refused, Err(FfaError::InvalidParameters));
+        assert_eq!(mailbox.release(), Err(FfaError::Denied));
+        mailbox.deliver(owner, 8, &hardware, || Ok(())).unwrap();
+    }
+
+    #[test]
+    fn a_hypervisor_takes_and_returns_the_buffer_of_its_vm() {
+        let (mailbox, hardware) = (Mailbox::default(), FakeHardware::default());
+        let owner = MailboxOwner::Vm(1);
+        assert_eq!(mailbox.acquire(), Err(FfaError::Denied), "there is none");
+        mailbox.map(owner, pair(0x4000_0000, 0x4000_1000, 1).unwrap(), &hardware).unwrap();
+        mailbox.acquire().unwrap();
+        assert_eq!(mailbox.acquire(), Err(FfaError::Denied));
+        assert_eq!(mailbox.deliver(owner, 8, &hardware, || Ok(())), Err(FfaError::Busy));
+        mailbox.release_for_vm().unwrap();
+        assert_eq!(mailbox.release_for_vm(), Err(FfaError::Denied));
+        mailbox.deliver(owner, 8, &hardware, || Ok(())).unwrap();
+        assert_eq!(mailbox.acquire(), Err(FfaError::Denied), "the VM holds it");
+        mailbox.release_for_vm().unwrap();
     }
 
     #[test]
