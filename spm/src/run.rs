@@ -6,13 +6,16 @@
 
 use arm_ffa::FfaError;
 use heapless::Vec;
+use spm_core::cycles::{Resume, tell_run, tell_unfinished};
 use spm_core::direct_message::{VcpuRef, deliver};
+use spm_core::endpoint::EndpointId;
 use spm_core::function;
 use spm_core::manifest::MAX_PARTITIONS;
-use spm_core::partition::CoreIndex;
-use spm_core::registers::{answer, error};
+use spm_core::partition::{CoreIndex, Partition};
+use spm_core::registers::{MessageRegisters, answer, error};
 use spm_core::spmc::NormalNext;
 use spm_core::vcpu::VcpuState;
+use spm_core::work::Work;
 
 use crate::arch::gic;
 use crate::arch::smc::exchange_with_spmd;
@@ -34,6 +37,10 @@ pub(crate) fn serve(world: &World, core: CoreIndex, normal: &mut NormalContext) 
             NormalNext::Request(vcpu, function) => {
                 let mut run = Run { world, core, normal };
                 run.request(vcpu, function);
+            }
+            NormalNext::Run(vcpu, resume) => {
+                let mut run = Run { world, core, normal };
+                run.resume(vcpu, resume);
             }
             NormalNext::Interrupt => {
                 if let Some(interrupt) = gic::put_away() {
@@ -90,7 +97,36 @@ impl Run<'_> {
         self.until_answered(Caller { vcpu, context });
     }
 
-    /// Gives back a vCPU that was claimed and did not run.
+    /// Serves FFA_RUN of the normal world by `vcpu`, which is claimed.
+    #[inline(never)]
+    fn resume(&mut self, vcpu: VcpuRef, resume: Resume) {
+        let Some(mut context) = self.world.contexts.take(vcpu) else {
+            self.drop_run(vcpu, resume);
+            return error(&mut self.normal.message, FfaError::Busy);
+        };
+        self.prepare(vcpu, resume, &mut context);
+        self.until_answered(Caller { vcpu, context });
+    }
+
+    /// Gives back a vCPU that was claimed to go on and did not.
+    fn drop_run(&self, vcpu: VcpuRef, resume: Resume) {
+        self.leave(vcpu, resume.left());
+    }
+
+    /// Lets a vCPU find what it goes on with.
+    fn prepare(&self, vcpu: VcpuRef, resume: Resume, context: &mut HeldContext) {
+        match resume {
+            Resume::Run => tell_run(self.id(vcpu), vcpu.vcpu, &mut context.registers.message),
+            Resume::Untouched => {}
+        }
+    }
+
+    fn id(&self, vcpu: VcpuRef) -> EndpointId {
+        // A vCPU that runs has a partition.
+        self.world.spmc.partitions().get(vcpu.partition).map_or(EndpointId(0), Partition::id)
+    }
+
+    /// Gives back a vCPU that was claimed for a request and did not run.
     #[cold]
     fn release(&mut self, vcpu: VcpuRef, status: FfaError) {
         self.drop_claim(vcpu);
@@ -99,7 +135,7 @@ impl Run<'_> {
 
     fn drop_claim(&self, vcpu: VcpuRef) {
         if let Some(state) = self.world.vcpu(vcpu) {
-            state.set_request(None);
+            state.set_work(Work::Nothing);
         }
         self.wait(vcpu);
     }
@@ -107,8 +143,14 @@ impl Run<'_> {
     /// Marks a vCPU as waiting. Its registers must be stored. If its partition was stopped meanwhile, it stays stopped.
     #[inline]
     fn wait(&self, vcpu: VcpuRef) {
+        self.leave(vcpu, VcpuState::Waiting);
+    }
+
+    /// Marks a vCPU as what it is from now, likewise.
+    #[inline]
+    fn leave(&self, vcpu: VcpuRef, next: VcpuState) {
         if let Some(state) = self.world.vcpu(vcpu) {
-            _ = state.transition(VcpuState::Running, VcpuState::Waiting);
+            _ = state.transition(VcpuState::Running, next);
         }
     }
 
@@ -156,40 +198,72 @@ impl Run<'_> {
                     return Some(current);
                 };
                 deliver(function, &current.context.registers.message, &mut context.registers.message);
-                if let Some(state) = self.world.vcpu(current.vcpu) {
-                    _ = state.transition(VcpuState::Running, VcpuState::Blocked);
-                }
-                // Each partition is at most once in the chain, since a blocked one takes no request.
-                _ = callers.push(current);
+                self.block(current, callers);
                 Some(Caller { vcpu: to, context })
             }
-            Left::Response(function) => {
-                let mut caller = callers.pop()?;
-                deliver(function, &current.context.registers.message, &mut caller.context.registers.message);
-                drop(current.context);
-                self.wait(current.vcpu);
-                self.unblock(caller, callers)
+            Left::Run(to, resume) => {
+                let Some(mut context) = self.world.contexts.take(to) else {
+                    self.drop_run(to, resume);
+                    error(&mut current.context.registers.message, FfaError::Busy);
+                    return Some(current);
+                };
+                self.prepare(to, resume, &mut context);
+                self.block(current, callers);
+                Some(Caller { vcpu: to, context })
             }
+            Left::Response(function) => self.back(current, callers, VcpuState::Waiting, |from, to| {
+                deliver(function, from, to);
+            }),
+            Left::Yielded => {
+                let (id, number) = (self.id(current.vcpu), current.vcpu.vcpu);
+                self.back(current, callers, VcpuState::Yielded, |_, to| {
+                    tell_unfinished(function::YIELD, id, number, to);
+                })
+            }
+            // Its first run, or one by FFA_RUN: cycles.rs refuses it while a request is open. Only the normal world gives those.
             Left::Waiting => {
-                // Only the first run of a vCPU ends like this (spmc.rs refuses it while a request is open).
+                let state = self.world.vcpu(current.vcpu);
+                if state.is_some_and(|state| state.work() == Work::Run) {
+                    answer(&mut self.normal.message, [function::MSG_WAIT, 0, 0, 0, 0, 0, 0, 0]);
+                }
+                if let Some(state) = state {
+                    state.set_work(Work::Nothing);
+                }
                 drop(current.context);
                 self.wait(current.vcpu);
                 None
             }
             Left::Stopped => {
-                drop(current.context);
-                match callers.pop() {
-                    Some(mut caller) => {
-                        error(&mut caller.context.registers.message, FfaError::Aborted);
-                        self.unblock(caller, callers)
-                    }
-                    None => {
-                        error(&mut self.normal.message, FfaError::Aborted);
-                        None
-                    }
-                }
+                self.back(current, callers, VcpuState::Stopped, |_, to| error(to, FfaError::Aborted))
             }
         }
+    }
+
+    /// Lets a vCPU wait for what comes of another one.
+    fn block(&self, current: Caller, callers: &mut Vec<Caller, MAX_PARTITIONS>) {
+        self.leave(current.vcpu, VcpuState::Blocked);
+        // Each partition is at most once in the chain, since a blocked one is given no core.
+        _ = callers.push(current);
+    }
+
+    /// Gives the core back to whoever gave it to `current`, which is `next` from now; `tell` writes into the registers of
+    /// the one what it learns of those of the other. Returns who runs next, if it is not the normal world.
+    fn back(
+        &mut self,
+        current: Caller,
+        callers: &mut Vec<Caller, MAX_PARTITIONS>,
+        next: VcpuState,
+        tell: impl FnOnce(&MessageRegisters, &mut MessageRegisters),
+    ) -> Option<Caller> {
+        let mut caller = callers.pop();
+        let to = match &mut caller {
+            Some(caller) => &mut caller.context.registers.message,
+            None => &mut self.normal.message,
+        };
+        tell(&current.context.registers.message, to);
+        drop(current.context);
+        self.leave(current.vcpu, next);
+        self.unblock(caller?, callers)
     }
 
     /// Lets a caller go on, or, if it was stopped while it was blocked, its own caller.

@@ -5,11 +5,12 @@
 
 use core::fmt::Arguments;
 
+use spm_core::cycles::Resume;
 use spm_core::direct_message::VcpuRef;
 use spm_core::function;
 use spm_core::hardware::Hardware;
+use spm_core::partition_calls::PartitionNext;
 use spm_core::registers::MessageRegisters;
-use spm_core::spmc::PartitionNext;
 use spm_core::vcpu::VcpuState;
 
 use crate::arch::el2_control::hcr;
@@ -44,6 +45,10 @@ struct Lent {
 pub(crate) enum Left {
     /// It sends a direct request, of this function ID, to a vCPU that is claimed for it.
     Request(VcpuRef, u32),
+    /// It lets a vCPU that it called go on, which is claimed.
+    Run(VcpuRef, Resume),
+    /// It gives the core back before it is done.
+    Yielded,
     /// It responds to the request that it worked on.
     Response(u32),
     /// It waits for messages.
@@ -132,7 +137,9 @@ impl Run<'_> {
             PartitionNext::Answer => None,
             PartitionNext::Response(function) => Some(Left::Response(function)),
             PartitionNext::Request(to, function) => Some(Left::Request(to, function)),
+            PartitionNext::Run(to, resume) => Some(Left::Run(to, resume)),
             PartitionNext::Wait => Some(Left::Waiting),
+            PartitionNext::Yield => Some(Left::Yielded),
             PartitionNext::Failed => Some(self.stop(vcpu, format_args!("it says that it cannot go on"))),
         }
     }

@@ -25,6 +25,17 @@ pub(crate) struct Party<'a> {
     pub(crate) mailbox: &'a Mailbox,
 }
 
+impl Party<'_> {
+    /// Returns the VM on whose behalf a hypervisor calls; nothing if the caller means itself.
+    pub(crate) fn on_behalf_of(&self, id: EndpointId) -> Result<Option<EndpointId>, FfaError> {
+        match self.caller {
+            _ if id == EndpointId(0) => Ok(None),
+            Caller::NormalWorld if !id.is_secure() => Ok(Some(id)),
+            Caller::NormalWorld | Caller::Partition => Err(FfaError::InvalidParameters),
+        }
+    }
+}
+
 /// Checks that a function is there for the caller, in the version that it speaks.
 pub(crate) fn check_offered(function: u32, party: &Party<'_>) -> Result<(), FfaError> {
     match offer(function, party.caller) {
@@ -64,26 +75,34 @@ impl Spmc {
             function::ID_GET => (u32::from(party.id.0), 0),
             function::SPM_ID_GET => (u32::from(self.id().0), 0),
             function::RXTX_MAP_32 | function::RXTX_MAP_64 => {
-                let (tx, rx) = (registers[1], registers[2]);
-                let addresses = if function == function::RXTX_MAP_64 {
-                    RxTxAddr::Addr64 { rx, tx }
-                } else {
-                    RxTxAddr::Addr32 { rx: low_half(rx), tx: low_half(tx) }
-                };
-                let buffers = BufferPair::new(addresses, low_half(registers[3]), owns)?;
-                party.mailbox.map(party.owner, buffers, hardware)?;
+                self.map_buffers(function, party, owns, registers, hardware)?;
                 (0, 0)
             }
             function::RXTX_UNMAP => {
-                // Bits 31-16: a VM on whose behalf a hypervisor calls. Only the caller itself has buffers.
-                require_own(sender_and_receiver(registers[1]).0)?;
-                party.mailbox.unmap(party.owner, hardware)?;
+                let (id, _) = sender_and_receiver(registers[1]);
+                match party.on_behalf_of(id)? {
+                    None => party.mailbox.unmap(party.owner, hardware)?,
+                    Some(vm) => self.vms().unmap(vm, hardware)?,
+                }
                 (0, 0)
             }
             function::RX_RELEASE => {
-                // Bits 15-0: likewise.
-                require_own(sender_and_receiver(registers[1]).1)?;
-                party.mailbox.release()?;
+                let (_, id) = sender_and_receiver(registers[1]);
+                match party.on_behalf_of(id)? {
+                    None => party.mailbox.release()?,
+                    Some(vm) => self.vm_mailbox(vm)?.release_for_vm()?,
+                }
+                (0, 0)
+            }
+            function::RX_ACQUIRE => {
+                let (_, id) = sender_and_receiver(registers[1]);
+                // Only buffers of VMs have two writers.
+                let vm = party.on_behalf_of(id)?.ok_or(FfaError::InvalidParameters)?;
+                self.vm_mailbox(vm)?.acquire()?;
+                (0, 0)
+            }
+            function::MSG_SEND2 => {
+                self.send_indirect(party, registers, hardware)?;
                 (0, 0)
             }
             function::PARTITION_INFO_GET => self.partition_info(party, registers, hardware)?,
@@ -100,6 +119,32 @@ impl Spmc {
         Ok(())
     }
 
+    fn vm_mailbox(&self, vm: EndpointId) -> Result<&Mailbox, FfaError> {
+        self.vms().find(vm).map(|(mailbox, _)| mailbox).ok_or(FfaError::InvalidParameters)
+    }
+
+    /// FFA_RXTX_MAP: the caller's own buffers, or, where a hypervisor names none, those that it describes of a VM.
+    fn map_buffers(
+        &self,
+        function: u32,
+        party: &Party<'_>,
+        owns: impl Fn(AddressRange) -> bool,
+        registers: &MessageRegisters,
+        hardware: &impl Hardware,
+    ) -> Result<(), FfaError> {
+        let (tx, rx, pages) = (registers[1], registers[2], low_half(registers[3]));
+        let (addresses, nothing) = if function == function::RXTX_MAP_64 {
+            (RxTxAddr::Addr64 { rx, tx }, rx | tx == 0)
+        } else {
+            let (rx, tx) = (low_half(rx), low_half(tx));
+            (RxTxAddr::Addr32 { rx, tx }, rx | tx == 0)
+        };
+        if party.caller == Caller::NormalWorld && nothing && pages == 0 {
+            return party.mailbox.with_send_buffer(|room| self.vms().map(party.owner, room, owns, hardware));
+        }
+        party.mailbox.map(party.owner, BufferPair::new(addresses, pages, owns)?, hardware)
+    }
+
     fn partition_info(
         &self,
         party: &Party<'_>,
@@ -114,8 +159,4 @@ impl Spmc {
         let found = partition_info(self.partitions(), &inquiry, uuid, flags, hardware)?;
         Ok((found.count, found.size.unwrap_or(0)))
     }
-}
-
-fn require_own(id: EndpointId) -> Result<(), FfaError> {
-    if id == EndpointId(0) { Ok(()) } else { Err(FfaError::InvalidParameters) }
 }

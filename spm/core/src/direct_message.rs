@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! FFA_MSG_SEND_DIRECT_REQ and FFA_MSG_SEND_DIRECT_RESP, 32 and 64 bit (FF-A 1.2 §7.3, §15.1, §15.2).
+//! FFA_MSG_SEND_DIRECT_REQ and FFA_MSG_SEND_DIRECT_RESP, 32 and 64 bit, and FFA_MSG_SEND_DIRECT_REQ2 and
+//! FFA_MSG_SEND_DIRECT_RESP2 (FF-A 1.3 §8.3, §15.2–15.5).
 //!
 //! The path that every request takes: it works on the registers in place and decodes nothing that it does not need.
 
-use arm_ffa::FfaError;
+use arm_ffa::{FfaError, UuidHelper};
 
 use crate::endpoint::{EndpointId, sender_and_receiver, w1};
-use crate::function::{REQUEST_64, RESPONSE_64};
+use crate::function::{self, REQUEST_32, REQUEST_64, REQUEST2, RESPONSE_32, RESPONSE_64, RESPONSE2};
+use crate::manifest::messaging::MessagingMethod;
 use crate::partition::{CoreIndex, Partition};
 use crate::registers::MessageRegisters;
-use crate::vcpu::{OpenRequest, VcpuState};
+use crate::vcpu::VcpuState;
+use crate::work::{OpenRequest, RequestKind, Requester, Work};
 
 /// Bit 31 of w2: a message of the framework, not of a partition.
 pub const FRAMEWORK_MESSAGE: u64 = 1 << 31;
+/// What must be zero of w2 in a partition's message (FF-A 1.3 table 15.7): that bit, and the type of a framework message.
+const FLAGS_MUST_BE_ZERO: u64 = FRAMEWORK_MESSAGE | 0xff;
 
 /// A vCPU: places of its partition in spm's list and of itself in the partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +26,25 @@ pub struct VcpuRef {
     pub partition: usize,
     /// The vCPU.
     pub vcpu: usize,
+}
+
+/// Returns the kind of request that a function is.
+#[inline(always)]
+#[must_use]
+pub const fn request_kind(function: u32) -> Option<RequestKind> {
+    match function {
+        REQUEST_64 => Some(RequestKind::Direct64),
+        REQUEST_32 => Some(RequestKind::Direct32),
+        REQUEST2 => Some(RequestKind::Direct2),
+        _ => None,
+    }
+}
+
+/// Tells whether a function is a response.
+#[inline(always)]
+#[must_use]
+pub const fn is_response(function: u32) -> bool {
+    matches!(function, RESPONSE_64 | RESPONSE_32 | RESPONSE2)
 }
 
 /// Checks a request and claims the vCPU that has to work on it: it is `Running` from now, and the caller's core owns it.
@@ -32,18 +56,20 @@ pub fn claim_receiver(
     partitions: &[Partition],
     registers: &MessageRegisters,
     core: CoreIndex,
-    is_64bit: bool,
+    kind: RequestKind,
+    requester: Requester,
 ) -> Result<VcpuRef, FfaError> {
     let (sender, receiver) = sender_and_receiver(registers[1]);
-    if registers[2] & FRAMEWORK_MESSAGE != 0 {
-        return Err(FfaError::InvalidParameters);
-    }
     let Some((place, partition)) =
         partitions.iter().enumerate().find(|(_, partition)| partition.id() == receiver)
     else {
         return Err(FfaError::InvalidParameters);
     };
-    if !partition.receives_direct() {
+    if kind == RequestKind::Direct2 {
+        check_service(partition, registers)?;
+    } else if registers[2] & FLAGS_MUST_BE_ZERO != 0 {
+        return Err(FfaError::InvalidParameters);
+    } else if !partition.messaging().allows(MessagingMethod::RECEIVES_DIRECT) {
         return Err(FfaError::Denied);
     }
     let index = partition.vcpu_for(core);
@@ -52,75 +78,121 @@ pub fn claim_receiver(
     };
     match vcpu.transition(VcpuState::Waiting, VcpuState::Running) {
         Ok(()) => {
-            vcpu.set_request(Some(OpenRequest { sender, is_64bit }));
+            vcpu.set_work(Work::Request(OpenRequest { sender, requester, kind }));
             Ok(VcpuRef { partition: place, vcpu: index })
         }
-        Err(VcpuState::Running | VcpuState::Blocked | VcpuState::Waiting) => Err(FfaError::Busy),
+        Err(
+            VcpuState::Running
+            | VcpuState::Blocked
+            | VcpuState::Yielded
+            | VcpuState::Preempted
+            | VcpuState::Waiting,
+        ) => Err(FfaError::Busy),
         Err(VcpuState::Off) => Err(FfaError::Denied),
         Err(VcpuState::Stopped) => Err(FfaError::Aborted),
+    }
+}
+
+/// Checks the UUID of FFA_MSG_SEND_DIRECT_REQ2: a service of the receiver, or nil for any (FF-A 1.3 §6.2.3).
+#[inline(never)]
+fn check_service(partition: &Partition, registers: &MessageRegisters) -> Result<(), FfaError> {
+    let uuid = UuidHelper::from_u64_regs([registers[2], registers[3]]);
+    match partition.service_allows(uuid, MessagingMethod::RECEIVES_DIRECT2) {
+        Some(true) => Ok(()),
+        Some(false) => Err(FfaError::Denied),
+        None => Err(FfaError::InvalidParameters),
     }
 }
 
 /// Checks a response of the partition that works on vCPU `index` and closes its request.
 ///
 /// # Errors
-/// `Denied` if it works on no request, `InvalidParameters` if the response does not belong to it.
+/// `InvalidParameters` if it does not speak for itself or has wrong flags, `Denied` if it works on no request, or on one of
+/// another sender or kind. A 64-bit request may get a 32-bit response (FF-A 1.3 table 15.11).
 #[inline]
 pub fn close_request(
     partition: &Partition,
     index: usize,
     registers: &MessageRegisters,
-    is_64bit: bool,
+    function: u32,
 ) -> Result<(), FfaError> {
     let vcpu = partition.vcpu(index).ok_or(FfaError::Denied)?;
-    let request = vcpu.request().ok_or(FfaError::Denied)?;
-    let addressed = sender_and_receiver(registers[1]) == (partition.id(), request.sender);
-    if !addressed || is_64bit != request.is_64bit || registers[2] & FRAMEWORK_MESSAGE != 0 {
+    let Work::Request(request) = vcpu.work() else { return Err(FfaError::Denied) };
+    let (sender, receiver) = sender_and_receiver(registers[1]);
+    if sender != partition.id() || (function != RESPONSE2 && registers[2] & FLAGS_MUST_BE_ZERO != 0) {
         return Err(FfaError::InvalidParameters);
     }
-    vcpu.set_request(None);
+    let belongs = match request.kind {
+        RequestKind::Direct64 => function != RESPONSE2,
+        RequestKind::Direct32 => function == RESPONSE_32,
+        RequestKind::Direct2 => function == RESPONSE2,
+    };
+    if !belongs || receiver != request.sender {
+        return Err(FfaError::Denied);
+    }
+    vcpu.set_work(Work::Nothing);
     Ok(())
 }
 
-/// Copies a request or a response to its receiver: x0–x7, and nothing else. What a 32-bit message does not define of
-/// them is zero.
+/// Copies a request or a response to its receiver: x0–x7, or x0–x17 of FFA_MSG_SEND_DIRECT_REQ2 and its response, and
+/// nothing else. What a message does not define of them is zero.
 #[inline]
 pub fn deliver(function: u32, from: &MessageRegisters, to: &mut MessageRegisters) {
     let (sender, receiver) = sender_and_receiver(from[1]);
-    let is_64bit = function == REQUEST_64 || function == RESPONSE_64;
     to[0] = u64::from(function);
     to[1] = u64::from(w1(sender, receiver));
-    to[2] = 0;
-    if is_64bit {
-        to[3] = from[3];
-        to[4] = from[4];
-        to[5] = from[5];
-        to[6] = from[6];
-        to[7] = from[7];
-    } else {
-        const LOW: u64 = 0xffff_ffff;
-        to[3] = from[3] & LOW;
-        to[4] = from[4] & LOW;
-        to[5] = from[5] & LOW;
-        to[6] = from[6] & LOW;
-        to[7] = from[7] & LOW;
+    match function {
+        REQUEST_64 | RESPONSE_64 => {
+            to[2] = 0;
+            to[3] = from[3];
+            to[4] = from[4];
+            to[5] = from[5];
+            to[6] = from[6];
+            to[7] = from[7];
+        }
+        REQUEST2 | RESPONSE2 => deliver_extended(function, from, to),
+        _ => {
+            const LOW: u64 = 0xffff_ffff;
+            to[2] = 0;
+            to[3] = from[3] & LOW;
+            to[4] = from[4] & LOW;
+            to[5] = from[5] & LOW;
+            to[6] = from[6] & LOW;
+            to[7] = from[7] & LOW;
+        }
     }
 }
 
-/// Checks that a partition speaks for itself and may send requests at all.
+/// A request carries the UUID in x2 and x3, a response nothing.
+#[inline(never)]
+fn deliver_extended(function: u32, from: &MessageRegisters, to: &mut MessageRegisters) {
+    for (to, from) in to.iter_mut().zip(from).skip(2) {
+        *to = *from;
+    }
+    if function == function::RESPONSE2 {
+        (to[2], to[3]) = (0, 0);
+    }
+}
+
+/// Checks that a partition speaks for itself and may send requests of this kind at all.
 ///
 /// # Errors
 /// `InvalidParameters` or `Denied`: the partition is to blame.
-pub fn check_partition_sender(partition: &Partition, registers: &MessageRegisters) -> Result<(), FfaError> {
+pub fn check_partition_sender(
+    partition: &Partition,
+    registers: &MessageRegisters,
+    kind: RequestKind,
+) -> Result<(), FfaError> {
     let (sender, receiver) = sender_and_receiver(registers[1]);
     // A partition can neither send to the normal world nor to itself.
     if sender != partition.id() || receiver == sender || !receiver.is_secure() {
         return Err(FfaError::InvalidParameters);
     }
-    if !partition.sends_direct() {
-        return Err(FfaError::Denied);
-    }
-    Ok(())
+    let method = match kind {
+        RequestKind::Direct32 | RequestKind::Direct64 => MessagingMethod::SENDS_DIRECT,
+        RequestKind::Direct2 => MessagingMethod::SENDS_DIRECT2,
+    };
+    if partition.messaging().allows(method) { Ok(()) } else { Err(FfaError::Denied) }
 }
 
 /// Checks that a message of the normal world does not claim a secure sender.

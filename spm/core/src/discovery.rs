@@ -10,6 +10,7 @@ use heapless::Vec;
 
 use crate::hardware::Hardware;
 use crate::mailbox::{Mailbox, MailboxOwner};
+use crate::manifest::messaging::MessagingMethod;
 use crate::manifest::{MAX_PARTITIONS, MAX_SERVICES};
 use crate::partition::Partition;
 
@@ -114,11 +115,7 @@ fn list(
     let once = version < Version(1, 2);
     for partition in partitions {
         for service in partition.services() {
-            let methods = if uuid.is_nil() && once {
-                (partition.receives_direct(), partition.sends_direct())
-            } else {
-                (service.messaging.receives_direct, service.messaging.sends_direct)
-            };
+            let methods = if uuid.is_nil() && once { partition.messaging() } else { service.messaging };
             let head = head(partition, methods, version);
             let descriptor = if uuid.is_nil() {
                 let [low, high] = UuidHelper::to_u64_regs(service.uuid);
@@ -139,23 +136,22 @@ fn list(
     found
 }
 
-/// Bits of a descriptor's properties (FF-A 1.2 table 6.2). The others are of what is not offered: indirect messages,
-/// notifications, IDs of devices, messages about VMs, FFA_MSG_SEND_DIRECT_REQ2.
-mod property {
-    pub(super) const RECEIVES_DIRECT: u64 = 1;
-    pub(super) const SENDS_DIRECT: u64 = 1 << 1;
-    /// Since FF-A 1.1; reserved before.
-    pub(super) const AARCH64: u64 = 1 << 8;
+/// Properties that callers of each version know (FF-A 1.2 table 6.2); the others are reserved for them. The ways of talking
+/// have the bits of the manifest.
+fn properties(methods: MessagingMethod, version: Version) -> u64 {
+    const AARCH64: u32 = 1 << 8;
+    const DIRECT: MessagingMethod = MessagingMethod::RECEIVES_DIRECT.with(MessagingMethod::SENDS_DIRECT);
+    const INDIRECT: MessagingMethod = DIRECT.with(MessagingMethod::INDIRECT);
+    let bits = match version {
+        Version(1, 0) => methods.bits() & DIRECT.bits(),
+        Version(1, 1) => methods.bits() & INDIRECT.bits() | AARCH64,
+        _ => methods.bits() | AARCH64,
+    };
+    u64::from(bits)
 }
 
 /// The first word of a descriptor: all that there was in FF-A 1.0.
-fn head(partition: &Partition, (receives, sends): (bool, bool), version: Version) -> u64 {
-    let mut properties = if version < Version(1, 1) { 0 } else { property::AARCH64 };
-    if receives {
-        properties |= property::RECEIVES_DIRECT;
-    }
-    if sends {
-        properties |= property::SENDS_DIRECT;
-    }
+fn head(partition: &Partition, methods: MessagingMethod, version: Version) -> u64 {
+    let properties = properties(methods, version);
     u64::from(partition.id().0) | (partition.contexts() as u64) << 16 | properties << 32
 }

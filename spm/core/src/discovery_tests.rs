@@ -18,7 +18,10 @@ pub(super) fn uses_all(call: &MessageRegisters, answer: &MessageRegisters) -> bo
 }
 
 fn service(uuid: u128, receives_direct: bool, sends_direct: bool) -> Service {
-    Service { uuid: Uuid::from_u128(uuid), messaging: MessagingMethod { receives_direct, sends_direct } }
+    let method = |has, method| if has { method } else { MessagingMethod::NONE };
+    let messaging = method(receives_direct, MessagingMethod::RECEIVES_DIRECT)
+        .with(method(sends_direct, MessagingMethod::SENDS_DIRECT));
+    Service { uuid: Uuid::from_u128(uuid), messaging }
 }
 
 /// Partitions with four, one and two services.

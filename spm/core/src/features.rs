@@ -32,9 +32,9 @@ const V1_2: Version = Version(1, 2);
 /// Returns the function with this ID; nothing if it is not there for `caller`.
 #[must_use]
 pub fn offer(id: u32, caller: Caller) -> Option<Offer> {
-    let partitions_only = match caller {
-        Caller::NormalWorld => None,
-        Caller::Partition => Some(()),
+    let (normal_world_only, partitions_only) = match caller {
+        Caller::NormalWorld => (Some(()), None),
+        Caller::Partition => (None, Some(())),
     };
     let (since, properties) = match id {
         function::ERROR_32
@@ -48,13 +48,17 @@ pub fn offer(id: u32, caller: Caller) -> Option<Offer> {
         | function::ID_GET
         | function::REQUEST_32
         | function::REQUEST_64 => (V1_0, 0),
-        function::SPM_ID_GET => (V1_1, 0),
+        function::SPM_ID_GET | function::MSG_SEND2 => (V1_1, 0),
+        function::REQUEST2 => (V1_2, 0),
+        function::RUN => (V1_0, 0),
         function::PARTITION_INFO_GET_REGS => (V1_2, 0),
         // Bits 1–0: buffers are aligned to and at least as large as 4 KiB (0). Bits 31–16: their largest size in pages.
         function::RXTX_MAP_32 | function::RXTX_MAP_64 => (V1_0, MAX_BUFFER_PAGES << 16),
-        function::MSG_WAIT | function::RESPONSE_32 | function::RESPONSE_64 => {
+        function::RX_ACQUIRE => normal_world_only.map(|()| (V1_1, 0))?,
+        function::MSG_WAIT | function::YIELD | function::RESPONSE_32 | function::RESPONSE_64 => {
             partitions_only.map(|()| (V1_0, 0))?
         }
+        function::RESPONSE2 => partitions_only.map(|()| (V1_2, 0))?,
         function::SECONDARY_EP_REGISTER_32 | function::SECONDARY_EP_REGISTER_64 => {
             partitions_only.map(|()| (V1_1, 0))?
         }
@@ -72,7 +76,7 @@ mod tests {
 
     #[test]
     fn what_is_not_offered_is_not_listed() {
-        for absent in [0x8400_0071_u32, 0xc400_008d, 0x8400_006d, 0x8400_007d, 1, 2, 3, 0, u32::MAX] {
+        for absent in [0x8400_0071_u32, 0x8400_007d, 1, 2, 3, 0, u32::MAX] {
             assert_eq!(offer(absent, Caller::NormalWorld), None);
             assert_eq!(offer(absent, Caller::Partition), None);
         }
@@ -90,12 +94,13 @@ mod tests {
     fn each_is_there_since_the_version_that_defined_it() {
         let mut found = 0;
         for id in (0x8400_0060..0x8400_00a0).chain(0xc400_0060..0xc400_00a0) {
-            if let Some(offer) = offer(id, Caller::Partition) {
+            let anybody = offer(id, Caller::Partition).or_else(|| offer(id, Caller::NormalWorld));
+            if let Some(offer) = anybody {
                 assert_eq!(offer.since, FuncId::try_from(id).unwrap().minimum_ffa_version(), "{id:#x}");
                 found += 1;
             }
         }
-        assert_eq!(found, 22);
+        assert_eq!(found, 28);
     }
 
     #[test]

@@ -5,11 +5,13 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use heapless::Vec;
 use spin::Mutex;
+use uuid::Uuid;
 
 use crate::console_log::Line;
 use crate::endpoint::EndpointId;
 use crate::mailbox::Mailbox;
 use crate::manifest::layout::PartitionLayout;
+use crate::manifest::messaging::MessagingMethod;
 use crate::manifest::partition::Service;
 use crate::manifest::spmc::SpmcPartition;
 use crate::manifest::{AddressRange, MAX_SERVICES, Name, PartitionManifest};
@@ -45,8 +47,7 @@ pub struct Partition {
     essential: bool,
     boot_order: u16,
     services: Vec<Service, MAX_SERVICES>,
-    receives_direct: bool,
-    sends_direct: bool,
+    messaging: MessagingMethod,
     memory: AddressRange,
     contexts: usize,
     secondary_entry: AtomicU64,
@@ -69,8 +70,10 @@ impl Partition {
             essential: place.essential,
             boot_order: manifest.boot_order,
             services: manifest.services.clone(),
-            receives_direct: manifest.services.iter().any(|service| service.messaging.receives_direct),
-            sends_direct: manifest.services.iter().any(|service| service.messaging.sends_direct),
+            messaging: manifest
+                .services
+                .iter()
+                .fold(MessagingMethod::NONE, |all, service| all.with(service.messaging)),
             memory: layout.memory,
             contexts: usize::from(manifest.contexts.get()).min(MAX_CORES),
             secondary_entry: AtomicU64::new(layout.entry),
@@ -112,17 +115,21 @@ impl Partition {
         &self.services
     }
 
-    /// Tells whether it takes direct requests.
+    /// Returns the messages that any of its services takes and sends.
     #[inline(always)]
     #[must_use]
-    pub const fn receives_direct(&self) -> bool {
-        self.receives_direct
+    pub const fn messaging(&self) -> MessagingMethod {
+        self.messaging
     }
 
-    /// Tells whether it may send direct requests.
+    /// Tells whether its service `uuid`, or any of them if it is nil, has `method`; nothing if it has no such service.
     #[must_use]
-    pub const fn sends_direct(&self) -> bool {
-        self.sends_direct
+    pub fn service_allows(&self, uuid: Uuid, method: MessagingMethod) -> Option<bool> {
+        if uuid.is_nil() {
+            return Some(self.messaging.allows(method));
+        }
+        let service = self.services.iter().find(|service| service.uuid == uuid)?;
+        Some(service.messaging.allows(method))
     }
 
     /// Returns its own memory.

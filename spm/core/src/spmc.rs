@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The SPMC: takes each FF-A call to the function that serves it, and says how the core goes on.
+//! The SPMC's state, and calls of the normal world: takes each to the function that serves it, and says how the core goes on.
 //!
-//! Calls are changed into their answers in place. What runs a partition is not here.
+//! Calls are changed into their answers in place. Calls of partitions are in [`crate::partition_calls`]; what runs a
+//! partition is not here.
 
-use arm_ffa::FfaError;
-use arm_ffa::interface_args::MsgWaitFlags;
+use arm_ffa::{FfaError, Version};
 use heapless::Vec;
 
 use crate::common_calls::{Party, answer_features, answer_version, check_offered};
-use crate::console_log::Characters;
-use crate::direct_message::{
-    VcpuRef, check_normal_world_sender, check_partition_sender, claim_receiver, close_request,
-};
+use crate::cycles::{Resume, Runner, claim_for_run};
+use crate::direct_message::{VcpuRef, check_normal_world_sender, claim_receiver, request_kind};
 use crate::endpoint::EndpointId;
 use crate::features::Caller;
-use crate::function::{self, REQUEST_32, REQUEST_64, RESPONSE_32, RESPONSE_64};
+use crate::framework_message;
+use crate::function;
 use crate::hardware::Hardware;
 use crate::mailbox::{Mailbox, MailboxOwner};
 use crate::manifest::{AddressRange, MAX_PARTITIONS};
 use crate::normal_memory::NormalMemory;
 use crate::partition::{CoreIndex, Partition};
-use crate::registers::{MessageRegisters, error, function_id, is_ffa, low_half, success, unknown_function};
+use crate::registers::{MessageRegisters, error, function_id};
 use crate::version::Negotiation;
-use crate::{framework_message, secondary_entry};
+use crate::vm_mailboxes::VmMailboxes;
+use crate::work::{RequestKind, Requester};
 
 /// All partitions.
 pub type Partitions = Vec<Partition, MAX_PARTITIONS>;
@@ -34,23 +34,10 @@ pub enum NormalNext {
     Answer,
     /// The registers hold a direct request, of this function ID; the vCPU is claimed for it.
     Request(VcpuRef, u32),
+    /// The vCPU is claimed to go on.
+    Run(VcpuRef, Resume),
     /// The SPMD reports a secure interrupt that came while the normal world ran.
     Interrupt,
-}
-
-/// How a core goes on after a call of a partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PartitionNext {
-    /// The registers hold the answer.
-    Answer,
-    /// The registers hold a direct request to another partition, whose vCPU is claimed for it.
-    Request(VcpuRef, u32),
-    /// The registers hold the response to the request that the vCPU worked on.
-    Response(u32),
-    /// The partition waits for messages.
-    Wait,
-    /// The partition says that it cannot go on.
-    Failed,
 }
 
 /// FF-A's state, shared by all cores.
@@ -61,6 +48,7 @@ pub struct Spmc {
     normal_memory: NormalMemory,
     normal_version: Negotiation,
     normal_mailbox: Mailbox,
+    vms: VmMailboxes,
 }
 
 impl Spmc {
@@ -74,6 +62,7 @@ impl Spmc {
             normal_memory,
             normal_version: Negotiation::new(arm_ffa::Version(1, 0)),
             normal_mailbox: Mailbox::default(),
+            vms: VmMailboxes::default(),
         }
     }
 
@@ -90,6 +79,16 @@ impl Spmc {
         &self.partitions
     }
 
+    /// Returns the buffers that the normal world's hypervisor, or its only kernel, has for itself.
+    pub(crate) const fn normal_mailbox(&self) -> &Mailbox {
+        &self.normal_mailbox
+    }
+
+    /// Returns the buffers of VMs.
+    pub(crate) const fn vms(&self) -> &VmMailboxes {
+        &self.vms
+    }
+
     /// Serves a call that the SPMD forwarded from the normal world, or a message of the SPMD itself.
     #[inline]
     pub fn from_normal_world(
@@ -99,9 +98,11 @@ impl Spmc {
         hardware: &impl Hardware,
     ) -> NormalNext {
         let function = function_id(registers);
-        if function == REQUEST_64 || function == REQUEST_32 {
-            let claimed = check_normal_world_sender(registers)
-                .and_then(|()| claim_receiver(&self.partitions, registers, core, function == REQUEST_64));
+        if let Some(kind) = request_kind(function) {
+            let claimed =
+                self.check_version(kind).and_then(|()| check_normal_world_sender(registers)).and_then(|()| {
+                    claim_receiver(&self.partitions, registers, core, kind, Requester::NormalWorld)
+                });
             match claimed {
                 Ok(vcpu) => {
                     self.normal_version.settle();
@@ -114,36 +115,25 @@ impl Spmc {
             answer_features(registers, Caller::NormalWorld, &self.normal_version);
         } else if function == function::INTERRUPT {
             return NormalNext::Interrupt;
+        } else if function == function::RUN {
+            self.normal_version.settle();
+            match claim_for_run(&self.partitions, registers, core, Runner::NormalWorld) {
+                Ok((vcpu, resume)) => return NormalNext::Run(vcpu, resume),
+                Err(status) => error(registers, status),
+            }
         } else {
             self.other_from_normal_world(registers, function, hardware);
         }
         NormalNext::Answer
     }
 
-    /// Serves a call of vCPU `vcpu` of `partition`.
-    #[inline]
-    pub fn from_partition(
-        &self,
-        from: VcpuRef,
-        registers: &mut MessageRegisters,
-        core: CoreIndex,
-        hardware: &impl Hardware,
-    ) -> PartitionNext {
-        let Some(partition) = self.partitions.get(from.partition) else {
-            error(registers, FfaError::Denied);
-            return PartitionNext::Answer;
-        };
-        let function = function_id(registers);
-        if function == RESPONSE_64 || function == RESPONSE_32 {
-            return match close_request(partition, from.vcpu, registers, function == RESPONSE_64) {
-                Ok(()) => PartitionNext::Response(function),
-                Err(status) => {
-                    error(registers, status);
-                    PartitionNext::Answer
-                }
-            };
+    /// FFA_MSG_SEND_DIRECT_REQ2 is there for callers of the version that has it.
+    #[inline(always)]
+    fn check_version(&self, kind: RequestKind) -> Result<(), FfaError> {
+        if kind == RequestKind::Direct2 && self.normal_version.agreed() < Version(1, 2) {
+            return Err(FfaError::NotSupported);
         }
-        self.other_from_partition(from, partition, registers, function, core, hardware)
+        Ok(())
     }
 
     #[cold]
@@ -182,114 +172,6 @@ impl Spmc {
             error(registers, status);
         }
     }
-
-    #[inline(never)]
-    fn other_from_partition(
-        &self,
-        from: VcpuRef,
-        partition: &Partition,
-        registers: &mut MessageRegisters,
-        function: u32,
-        core: CoreIndex,
-        hardware: &impl Hardware,
-    ) -> PartitionNext {
-        if function == function::VERSION {
-            answer_version(registers, &partition.version);
-            return PartitionNext::Answer;
-        }
-        if function == function::FEATURES {
-            partition.version.settle();
-            answer_features(registers, Caller::Partition, &partition.version);
-            return PartitionNext::Answer;
-        }
-        if !is_ffa(function) {
-            unknown_function(registers);
-            return PartitionNext::Answer;
-        }
-        partition.version.settle();
-        if function == REQUEST_64 || function == REQUEST_32 {
-            let claimed = check_partition_sender(partition, registers)
-                .and_then(|()| claim_receiver(&self.partitions, registers, core, function == REQUEST_64));
-            return match claimed {
-                Ok(vcpu) => PartitionNext::Request(vcpu, function),
-                Err(status) => {
-                    error(registers, status);
-                    PartitionNext::Answer
-                }
-            };
-        }
-        // FF-A 1.2 has FFA_ERROR for a failed start (13.10), 1.3 FFA_ABORT for later: taken alike, at any time.
-        if function == function::ERROR_32 {
-            return PartitionNext::Failed;
-        }
-        let working = partition.vcpu(from.vcpu).is_some_and(|vcpu| vcpu.request().is_some());
-        let party = Party {
-            owner: MailboxOwner::Partition(from.partition),
-            id: partition.id(),
-            caller: Caller::Partition,
-            version: &partition.version,
-            mailbox: &partition.mailbox,
-        };
-        let outcome = match (check_offered(function, &party), function) {
-            (Err(status), _) => Err(status),
-            (Ok(()), function::MSG_WAIT) => match wait(partition, working, registers) {
-                Ok(()) => return PartitionNext::Wait,
-                Err(status) => Err(status),
-            },
-            (Ok(()), function::SECONDARY_EP_REGISTER_32) => {
-                register_entry(partition, u64::from(low_half(registers[1])), registers)
-            }
-            (Ok(()), function::SECONDARY_EP_REGISTER_64) => {
-                register_entry(partition, registers[1], registers)
-            }
-            (Ok(()), function::CONSOLE_LOG_32 | function::CONSOLE_LOG_64) => {
-                log(partition, function == function::CONSOLE_LOG_64, registers, hardware)
-            }
-            (Ok(()), _) => {
-                let owns = |range| partition.memory().contains(range);
-                self.serve(function, &party, owns, registers, hardware)
-            }
-        };
-        if let Err(status) = outcome {
-            error(registers, status);
-        }
-        PartitionNext::Answer
-    }
-}
-
-/// FFA_MSG_WAIT: gives the receive buffer back unless the partition asks to keep it.
-fn wait(partition: &Partition, working: bool, registers: &MessageRegisters) -> Result<(), FfaError> {
-    let flags = MsgWaitFlags::try_from(low_half(registers[2])).map_err(|_| FfaError::InvalidParameters)?;
-    if working {
-        return Err(FfaError::Denied);
-    }
-    if !flags.retain_rx_buffer {
-        // Not owning it is no error here.
-        _ = partition.mailbox.release();
-    }
-    Ok(())
-}
-
-fn register_entry(
-    partition: &Partition,
-    entry: u64,
-    registers: &mut MessageRegisters,
-) -> Result<(), FfaError> {
-    secondary_entry::register(partition, entry)?;
-    success(registers, 0, 0);
-    Ok(())
-}
-
-fn log(
-    partition: &Partition,
-    is_64bit: bool,
-    registers: &mut MessageRegisters,
-    hardware: &impl Hardware,
-) -> Result<(), FfaError> {
-    let characters = Characters::new(registers, is_64bit)?;
-    partition.log.lock().add(characters.bytes(), |line| hardware.log(partition, line));
-    success(registers, 0, 0);
-    Ok(())
 }
 
 #[cfg(test)]

@@ -9,14 +9,25 @@ use proptest::prelude::*;
 use super::*;
 use crate::hardware::FakeHardware;
 use crate::manifest::layout::PartitionLayout;
-use crate::manifest::partition::{MessagingMethod, NsInterruptsAction, Service};
+use crate::manifest::messaging::MessagingMethod;
+use crate::manifest::partition::{NsInterruptsAction, Service};
 use crate::manifest::spmc::{MemoryKind, MemoryRange, SpmcPartition};
 use crate::manifest::{Name, PartitionManifest, SpmcManifest};
+use crate::partition_calls::PartitionNext;
 use crate::vcpu::VcpuState;
+use crate::work::Work;
 
 #[path = "discovery_tests.rs"]
 mod discovery;
+#[path = "messaging_tests.rs"]
+mod messaging;
 
+const RECEIVES: MessagingMethod = MessagingMethod::RECEIVES_DIRECT;
+const ALL: MessagingMethod = RECEIVES
+    .with(MessagingMethod::SENDS_DIRECT)
+    .with(MessagingMethod::INDIRECT)
+    .with(MessagingMethod::RECEIVES_DIRECT2)
+    .with(MessagingMethod::SENDS_DIRECT2);
 const FIRST: u64 = 0x8001;
 const SECOND: u64 = 0x8002;
 const UUID_1: u128 = 0x6f1d_9d7e_3c0a_4b52_9d6e_8a3f_51c2_e7b4;
@@ -29,7 +40,7 @@ const DENIED: u64 = 0xffff_fffa;
 const ABORTED: u64 = 0xffff_fff8;
 
 fn partition(id: u16, uuid: u128, contexts: u16, sends_direct: bool) -> Partition {
-    let messaging = MessagingMethod { receives_direct: true, sends_direct };
+    let messaging = if sends_direct { ALL } else { RECEIVES };
     partition_with(id, &[Service { uuid: Uuid::from_u128(uuid), messaging }], contexts)
 }
 
@@ -61,7 +72,9 @@ fn partition_with(id: u16, services: &[Service], contexts: u16) -> Partition {
         SpmcPartition { id, name: Name::new("p"), memory, vcpu_count: manifest.contexts, essential: false };
     let partition = Partition::new(&place, &manifest, &layout);
     for index in 0..usize::from(contexts) {
-        partition.vcpu(index).unwrap().transition(VcpuState::Off, VcpuState::Waiting).unwrap();
+        let vcpu = partition.vcpu(index).unwrap();
+        vcpu.transition(VcpuState::Off, VcpuState::Waiting).unwrap();
+        vcpu.set_work(Work::Nothing);
     }
     partition
 }
@@ -127,11 +140,17 @@ fn a_request_runs_the_partition_and_its_response_ends_it() {
     assert_eq!(next, NormalNext::Request(AT_FIRST, 0xc400_006f), "the only vCPU, whichever core asks");
     let again = call(&spmc, &[0xc400_006f, FIRST]);
     assert_eq!(again[..3], [ERROR, 0, BUSY]);
-    // A response to somebody else, from somebody else, or of the other width is the partition's mistake.
-    for wrong in [[0xc400_0070, FIRST << 16 | 5], [0xc400_0070, SECOND << 16], [0x8400_0070, FIRST << 16]] {
+    // A response to somebody else, from somebody else, or of another kind is the partition's mistake.
+    for (wrong, status) in [
+        ([0xc400_0070, FIRST << 16 | 5, 0], DENIED),
+        ([0xc400_0070, SECOND << 16, 0], INVALID_PARAMETERS),
+        ([0xc400_0070, FIRST << 16, 1 << 31], INVALID_PARAMETERS),
+        ([0xc400_0070, FIRST << 16, 1], INVALID_PARAMETERS),
+        ([0xc400_008e, FIRST << 16, 0], DENIED),
+    ] {
         let (next, answer) = call_as(&spmc, AT_FIRST, &wrong);
         assert_eq!(next, PartitionNext::Answer);
-        assert_eq!(answer[..3], [ERROR, 0, INVALID_PARAMETERS]);
+        assert_eq!(answer[..3], [ERROR, 0, status]);
     }
     let (next, _) = call_as(&spmc, AT_FIRST, &[0xc400_0070, FIRST << 16]);
     assert_eq!(next, PartitionNext::Response(0xc400_0070));
@@ -158,6 +177,9 @@ fn requests_that_are_refused() {
         ("the SPMC", [0x8400_006f, 0x8000, 0], INVALID_PARAMETERS),
         ("a secure sender", [0x8400_006f, FIRST << 16 | SECOND, 0], INVALID_PARAMETERS),
         ("a framework message", [0xc400_006f, FIRST, 1 << 31], INVALID_PARAMETERS),
+        ("the type of a framework message", [0xc400_006f, FIRST, 1], INVALID_PARAMETERS),
+        ("FFA_MSG_SEND_DIRECT_REQ2 to whom takes none", [0xc400_008d, SECOND, 0], DENIED),
+        ("FFA_MSG_SEND_DIRECT_REQ2 to another's service", [0xc400_008d, FIRST, 2], INVALID_PARAMETERS),
         ("a pretended SPMD without the bit", [0x8400_006f, 0xffff_8000, 0], INVALID_PARAMETERS),
     ] {
         assert_eq!(call(&spmc, &request)[..3], [ERROR, 0, status], "{what}");
@@ -210,7 +232,8 @@ fn the_spmd_says_that_a_core_goes_off() {
 
 #[test]
 fn buffers_and_discovery_by_version() {
-    for (version, size) in [(0x1_0000, 8), (0x1_0001, 24), (0x1_0002, 24)] {
+    for (version, size, properties) in [(0x1_0000, 8, [3, 0]), (0x1_0001, 24, [7, 1]), (0x1_0002, 24, [7, 7])]
+    {
         let (spmc, hardware) = (spmc(), FakeHardware::default());
         spmc.normal_version.negotiate(version);
         let call = |values: &[u64]| {
@@ -233,7 +256,11 @@ fn buffers_and_discovery_by_version() {
         let size = usize::try_from(size).unwrap();
         assert_eq!(contents[..4], [1, 0x80, 1, 0], "ID and number of contexts");
         assert_eq!(contents[size..size + 4], [2, 0x80, 8, 0]);
-        assert_eq!(contents[4..6], [3, u8::from(size == 24)], "properties: direct messages, AArch64");
+        assert_eq!(
+            contents[4..6],
+            properties,
+            "direct and indirect messages, AArch64, FFA_MSG_SEND_DIRECT_REQ2"
+        );
         if size == 24 {
             assert_eq!(contents[8..24], *uuid.as_bytes());
         }
@@ -250,7 +277,7 @@ fn buffers_and_discovery_by_version() {
 fn what_is_not_there_is_not_supported() {
     let spmc = spmc();
     for function in
-        [0x8400_006d, 0x8400_0071, 0xc400_008d, 0x8400_006b, 0x8400_008a, 0x8400_00ff, 0x1234_5678]
+        [0x8400_006c, 0x8400_0071, 0xc400_008e, 0x8400_006b, 0x8400_008a, 0x8400_00ff, 0x1234_5678]
     {
         assert_eq!(call(&spmc, &[function])[..3], [ERROR, 0, NOT_SUPPORTED], "{function:#x}");
     }
@@ -335,6 +362,14 @@ fn values() -> impl Strategy<Value = u64> {
     ]
 }
 
+/// Ends what a claimed vCPU works on.
+fn finish(spmc: &Spmc, vcpu: VcpuRef) {
+    let vcpu = spmc.partitions()[vcpu.partition].vcpu(vcpu.vcpu).unwrap();
+    assert_eq!(vcpu.state(), VcpuState::Running);
+    vcpu.set_work(Work::Nothing);
+    vcpu.transition(VcpuState::Running, VcpuState::Waiting).unwrap();
+}
+
 proptest! {
     #[test]
     fn no_registers_stop_spm(
@@ -352,24 +387,18 @@ proptest! {
                         prop_assert!(message[8..] == before[8..] || discovery::uses_all(&before, &message));
                     }
                     // What a core would do next, so that later calls find the vCPUs waiting.
-                    PartitionNext::Request(vcpu, _) => {
-                        let vcpu = spmc.partitions()[vcpu.partition].vcpu(vcpu.vcpu).unwrap();
-                        vcpu.set_request(None);
-                        vcpu.transition(VcpuState::Running, VcpuState::Waiting).unwrap();
-                    }
-                    PartitionNext::Response(_) | PartitionNext::Wait | PartitionNext::Failed => {}
+                    PartitionNext::Request(vcpu, _) | PartitionNext::Run(vcpu, _) => finish(&spmc, vcpu),
+                    PartitionNext::Response(_)
+                    | PartitionNext::Wait
+                    | PartitionNext::Yield
+                    | PartitionNext::Failed => {}
                 }
             } else {
                 match spmc.from_normal_world(&mut message, core(at), &hardware) {
                     NormalNext::Answer => {
                         prop_assert!(message[8..] == before[8..] || discovery::uses_all(&before, &message));
                     }
-                    NormalNext::Request(vcpu, _) => {
-                        let vcpu = spmc.partitions()[vcpu.partition].vcpu(vcpu.vcpu).unwrap();
-                        prop_assert_eq!(vcpu.state(), VcpuState::Running);
-                        vcpu.set_request(None);
-                        vcpu.transition(VcpuState::Running, VcpuState::Waiting).unwrap();
-                    }
+                    NormalNext::Request(vcpu, _) | NormalNext::Run(vcpu, _) => finish(&spmc, vcpu),
                     NormalNext::Interrupt => {}
                 }
             }
@@ -378,7 +407,7 @@ proptest! {
 
     #[test]
     fn a_message_carries_x3_to_x7_and_nothing_else(from: [u64; 18], wide: bool) {
-        let function = if wide { REQUEST_64 } else { REQUEST_32 };
+        let function = if wide { function::REQUEST_64 } else { function::REQUEST_32 };
         let mut to = [0x5555; 18];
         crate::direct_message::deliver(function, &from, &mut to);
         prop_assert_eq!(to[0], u64::from(function));

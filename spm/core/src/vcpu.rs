@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The runtime state of a vCPU, an execution context of a partition (FF-A 1.2 §8), and who may run it.
+//! The runtime state of a vCPU, an execution context of a partition (FF-A 1.3 §7.2), and who may run it.
 //!
-//! The state is one atomic: whoever moves it from `Waiting` to `Running` owns the vCPU's registers until it moves it
-//! back. A vCPU of a partition with several is pinned to the core of its number; the only one of a partition with one
-//! runs on whichever core asks first.
+//! The state is one atomic: whoever moves it to `Running` owns the vCPU's registers, and may change what it works on,
+//! until it moves it on. A vCPU of a partition with several is pinned to the core of its number; the only one of a
+//! partition with one runs on whichever core asks first.
 
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use crate::endpoint::EndpointId;
+use crate::work::Work;
 
 /// What a vCPU does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +18,12 @@ pub enum VcpuState {
     Waiting,
     /// A core runs it, or is about to.
     Running,
-    /// It sent a direct request and waits for the response.
+    /// It runs another vCPU, by a direct request or FFA_RUN, and waits for what comes of it.
     Blocked,
+    /// It gave the core back by FFA_YIELD in the middle of its work.
+    Yielded,
+    /// An interrupt took the core from it in the middle of its work.
+    Preempted,
     /// Its partition failed. It never runs again.
     Stopped,
 }
@@ -31,7 +35,9 @@ impl VcpuState {
             Self::Waiting => 1,
             Self::Running => 2,
             Self::Blocked => 3,
-            Self::Stopped => 4,
+            Self::Yielded => 4,
+            Self::Preempted => 5,
+            Self::Stopped => 6,
         }
     }
 
@@ -41,37 +47,10 @@ impl VcpuState {
             1 => Self::Waiting,
             2 => Self::Running,
             3 => Self::Blocked,
+            4 => Self::Yielded,
+            5 => Self::Preempted,
             _ => Self::Stopped,
         }
-    }
-}
-
-/// A direct request that a vCPU is working on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OpenRequest {
-    /// Who gets the response.
-    pub sender: EndpointId,
-    /// Whether it was a 64-bit call; the response has to be one, too.
-    pub is_64bit: bool,
-}
-
-impl OpenRequest {
-    const OPEN: u64 = 1 << 32;
-    const WIDE: u64 = 1 << 16;
-
-    #[inline(always)]
-    const fn encode(self) -> u64 {
-        let wide = if self.is_64bit { Self::WIDE } else { 0 };
-        Self::OPEN | wide | self.sender.0 as u64
-    }
-
-    #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "takes a word apart")]
-    const fn decode(value: u64) -> Option<Self> {
-        if value & Self::OPEN == 0 {
-            return None;
-        }
-        Some(Self { sender: EndpointId(value as u16), is_64bit: value & Self::WIDE != 0 })
     }
 }
 
@@ -79,12 +58,12 @@ impl OpenRequest {
 #[derive(Debug)]
 pub struct Vcpu {
     state: AtomicU8,
-    request: AtomicU64,
+    work: AtomicU64,
 }
 
 impl Default for Vcpu {
     fn default() -> Self {
-        Self { state: AtomicU8::new(VcpuState::Off.encode()), request: AtomicU64::new(0) }
+        Self { state: AtomicU8::new(VcpuState::Off.encode()), work: AtomicU64::new(Work::Start.encode()) }
     }
 }
 
@@ -107,17 +86,17 @@ impl Vcpu {
             .map_err(VcpuState::decode)
     }
 
-    /// Notes the request that it works on from now, or none. Only whoever runs the vCPU.
+    /// Notes what it works on from now. Only whoever runs the vCPU.
     #[inline(always)]
-    pub fn set_request(&self, request: Option<OpenRequest>) {
-        self.request.store(request.map_or(0, OpenRequest::encode), Ordering::Relaxed);
+    pub fn set_work(&self, work: Work) {
+        self.work.store(work.encode(), Ordering::Relaxed);
     }
 
-    /// Returns the request that it works on. Only whoever runs the vCPU.
+    /// Returns what it works on, or worked on last. Only whoever runs the vCPU may rely on it.
     #[inline(always)]
     #[must_use]
-    pub fn request(&self) -> Option<OpenRequest> {
-        OpenRequest::decode(self.request.load(Ordering::Relaxed))
+    pub fn work(&self) -> Work {
+        Work::decode(self.work.load(Ordering::Relaxed))
     }
 
     /// Stops it, whatever it does. If a core runs it, that core must not enter it again.
@@ -148,23 +127,8 @@ mod tests {
     fn stopped_is_the_end() {
         let vcpu = Vcpu::default();
         vcpu.stop();
-        for from in [VcpuState::Off, VcpuState::Waiting, VcpuState::Running, VcpuState::Blocked] {
+        for from in (0..6).map(VcpuState::decode) {
             assert_eq!(vcpu.transition(from, VcpuState::Running), Err(VcpuState::Stopped));
         }
-    }
-
-    #[test]
-    fn every_request_is_kept_exactly() {
-        let vcpu = Vcpu::default();
-        assert_eq!(vcpu.request(), None);
-        for id in [0, 1, 0x7fff, 0x8001, 0xffff] {
-            for is_64bit in [false, true] {
-                let request = OpenRequest { sender: EndpointId(id), is_64bit };
-                vcpu.set_request(Some(request));
-                assert_eq!(vcpu.request(), Some(request));
-            }
-        }
-        vcpu.set_request(None);
-        assert_eq!(vcpu.request(), None);
     }
 }

@@ -8,6 +8,7 @@
 pub mod fdt;
 pub mod fields;
 pub mod layout;
+pub mod messaging;
 pub mod partition;
 pub mod range;
 pub mod region;

@@ -12,43 +12,12 @@ use uuid::Uuid;
 
 use super::fdt::{Node, Noted, Tree};
 use super::fields::{Binding, check_nodes, check_properties};
+use super::messaging::MessagingMethod;
 use super::region::{self, Regions};
 use super::{MAX_SERVICES, ManifestError, Name, Reason};
 
 /// Entry point of the image behind the load address where the manifest names none, in bytes (Hafnium's default).
 const DEFAULT_ENTRY_OFFSET: u64 = 0x1000;
-
-/// Which messages a service takes and sends: the bits of `messaging-method`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MessagingMethod {
-    /// It receives FFA_MSG_SEND_DIRECT_REQ.
-    pub receives_direct: bool,
-    /// It sends FFA_MSG_SEND_DIRECT_REQ.
-    pub sends_direct: bool,
-}
-
-impl MessagingMethod {
-    const RECEIVES_DIRECT: u32 = 1;
-    const SENDS_DIRECT: u32 = 1 << 1;
-    const INDIRECT: u32 = 1 << 2;
-    const DIRECT2: u32 = 0b11 << 9;
-
-    fn from_bits(bits: u32) -> Result<Self, Reason> {
-        if bits & Self::INDIRECT != 0 {
-            return Err(Reason::NotSupported("indirect messages"));
-        }
-        if bits & Self::DIRECT2 != 0 {
-            return Err(Reason::NotSupported("FFA_MSG_SEND_DIRECT_REQ2"));
-        }
-        if bits & !(Self::RECEIVES_DIRECT | Self::SENDS_DIRECT) != 0 {
-            return Err(Reason::OutOfRange(u64::from(bits)));
-        }
-        Ok(Self {
-            receives_direct: bits & Self::RECEIVES_DIRECT != 0,
-            sends_direct: bits & Self::SENDS_DIRECT != 0,
-        })
-    }
-}
 
 /// One service of a partition, as FFA_PARTITION_INFO_GET lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use arm_ffa::Version;
 use uuid::uuid;
 
 use super::{Tree, cells, partition_tree, region, text, wide};
+use crate::manifest::messaging::MessagingMethod;
 use crate::manifest::partition::NsInterruptsAction;
 use crate::manifest::region::{Access, Base, Security};
 use crate::manifest::{MAX_REGIONS, MAX_SERVICES, ManifestError, Name, PartitionManifest, Reason};
@@ -33,7 +34,7 @@ fn reads_every_field() {
     assert_eq!(manifest.description.as_str(), "test");
     let [service] = manifest.services.as_slice() else { panic!("{manifest:?}") };
     assert_eq!(service.uuid, uuid!("b4b5671e-4a90-4fe1-b81f-fb13dae1dacb"));
-    assert!(service.messaging.receives_direct && service.messaging.sends_direct);
+    assert!(service.messaging.allows(MessagingMethod::RECEIVES_DIRECT.with(MessagingMethod::SENDS_DIRECT)));
     assert_eq!(manifest.contexts.get(), 8);
     assert_eq!(manifest.load_address, Some(0x0e40_0000));
     assert_eq!(manifest.entry_offset, 0x4000);
@@ -111,8 +112,7 @@ fn each_value_that_is_not_offered_is_refused_by_name() {
         ("entrypoint-offset", 0x4002, Reason::OutOfRange(0x4002)),
         ("boot-order", 0x1_0000, Reason::OutOfRange(0x1_0000)),
         ("gp-register-num", 4, Reason::OutOfRange(4)),
-        ("messaging-method", 4, Reason::NotSupported("indirect messages")),
-        ("messaging-method", 0x201, Reason::NotSupported("FFA_MSG_SEND_DIRECT_REQ2")),
+        ("messaging-method", 0x807, Reason::OutOfRange(0x807)),
         ("messaging-method", 8, Reason::OutOfRange(8)),
         ("ns-interrupts-action", 1, Reason::NotSupported("managed exit")),
         ("ns-interrupts-action", 2, Reason::NotSupported("preemption by non-secure interrupts")),
@@ -163,7 +163,8 @@ fn services_come_from_their_node_or_from_the_root() {
         |children: Vec<Tree>| bare().child(children.into_iter().fold(Tree::node("services"), Tree::child));
     let manifest = parse(&list(vec![service("host", 4, 1), service("hyp", 5, 3)])).unwrap();
     let [host, hyp] = manifest.services.as_slice() else { panic!("{manifest:?}") };
-    assert!(host.messaging.receives_direct && !host.messaging.sends_direct && hyp.messaging.sends_direct);
+    assert_eq!(host.messaging, MessagingMethod::RECEIVES_DIRECT);
+    assert!(hyp.messaging.allows(MessagingMethod::SENDS_DIRECT));
     refused(&list(vec![]), "/", "uuid", Reason::Missing);
     refused(&list(vec![service("a", 4, 1), service("b", 4, 1)]), "b", "uuid", Reason::Duplicate);
     refused(&list(vec![service("a", 4, 1).with("x", vec![])]), "a", "x", Reason::Unknown);

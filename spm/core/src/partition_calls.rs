@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Calls of partitions: takes each to the function that serves it, and says how the core goes on.
+//!
+//! What the normal world calls, and the state that both share, is in [`crate::spmc`].
+
+use arm_ffa::FfaError;
+
+use crate::common_calls::{Party, answer_features, answer_version, check_offered};
+use crate::console_log::Characters;
+use crate::cycles::{Resume, Runner, check_yield, claim_for_run, wait};
+use crate::direct_message::{
+    VcpuRef, check_partition_sender, claim_receiver, close_request, is_response, request_kind,
+};
+use crate::features::Caller;
+use crate::function::{self, REQUEST_32, REQUEST_64, REQUEST2};
+use crate::hardware::Hardware;
+use crate::mailbox::MailboxOwner;
+use crate::partition::{CoreIndex, Partition};
+use crate::registers::{MessageRegisters, error, function_id, is_ffa, low_half, success, unknown_function};
+use crate::secondary_entry;
+use crate::spmc::Spmc;
+use crate::vcpu::Vcpu;
+use crate::work::{Requester, Work};
+
+/// How a core goes on after a call of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartitionNext {
+    /// The registers hold the answer.
+    Answer,
+    /// The registers hold a direct request to another partition, whose vCPU is claimed for it.
+    Request(VcpuRef, u32),
+    /// Another partition's vCPU, which worked for this one, is claimed to go on.
+    Run(VcpuRef, Resume),
+    /// The registers hold the response to the request that the vCPU worked on.
+    Response(u32),
+    /// The partition waits for messages.
+    Wait,
+    /// The partition gives the core back before it is done.
+    Yield,
+    /// The partition says that it cannot go on.
+    Failed,
+}
+
+impl Spmc {
+    /// Serves a call of vCPU `vcpu` of `partition`.
+    #[inline]
+    pub fn from_partition(
+        &self,
+        from: VcpuRef,
+        registers: &mut MessageRegisters,
+        core: CoreIndex,
+        hardware: &impl Hardware,
+    ) -> PartitionNext {
+        let Some(partition) = self.partitions().get(from.partition) else {
+            error(registers, FfaError::Denied);
+            return PartitionNext::Answer;
+        };
+        let function = function_id(registers);
+        if is_response(function) {
+            return match close_request(partition, from.vcpu, registers, function) {
+                Ok(()) => PartitionNext::Response(function),
+                Err(status) => {
+                    error(registers, status);
+                    PartitionNext::Answer
+                }
+            };
+        }
+        self.other_from_partition(from, partition, registers, function, core, hardware)
+    }
+
+    #[inline(never)]
+    fn other_from_partition(
+        &self,
+        from: VcpuRef,
+        partition: &Partition,
+        registers: &mut MessageRegisters,
+        function: u32,
+        core: CoreIndex,
+        hardware: &impl Hardware,
+    ) -> PartitionNext {
+        if function == function::VERSION {
+            answer_version(registers, &partition.version);
+            return PartitionNext::Answer;
+        }
+        if function == function::FEATURES {
+            partition.version.settle();
+            answer_features(registers, Caller::Partition, &partition.version);
+            return PartitionNext::Answer;
+        }
+        if !is_ffa(function) {
+            unknown_function(registers);
+            return PartitionNext::Answer;
+        }
+        partition.version.settle();
+        // FF-A 1.2 has FFA_ERROR for a failed start (13.10), 1.3 FFA_ABORT for later: taken alike, at any time.
+        if function == function::ERROR_32 {
+            return PartitionNext::Failed;
+        }
+        let Some(vcpu) = partition.vcpu(from.vcpu) else {
+            error(registers, FfaError::Denied);
+            return PartitionNext::Answer;
+        };
+        let party = Party {
+            owner: MailboxOwner::Partition(from.partition),
+            id: partition.id(),
+            caller: Caller::Partition,
+            version: &partition.version,
+            mailbox: &partition.mailbox,
+        };
+        let outcome = match (check_offered(function, &party), function) {
+            (Err(status), _) => Err(status),
+            (Ok(()), function::MSG_WAIT) => match wait(partition, vcpu, registers) {
+                Ok(()) => return PartitionNext::Wait,
+                Err(status) => Err(status),
+            },
+            (Ok(()), function::YIELD) => match check_yield(vcpu) {
+                Ok(()) => return PartitionNext::Yield,
+                Err(status) => Err(status),
+            },
+            (Ok(()), function::RUN) => match self.run_for(partition, from, vcpu, registers, core) {
+                Ok((target, resume)) => return PartitionNext::Run(target, resume),
+                Err(status) => Err(status),
+            },
+            (Ok(()), REQUEST_64 | REQUEST_32 | REQUEST2) => {
+                match self.request_for(partition, from, vcpu, registers, core) {
+                    Ok(target) => return PartitionNext::Request(target, function),
+                    Err(status) => Err(status),
+                }
+            }
+            (Ok(()), function::SECONDARY_EP_REGISTER_32) => {
+                register_entry(partition, u64::from(low_half(registers[1])), registers)
+            }
+            (Ok(()), function::SECONDARY_EP_REGISTER_64) => {
+                register_entry(partition, registers[1], registers)
+            }
+            (Ok(()), function::CONSOLE_LOG_32 | function::CONSOLE_LOG_64) => {
+                log(partition, function == function::CONSOLE_LOG_64, registers, hardware)
+            }
+            (Ok(()), _) => {
+                let owns = |range| partition.memory().contains(range);
+                self.serve(function, &party, owns, registers, hardware)
+            }
+        };
+        if let Err(status) = outcome {
+            error(registers, status);
+        }
+        PartitionNext::Answer
+    }
+
+    /// Claims the receiver of a partition's direct request.
+    fn request_for(
+        &self,
+        partition: &Partition,
+        from: VcpuRef,
+        vcpu: &Vcpu,
+        registers: &MessageRegisters,
+        core: CoreIndex,
+    ) -> Result<VcpuRef, FfaError> {
+        let kind = request_kind(function_id(registers)).ok_or(FfaError::NotSupported)?;
+        check_partition_sender(partition, registers, kind)?;
+        let number = u8::try_from(from.vcpu).map_err(|_| FfaError::Denied)?;
+        let spmc_scheduled = vcpu.work().is_spmc_scheduled();
+        let requester = Requester::Partition { vcpu: number, spmc_scheduled };
+        claim_receiver(self.partitions(), registers, core, kind, requester)
+    }
+
+    /// Claims the vCPU that a partition wants to let go on.
+    fn run_for(
+        &self,
+        partition: &Partition,
+        from: VcpuRef,
+        vcpu: &Vcpu,
+        registers: &MessageRegisters,
+        core: CoreIndex,
+    ) -> Result<(VcpuRef, Resume), FfaError> {
+        // Before FF-A 1.3 not while it starts (I0115).
+        if vcpu.work() == Work::Start {
+            return Err(FfaError::Denied);
+        }
+        let runner = Runner::Partition(partition.id(), from.vcpu);
+        claim_for_run(self.partitions(), registers, core, runner)
+    }
+}
+
+fn register_entry(
+    partition: &Partition,
+    entry: u64,
+    registers: &mut MessageRegisters,
+) -> Result<(), FfaError> {
+    secondary_entry::register(partition, entry)?;
+    success(registers, 0, 0);
+    Ok(())
+}
+
+fn log(
+    partition: &Partition,
+    is_64bit: bool,
+    registers: &mut MessageRegisters,
+    hardware: &impl Hardware,
+) -> Result<(), FfaError> {
+    let characters = Characters::new(registers, is_64bit)?;
+    partition.log.lock().add(characters.bytes(), |line| hardware.log(partition, line));
+    success(registers, 0, 0);
+    Ok(())
+}
