@@ -2,11 +2,15 @@
 //! What the FF-A logic needs from the machine, and the fake that its tests use.
 
 use crate::mailbox::{BufferPair, MailboxOwner};
-use crate::partition::Partition;
+use crate::partition::{CoreIndex, Partition};
 
 /// The buffers could not be mapped: no room in spm's tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MapFailed;
+
+/// An interrupt cannot be sent where it was to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRoute;
 
 /// The machine, as the FF-A logic sees it.
 pub trait Hardware {
@@ -30,8 +34,42 @@ pub trait Hardware {
     /// meanwhile: what was read counts, and is read once.
     fn read_send_buffer(&self, owner: MailboxOwner, offset: usize, bytes: &mut [u8]);
 
+    /// Ends a physical interrupt that was taken: it can be signalled again.
+    fn deactivate_interrupt(&self, intid: u32);
+
+    /// Lets a physical interrupt be signalled, or not.
+    fn enable_interrupt(&self, intid: u32, enable: bool);
+
+    /// Sends a physical interrupt to the secure world, or to the normal world.
+    fn secure_interrupt(&self, intid: u32, secure: bool);
+
+    /// Sends a physical interrupt to `core` from now on.
+    ///
+    /// # Errors
+    /// [`NoRoute`]: the interrupt is none that can be sent anywhere, or the core never came on.
+    fn route_interrupt(&self, intid: u32, core: CoreIndex) -> Result<(), NoRoute>;
+
+    /// Makes `core`, another one, look at its partitions' interrupts.
+    fn kick(&self, core: CoreIndex);
+
     /// Prints a line that a partition logs. The bytes are the partition's: anything.
     fn log(&self, partition: &Partition, line: &[u8]);
+}
+
+/// What was done to the interrupt controller.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InterruptAction {
+    /// It was ended.
+    Deactivate(u32),
+    /// It was switched on or off.
+    Enable(u32, bool),
+    /// It was given to the secure world, or not.
+    Secure(u32, bool),
+    /// It was sent to a core.
+    Route(u32, usize),
+    /// A core was made to look.
+    Kick(usize),
 }
 
 /// A machine that only remembers.
@@ -42,6 +80,8 @@ pub struct FakeHardware {
     pub mapped: std::sync::Mutex<Vec<(MailboxOwner, BufferPair, Vec<u8>)>>,
     /// What endpoints have written into their send buffers, which are zero behind it.
     pub sent: std::sync::Mutex<Vec<(MailboxOwner, Vec<u8>)>>,
+    /// What was done to the interrupt controller.
+    pub interrupts: std::sync::Mutex<Vec<InterruptAction>>,
     /// What was logged, by partition.
     pub logged: std::sync::Mutex<Vec<(u16, Vec<u8>)>>,
     /// Lets the next mapping fail.
@@ -88,6 +128,27 @@ impl Hardware for FakeHardware {
         for (index, byte) in bytes.iter_mut().enumerate() {
             *byte = contents.and_then(|contents| contents.get(offset + index)).copied().unwrap_or(0);
         }
+    }
+
+    fn deactivate_interrupt(&self, intid: u32) {
+        self.interrupts.lock().unwrap().push(InterruptAction::Deactivate(intid));
+    }
+
+    fn enable_interrupt(&self, intid: u32, enable: bool) {
+        self.interrupts.lock().unwrap().push(InterruptAction::Enable(intid, enable));
+    }
+
+    fn secure_interrupt(&self, intid: u32, secure: bool) {
+        self.interrupts.lock().unwrap().push(InterruptAction::Secure(intid, secure));
+    }
+
+    fn route_interrupt(&self, intid: u32, core: CoreIndex) -> Result<(), NoRoute> {
+        self.interrupts.lock().unwrap().push(InterruptAction::Route(intid, core.get()));
+        Ok(())
+    }
+
+    fn kick(&self, core: CoreIndex) {
+        self.interrupts.lock().unwrap().push(InterruptAction::Kick(core.get()));
     }
 
     fn log(&self, partition: &Partition, line: &[u8]) {

@@ -16,6 +16,7 @@ pub mod function;
 pub mod hardware;
 pub mod id_registers;
 pub mod indirect_message;
+pub mod interrupts;
 pub mod mailbox;
 pub mod manifest;
 pub mod normal_memory;

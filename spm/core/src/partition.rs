@@ -9,10 +9,12 @@ use uuid::Uuid;
 
 use crate::console_log::Line;
 use crate::endpoint::EndpointId;
+use crate::interrupts::InterruptLine;
 use crate::mailbox::Mailbox;
+use crate::manifest::interrupt::{DeviceInterrupt, MAX_INTERRUPTS};
 use crate::manifest::layout::PartitionLayout;
 use crate::manifest::messaging::MessagingMethod;
-use crate::manifest::partition::Service;
+use crate::manifest::partition::{NsInterruptsAction, Service};
 use crate::manifest::spmc::SpmcPartition;
 use crate::manifest::{AddressRange, MAX_SERVICES, Name, PartitionManifest};
 use crate::vcpu::{Vcpu, VcpuState};
@@ -51,6 +53,8 @@ pub struct Partition {
     memory: AddressRange,
     contexts: usize,
     secondary_entry: AtomicU64,
+    interrupts: Vec<DeviceInterrupt, MAX_INTERRUPTS>,
+    ns_interrupts: NsInterruptsAction,
     vcpus: [Vcpu; MAX_CORES],
     /// FFA_VERSION.
     pub version: Negotiation,
@@ -77,6 +81,8 @@ impl Partition {
             memory: layout.memory,
             contexts: usize::from(manifest.contexts.get()).min(MAX_CORES),
             secondary_entry: AtomicU64::new(layout.entry),
+            interrupts: layout.interrupts.clone(),
+            ns_interrupts: manifest.ns_interrupts,
             vcpus: Default::default(),
             version: Negotiation::new(manifest.ffa_version),
             mailbox: Mailbox::default(),
@@ -153,6 +159,41 @@ impl Partition {
     /// Sets where all vCPUs but the first start, for FFA_SECONDARY_EP_REGISTER.
     pub fn set_secondary_entry(&self, entry: u64) {
         self.secondary_entry.store(entry, Ordering::Release);
+    }
+
+    /// Returns the interrupts of its devices.
+    #[must_use]
+    pub fn interrupts(&self) -> &[DeviceInterrupt] {
+        &self.interrupts
+    }
+
+    /// Returns what happens to the normal world's interrupts while it runs.
+    #[inline(always)]
+    #[must_use]
+    pub const fn ns_interrupts(&self) -> NsInterruptsAction {
+        self.ns_interrupts
+    }
+
+    /// Returns the line that its virtual INTID is; nothing if it has no such interrupt.
+    #[must_use]
+    pub fn line(&self, intid: u32) -> Option<InterruptLine> {
+        let own = [
+            InterruptLine::TIMER,
+            InterruptLine::MANAGED_EXIT,
+            InterruptLine::NOTIFICATION,
+            InterruptLine::IPI,
+        ];
+        if let Some(line) = own.into_iter().find(|line| line.own_intid() == intid) {
+            return Some(line);
+        }
+        InterruptLine::device(self.interrupts.iter().position(|interrupt| interrupt.intid == intid)?)
+    }
+
+    /// Returns the virtual INTID of a line; for a device's, that is the physical one.
+    #[must_use]
+    pub fn intid(&self, line: InterruptLine) -> u32 {
+        let device = line.place().and_then(|place| self.interrupts.get(place));
+        device.map_or(line.own_intid(), |interrupt| interrupt.intid)
     }
 
     /// Returns the number of the vCPU that serves requests made on `core`: the only one, or the one pinned there.

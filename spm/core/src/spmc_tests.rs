@@ -19,6 +19,8 @@ use crate::work::Work;
 
 #[path = "discovery_tests.rs"]
 mod discovery;
+#[path = "interrupts/tests.rs"]
+mod interrupts;
 #[path = "messaging_tests.rs"]
 mod messaging;
 
@@ -67,6 +69,7 @@ fn partition_with(id: u16, services: &[Service], contexts: u16) -> Partition {
         entry: memory.start() + 0x4000,
         memory_regions: Vec::new(),
         device_regions: Vec::new(),
+        interrupts: interrupts::list(id),
     };
     let place =
         SpmcPartition { id, name: Name::new("p"), memory, vcpu_count: manifest.contexts, essential: false };

@@ -7,6 +7,8 @@
 
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
+use crate::interrupts::{VirtualInterrupts, VirtualTimer};
+use crate::partition::CoreIndex;
 use crate::work::Work;
 
 /// What a vCPU does.
@@ -59,11 +61,25 @@ impl VcpuState {
 pub struct Vcpu {
     state: AtomicU8,
     work: AtomicU64,
+    /// The core that ran it last; [`NO_CORE`] before.
+    core: AtomicU8,
+    /// Its interrupts.
+    pub interrupts: VirtualInterrupts,
+    /// Its timer.
+    pub timer: VirtualTimer,
 }
+
+const NO_CORE: u8 = u8::MAX;
 
 impl Default for Vcpu {
     fn default() -> Self {
-        Self { state: AtomicU8::new(VcpuState::Off.encode()), work: AtomicU64::new(Work::Start.encode()) }
+        Self {
+            state: AtomicU8::new(VcpuState::Off.encode()),
+            work: AtomicU64::new(Work::Start.encode()),
+            core: AtomicU8::new(NO_CORE),
+            interrupts: VirtualInterrupts::default(),
+            timer: VirtualTimer::default(),
+        }
     }
 }
 
@@ -71,7 +87,7 @@ impl Vcpu {
     /// Returns the state at this moment; another core may change it.
     #[must_use]
     pub fn state(&self) -> VcpuState {
-        VcpuState::decode(self.state.load(Ordering::Acquire))
+        VcpuState::decode(self.state.load(Ordering::SeqCst))
     }
 
     /// Moves from one state to another.
@@ -81,9 +97,22 @@ impl Vcpu {
     #[inline(always)]
     pub fn transition(&self, from: VcpuState, to: VcpuState) -> Result<(), VcpuState> {
         self.state
-            .compare_exchange(from.encode(), to.encode(), Ordering::AcqRel, Ordering::Acquire)
+            .compare_exchange(from.encode(), to.encode(), Ordering::SeqCst, Ordering::Acquire)
             .map(|_| ())
             .map_err(VcpuState::decode)
+    }
+
+    /// Notes that `core` runs it.
+    #[inline(always)]
+    pub fn set_core(&self, core: CoreIndex) {
+        // SeqCst: whoever pends an interrupt and finds another core here still, has pended it before this core looks.
+        self.core.store(u8::try_from(core.get()).unwrap_or(NO_CORE), Ordering::SeqCst);
+    }
+
+    /// Returns the core that ran it last.
+    #[must_use]
+    pub fn core(&self) -> Option<CoreIndex> {
+        CoreIndex::new(u64::from(self.core.load(Ordering::SeqCst)))
     }
 
     /// Notes what it works on from now. Only whoever runs the vCPU.

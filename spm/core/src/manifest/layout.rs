@@ -8,6 +8,7 @@ use core::num::NonZeroU16;
 use heapless::Vec;
 use thiserror::Error;
 
+use super::interrupt::{DeviceInterrupt, MAX_INTERRUPTS};
 use super::region::{Access, Region, Security};
 use super::spmc::{MemoryKind, SpmcPartition};
 use super::{AddressRange, MAX_PARTITIONS, MAX_REGIONS, Name, PartitionManifest, Reason, SpmcManifest};
@@ -136,6 +137,8 @@ pub struct PartitionLayout {
     pub memory_regions: Vec<PlacedRegion, MAX_REGIONS>,
     /// Device registers.
     pub device_regions: Vec<PlacedRegion, MAX_REGIONS>,
+    /// Interrupts of its devices.
+    pub interrupts: Vec<DeviceInterrupt, MAX_INTERRUPTS>,
 }
 
 /// Who holds what so far.
@@ -176,6 +179,7 @@ impl<'a> Layout<'a> {
             entry: entry(place, manifest, package)?,
             memory_regions: self.check_regions(place, &manifest.memory_regions, memory_kind)?,
             device_regions: self.check_regions(place, &manifest.device_regions, device_kind)?,
+            interrupts: Vec::new(),
         };
         self.check_contexts(place, manifest)?;
         self.admitted.push(layout).map_err(|_| LayoutError::TooMany)?;

@@ -7,6 +7,7 @@
 
 pub mod fdt;
 pub mod fields;
+pub mod interrupt;
 pub mod layout;
 pub mod messaging;
 pub mod partition;

@@ -28,11 +28,15 @@ pub struct Service {
     pub messaging: MessagingMethod,
 }
 
-/// What happens to a non-secure interrupt while the partition runs: only queueing is offered.
+/// What happens to a non-secure interrupt while the partition runs (FF-A 1.3 §9.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NsInterruptsAction {
     /// It waits until the partition gives the core back.
     Queued,
+    /// The partition is asked to give the core back soon.
+    ManagedExit,
+    /// The partition is preempted.
+    Signalled,
 }
 
 /// A partition manifest whose every field was understood.

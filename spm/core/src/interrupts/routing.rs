@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Whose a physical interrupt is, and who runs for what is pending (FF-A 1.3 §9.2, §9.3.2).
+//!
+//! An interrupt is made pending for its vCPU wherever that is. One that waits runs for it, on the core where it was
+//! taken or on the vCPU's own; one that runs is told at once, on another core by a message to that core; one that is
+//! blocked, or gave its core back with work undone, finds it pending when it goes on.
+
+use crate::direct_message::VcpuRef;
+use crate::hardware::Hardware;
+use crate::interrupts::InterruptLine;
+use crate::partition::{CoreIndex, Partition};
+use crate::spmc::Spmc;
+use crate::vcpu::VcpuState;
+use crate::work::Work;
+
+/// Whose a physical interrupt is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// This vCPU's; it is pending there.
+    Vcpu(VcpuRef),
+    /// Nobody's, or a partition's that is stopped.
+    Nobody,
+}
+
+impl Spmc {
+    /// Makes a physical interrupt that was taken on `core` pending for whoever has it.
+    pub fn take_interrupt(&self, intid: u32, core: CoreIndex, hardware: &impl Hardware) -> Owner {
+        for (place, partition) in self.partitions().iter().enumerate() {
+            if partition.is_stopped() {
+                continue;
+            }
+            if let Some(line) = partition.line(intid).filter(|line| line.place().is_some()) {
+                let vcpu = VcpuRef { partition: place, vcpu: partition.vcpu_for(core) };
+                self.pend(vcpu, line, core, hardware);
+                return Owner::Vcpu(vcpu);
+            }
+        }
+        Owner::Nobody
+    }
+
+    /// Makes a line pending for a vCPU, on behalf of `core`, and sees to it that the vCPU's core looks at it if that is
+    /// another one.
+    pub fn pend(&self, target: VcpuRef, line: InterruptLine, core: CoreIndex, hardware: &impl Hardware) {
+        let Some(partition) = self.partitions().get(target.partition) else { return };
+        let Some(vcpu) = partition.vcpu(target.vcpu) else { return };
+        vcpu.interrupts.pend(line);
+        match vcpu.state() {
+            // One that has no core of its own runs here.
+            VcpuState::Waiting if partition.contexts() == 1 => {}
+            VcpuState::Waiting if target.vcpu != core.get() => {
+                if let Some(its) = CoreIndex::new(target.vcpu as u64) {
+                    hardware.kick(its);
+                }
+            }
+            VcpuState::Running => match vcpu.core() {
+                Some(its) if its != core => hardware.kick(its),
+                _ => {}
+            },
+            VcpuState::Off
+            | VcpuState::Waiting
+            | VcpuState::Blocked
+            | VcpuState::Yielded
+            | VcpuState::Preempted
+            | VcpuState::Stopped => {}
+        }
+    }
+
+    /// Claims a waiting vCPU that has to run on `core` for an interrupt, and that is not in `seen`, a set of places of
+    /// partitions to which it is added: each is asked once, so that one that takes no interrupt does not keep the core.
+    pub fn claim_for_interrupt(&self, core: CoreIndex, seen: &mut u64) -> Option<(VcpuRef, InterruptLine)> {
+        for (place, partition) in self.partitions().iter().enumerate() {
+            if *seen & 1 << place != 0 {
+                continue;
+            }
+            let target = VcpuRef { partition: place, vcpu: partition.vcpu_for(core) };
+            if let Some(line) = claim_if_it_waits(partition, target) {
+                *seen |= 1 << place;
+                return Some((target, line));
+            }
+        }
+        None
+    }
+}
+
+/// Claims one vCPU for an interrupt, if it waits and has one.
+fn claim_if_it_waits(partition: &Partition, target: VcpuRef) -> Option<InterruptLine> {
+    let vcpu = partition.vcpu(target.vcpu)?;
+    let line = vcpu.interrupts.first_waking()?;
+    vcpu.transition(VcpuState::Waiting, VcpuState::Running).ok()?;
+    vcpu.set_work(Work::Interrupt);
+    Some(line)
+}

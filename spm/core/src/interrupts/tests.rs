@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Whose interrupts are, how partitions take them, and that none is lost between cores.
+
+use super::*;
+use crate::hardware::InterruptAction;
+use crate::interrupts::hypercall::{
+    INTERRUPT_DEACTIVATE, INTERRUPT_ENABLE, INTERRUPT_GET, INTERRUPT_RECONFIGURE, INTERRUPT_SEND_IPI, NONE,
+    reconfigure,
+};
+use crate::interrupts::routing::Owner;
+use crate::interrupts::{InterruptLine, Signals};
+use crate::manifest::interrupt::{DeviceInterrupt, MAX_INTERRUPTS, Trigger};
+
+/// Partition 0x8001 has INTIDs 40 and 41, 0x8002 has 50 and 51, and so on.
+pub(super) fn list(id: u16) -> Vec<DeviceInterrupt, MAX_INTERRUPTS> {
+    let first = 30 + 10 * u32::from(id & 0xf);
+    let interrupt = |intid| DeviceInterrupt { intid, priority: 0, trigger: Trigger::Level, target: None };
+    Vec::from_slice(&[interrupt(first), interrupt(first + 1)]).unwrap()
+}
+
+const FAILED: u64 = u64::MAX;
+
+fn hypercall(spmc: &Spmc, from: VcpuRef, hardware: &FakeHardware, values: &[u64]) -> u64 {
+    let mut message = registers(values);
+    let before = message;
+    assert!(spmc.hypercall(from, &mut message, core(0), hardware));
+    assert_eq!(message[1..], before[1..], "only x0 changes");
+    message[0]
+}
+
+fn enable(spmc: &Spmc, from: VcpuRef, intid: u64) {
+    let hardware = FakeHardware::default();
+    assert_eq!(hypercall(spmc, from, &hardware, &[u64::from(INTERRUPT_ENABLE), intid, 1, 0]), 0);
+}
+
+fn done(hardware: &FakeHardware) -> std::vec::Vec<InterruptAction> {
+    std::mem::take(&mut *hardware.interrupts.lock().unwrap())
+}
+
+const GET: [u64; 1] = [INTERRUPT_GET as u64];
+
+#[test]
+fn a_waiting_partition_runs_for_its_interrupt_once() {
+    let (spmc, hardware) = (spmc(), FakeHardware::default());
+    enable(&spmc, AT_FIRST, 41);
+    assert_eq!(spmc.take_interrupt(41, core(2), &hardware), Owner::Vcpu(AT_FIRST));
+    let mut seen = 0;
+    let (vcpu, line) = spmc.claim_for_interrupt(core(2), &mut seen).unwrap();
+    assert_eq!((vcpu, spmc.partitions()[0].intid(line)), (AT_FIRST, 41));
+    assert_eq!(spmc.partitions()[0].vcpu(0).unwrap().work(), Work::Interrupt);
+    assert_eq!(spmc.claim_for_interrupt(core(2), &mut seen), None);
+    assert_eq!(call(&spmc, &[0xc400_006f, FIRST])[2], BUSY);
+    assert_eq!(hypercall(&spmc, AT_FIRST, &hardware, &GET), 41);
+    assert_eq!(hypercall(&spmc, AT_FIRST, &hardware, &GET), NONE);
+    assert_eq!(
+        done(&hardware),
+        [InterruptAction::Deactivate(41)],
+        "whoever asks for the next has done with it"
+    );
+    assert_eq!(call_as(&spmc, AT_FIRST, &[0x8400_006c]).1[2], DENIED, "FFA_YIELD on cycles of spm");
+    assert_eq!(call_as(&spmc, AT_FIRST, &[0x8400_006b]).0, PartitionNext::Wait);
+}
+
+#[test]
+fn an_interrupt_that_is_not_enabled_stays_pending() {
+    let (spmc, hardware) = (spmc(), FakeHardware::default());
+    assert_eq!(spmc.take_interrupt(40, core(0), &hardware), Owner::Vcpu(AT_FIRST));
+    assert_eq!(spmc.claim_for_interrupt(core(0), &mut 0), None);
+    assert_eq!(hypercall(&spmc, AT_FIRST, &hardware, &GET), NONE);
+    enable(&spmc, AT_FIRST, 40);
+    assert!(spmc.claim_for_interrupt(core(0), &mut 0).is_some());
+}
+
+#[test]
+fn a_partition_that_takes_none_is_asked_once_and_keeps_no_core() {
+    let (spmc, hardware) = (spmc(), FakeHardware::default());
+    enable(&spmc, AT_FIRST, 40);
+    spmc.take_interrupt(40, core(0), &hardware);
+    let mut seen = 0;
+    assert!(spmc.claim_for_interrupt(core(0), &mut seen).is_some());
+    finish(&spmc, AT_FIRST);
+    assert_eq!(spmc.claim_for_interrupt(core(0), &mut seen), None, "not again in this round");
+    assert!(spmc.claim_for_interrupt(core(0), &mut 0).is_some());
+}
+
+#[test]
+fn nobodys_interrupts_are_nobodys() {
+    let (spmc, hardware) = (spmc(), FakeHardware::default());
+    for intid in [0, 3, 5, 9, 16, 39, 42, 1023, u32::MAX] {
+        assert_eq!(spmc.take_interrupt(intid, core(0), &hardware), Owner::Nobody, "{intid}");
+    }
+    spmc.partitions()[0].stop();
+    assert_eq!(spmc.take_interrupt(40, core(0), &hardware), Owner::Nobody, "of a stopped partition");
+}
+
+#[test]
+fn each_core_has_the_interrupt_for_its_own_vcpu() {
+    let (spmc, hardware) = (spmc(), FakeHardware::default());
+    for index in 0..8 {
+        let vcpu = VcpuRef { partition: 1, vcpu: index };
+        assert_eq!(spmc.take_interrupt(50, core(index as u64), &hardware), Owner::Vcpu(vcpu));
+        enable(&spmc, vcpu, 50);
+        assert_eq!(spmc.claim_for_interrupt(core(index as u64), &mut 0).unwrap().0, vcpu);
+    }
+    assert_eq!(done(&hardware), []);
+}
+
+#[test]
+fn a_vcpu_that_runs_on_another_core_is_told_there() {
+    let (spmc, hardware) = (spmc(), FakeHardware::default());
+    let vcpu = spmc.partitions()[0].vcpu(0).unwrap();
+    let mut request = registers(&[0xc400_006f, FIRST]);
+    spmc.from_normal_world(&mut request, core(3), &hardware);
+    vcpu.set_core(core(3));
+    enable(&spmc, AT_FIRST, 40);
+    spmc.take_interrupt(40, core(1), &hardware);
+    assert_eq!(done(&hardware), [InterruptAction::Kick(3)]);
+    assert_eq!(vcpu.interrupts.signals(), Signals { irq: true, fiq: false });
+    spmc.take_interrupt(40, core(3), &hardware);
+    assert_eq!(done(&hardware), [], "its own core sees it anyway");
+    for state in [VcpuState::Blocked, VcpuState::Yielded, VcpuState::Preempted] {
+        vcpu.transition(vcpu.state(), state).unwrap();
+        spmc.take_interrupt(40, core(1), &hardware);
+        assert_eq!(
+            spmc.claim_for_interrupt(core(1), &mut 0),
+            None,
+            "{state:?}: it waits until the vCPU goes on"
+        );
+        assert_eq!(done(&hardware), []);
+    }
+}
+
+#[test]
+fn a_vcpu_tells_another_of_its_partition() {
+    let (spmc, hardware) = (spmc(), FakeHardware::default());
+    let from = VcpuRef { partition: 1, vcpu: 0 };
+    let send = u64::from(INTERRUPT_SEND_IPI);
+    assert_eq!(hypercall(&spmc, from, &hardware, &[send, 5]), 0);
+    assert_eq!(done(&hardware), [InterruptAction::Kick(5)]);
+    assert!(spmc.partitions()[1].vcpu(5).unwrap().interrupts.is_pending(InterruptLine::IPI));
+    for nobody in [8, 0xffff_ffff, u64::MAX] {
+        assert_eq!(hypercall(&spmc, from, &hardware, &[send, nobody]), FAILED);
+    }
+    assert_eq!(hypercall(&spmc, AT_FIRST, &hardware, &[send, 1]), FAILED, "it has one vCPU");
+}
+
+#[test]
+fn what_a_partition_may_do_to_its_interrupts_and_not_to_others() {
+    let (spmc, hardware) = (spmc(), FakeHardware::default());
+    let change = u64::from(INTERRUPT_RECONFIGURE);
+    for (arguments, action) in [
+        ([40, reconfigure::ENABLE, 0], InterruptAction::Enable(40, false)),
+        ([41, reconfigure::ENABLE, 1], InterruptAction::Enable(41, true)),
+        ([40, reconfigure::SECURITY, 0], InterruptAction::Secure(40, false)),
+        ([40, reconfigure::TARGET, 7], InterruptAction::Route(40, 7)),
+    ] {
+        let [intid, what, value] = arguments;
+        assert_eq!(hypercall(&spmc, AT_FIRST, &hardware, &[change, intid, what, value]), 0);
+        assert_eq!(done(&hardware), [action]);
+    }
+    let enable = u64::from(INTERRUPT_ENABLE);
+    let end = u64::from(INTERRUPT_DEACTIVATE);
+    for refused in [
+        [change, 50, reconfigure::ENABLE, 0],
+        [change, 5, reconfigure::ENABLE, 0],
+        [change, 40, reconfigure::ENABLE, 2],
+        [change, 40, 3, 0],
+        [change, 40, reconfigure::TARGET, 8],
+        [change, 1 << 32 | 40, reconfigure::ENABLE, 0],
+        [enable, 50, 1, 0],
+        [enable, 6, 1, 0],
+        [enable, 40, 1, 2],
+        [end, 40, 40, 0],
+        [end, 50, 50, 0],
+    ] {
+        assert_eq!(hypercall(&spmc, AT_FIRST, &hardware, &refused), FAILED, "{refused:x?}");
+    }
+    assert_eq!(done(&hardware), []);
+    let mut other = registers(&[0xff05]);
+    assert!(!spmc.hypercall(AT_FIRST, &mut other, core(0), &hardware));
+}
+
+#[test]
+fn an_interrupt_is_ended_by_its_own_call_too() {
+    let (spmc, hardware) = (spmc(), FakeHardware::default());
+    enable(&spmc, AT_FIRST, 40);
+    spmc.take_interrupt(40, core(0), &hardware);
+    assert_eq!(hypercall(&spmc, AT_FIRST, &hardware, &GET), 40);
+    let end = u64::from(INTERRUPT_DEACTIVATE);
+    assert_eq!(hypercall(&spmc, AT_FIRST, &hardware, &[end, 40, 41]), FAILED);
+    assert_eq!(hypercall(&spmc, AT_FIRST, &hardware, &[end, 40, 40]), 0);
+    assert_eq!(hypercall(&spmc, AT_FIRST, &hardware, &[end, 40, 40]), FAILED);
+    assert_eq!(done(&hardware), [InterruptAction::Deactivate(40)]);
+}
+
+/// Cores pend, others run the vCPU and wait again: each interrupt that was pended is taken, whatever the order.
+#[test]
+fn none_is_lost_between_cores() {
+    let spmc = spmc();
+    enable(&spmc, AT_FIRST, 40);
+    let vcpu = spmc.partitions()[0].vcpu(0).unwrap();
+    const ROUNDS: usize = if cfg!(miri) { 50 } else { 20_000 };
+    // Runs the vCPU for what is pending, as a core does that has reason to look.
+    let look = |index| {
+        let mut seen = 0;
+        while spmc.claim_for_interrupt(core(index), &mut seen).is_some() {
+            vcpu.set_core(core(index));
+            while vcpu.interrupts.signals().irq {
+                assert!(vcpu.interrupts.take().is_some());
+            }
+            vcpu.transition(VcpuState::Running, VcpuState::Waiting).unwrap();
+            if vcpu.interrupts.wakes() {
+                seen = 0;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for index in 0..3 {
+            let (spmc, look) = (&spmc, &look);
+            scope.spawn(move || {
+                let hardware = FakeHardware::default();
+                for _ in 0..ROUNDS {
+                    spmc.take_interrupt(40, core(index), &hardware);
+                    look(index);
+                    // A core that is kicked looks, too; here all do at the end of a round.
+                }
+            });
+        }
+    });
+    assert!(!vcpu.interrupts.wakes(), "nobody looks any more, and something is pending");
+    assert_eq!(vcpu.state(), VcpuState::Waiting);
+}
