@@ -22,7 +22,7 @@ use crate::arch::features::Features;
 use crate::arch::smc::ask_spmd;
 use crate::console::{self, say};
 use crate::contexts::{NormalContext, retake_normal, take_normal};
-use crate::cores::MAX_CORES;
+use crate::cores::{self, MAX_CORES};
 use crate::loader::Loader;
 use crate::mmu::{self, Use};
 use crate::run::{self, Started};
@@ -61,6 +61,7 @@ pub(crate) fn primary(manifest: u64, core: u64) {
         say!("warning: the image ends behind the binary_size of the SPMC manifest");
     }
 
+    cores::note_affinity(index);
     el2_control::initialise(&features);
     stage2::initialise(&features);
     let world = WORLD.call_once(|| load_partitions(&spmc_manifest, image, index, features));
@@ -91,6 +92,7 @@ pub(crate) fn secondary(core: u64) -> ! {
         give_up!("core {core} has other features than the first one");
     }
     let Some(mut normal) = retake_normal(index.get()) else { park_core() };
+    cores::note_affinity(index);
     el2_control::initialise(&features);
     stage2::initialise(&features);
     for (place, partition) in world.spmc.partitions().iter().enumerate() {

@@ -73,6 +73,8 @@ pub(crate) struct NormalContext {
     pub(crate) keys: PacKeys,
     /// The partition whose stage 2 is selected on this core.
     pub(crate) selected: Option<usize>,
+    /// There may be waiting vCPUs with interrupts: look before the normal world goes on.
+    pub(crate) look: bool,
 }
 
 impl NormalContext {
@@ -82,6 +84,7 @@ impl NormalContext {
         vectors: FpContext::RESET,
         keys: PacKeys::RESET,
         selected: None,
+        look: false,
     };
 }
 

@@ -2,12 +2,12 @@
 //! Per-core state. A core finds its own by TPIDR_EL2, which TF-A exchanges with the normal world's.
 #![expect(unsafe_code, reason = "TPIDR_EL2 is a pointer")]
 
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use spm_core::partition::CoreIndex;
 
 use crate::address::to_usize;
-use crate::arch::sysreg::TPIDR_EL2;
+use crate::arch::sysreg::{MPIDR_EL1, TPIDR_EL2};
 
 /// Most cores that spm runs on; the linker script has their stacks.
 pub(crate) const MAX_CORES: usize = spm_core::partition::MAX_CORES;
@@ -61,4 +61,22 @@ impl Core {
         let offset = (&raw const *self).addr() - CORES.as_ptr().addr();
         CoreIndex::new((offset / size_of::<Self>()) as u64)
     }
+}
+
+/// Affinities of the cores that ever came on, by number; [`UNKNOWN`] for the others.
+static AFFINITIES: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(UNKNOWN) }; MAX_CORES];
+/// No affinity.
+const UNKNOWN: u64 = u64::MAX;
+
+/// Notes this core's affinity, for those who want to reach it.
+pub(crate) fn note_affinity(core: CoreIndex) {
+    if let Some(place) = AFFINITIES.get(core.get()) {
+        place.store(MPIDR_EL1::read(), Ordering::Release);
+    }
+}
+
+/// Returns a core's affinity, as MPIDR_EL1 has it; nothing if it never came on.
+pub(crate) fn affinity(core: CoreIndex) -> Option<u64> {
+    let affinity = AFFINITIES.get(core.get())?.load(Ordering::Acquire);
+    (affinity != UNKNOWN).then_some(affinity)
 }

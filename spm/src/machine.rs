@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The machine that the FF-A logic works on.
 
-use spm_core::hardware::{Hardware, MapFailed};
+use spm_core::hardware::{Hardware, MapFailed, NoRoute};
 use spm_core::mailbox::{BufferPair, MailboxOwner};
-use spm_core::partition::Partition;
+use spm_core::partition::{CoreIndex, Partition};
 
-use crate::{buffer_window, console};
+use crate::arch::{distributor, gic};
+use crate::{buffer_window, console, cores};
 
 /// This machine.
 pub(crate) struct Machine;
@@ -29,6 +30,29 @@ impl Hardware for Machine {
 
     fn read_send_buffer(&self, owner: MailboxOwner, offset: usize, bytes: &mut [u8]) {
         buffer_window::read_buffer(owner, offset, bytes);
+    }
+
+    fn deactivate_interrupt(&self, intid: u32) {
+        gic::deactivate(intid);
+    }
+
+    fn enable_interrupt(&self, intid: u32, enable: bool) {
+        distributor::enable(intid, enable);
+    }
+
+    fn secure_interrupt(&self, intid: u32, secure: bool) {
+        distributor::secure(intid, secure);
+    }
+
+    fn route_interrupt(&self, intid: u32, core: CoreIndex) -> Result<(), NoRoute> {
+        let affinity = cores::affinity(core).ok_or(NoRoute)?;
+        distributor::route(intid, affinity).ok_or(NoRoute)
+    }
+
+    fn kick(&self, core: CoreIndex) {
+        if let Some(affinity) = cores::affinity(core) {
+            gic::kick(affinity);
+        }
     }
 
     fn log(&self, partition: &Partition, line: &[u8]) {

@@ -13,6 +13,7 @@ mod buffer_window;
 mod console;
 mod contexts;
 mod cores;
+mod interrupted;
 mod loader;
 mod machine;
 mod mmu;

@@ -10,16 +10,16 @@ use spm_core::cycles::{Resume, tell_run, tell_unfinished};
 use spm_core::direct_message::{VcpuRef, deliver};
 use spm_core::endpoint::EndpointId;
 use spm_core::function;
+use spm_core::interrupts::InterruptLine;
 use spm_core::manifest::MAX_PARTITIONS;
+use spm_core::manifest::partition::NsInterruptsAction;
 use spm_core::partition::{CoreIndex, Partition};
 use spm_core::registers::{MessageRegisters, answer, error};
 use spm_core::spmc::NormalNext;
 use spm_core::vcpu::VcpuState;
 use spm_core::work::Work;
 
-use crate::arch::gic;
 use crate::arch::smc::exchange_with_spmd;
-use crate::console::say;
 use crate::contexts::{HeldContext, NormalContext};
 use crate::machine::Machine;
 use crate::panic::park_if_failed;
@@ -43,9 +43,8 @@ pub(crate) fn serve(world: &World, core: CoreIndex, normal: &mut NormalContext) 
                 run.resume(vcpu, resume);
             }
             NormalNext::Interrupt => {
-                if let Some(interrupt) = gic::put_away() {
-                    say!("secure interrupt {interrupt} has no owner and stays off");
-                }
+                let mut run = Run { world, core, normal };
+                run.normal_world_interrupted();
                 answer(&mut normal.message, [function::NORMAL_WORLD_RESUME, 0, 0, 0, 0, 0, 0, 0]);
             }
         }
@@ -70,10 +69,12 @@ pub(crate) fn start(world: &World, core: CoreIndex, normal: &mut NormalContext, 
     Run { world, core, normal }.until_waiting(vcpu)
 }
 
-/// Who waits for the response of the vCPU that runs.
-struct Caller {
-    vcpu: VcpuRef,
-    context: HeldContext,
+/// A vCPU that runs, or that waits for what comes of the one that does.
+pub(crate) struct Caller {
+    pub(crate) vcpu: VcpuRef,
+    pub(crate) context: HeldContext,
+    /// What becomes of the normal world's interrupts while it runs.
+    pub(crate) action: NsInterruptsAction,
 }
 
 /// One call of the normal world that needs partitions.
@@ -94,7 +95,23 @@ impl Run<'_> {
             return self.release(vcpu, FfaError::Busy);
         };
         deliver(function, &self.normal.message, &mut context.registers.message);
-        self.until_answered(Caller { vcpu, context });
+        let action = self.action(vcpu);
+        self.until_answered(Caller { vcpu, context, action });
+    }
+
+    /// Returns what a partition wants of the normal world's interrupts.
+    #[inline(always)]
+    fn action(&self, vcpu: VcpuRef) -> NsInterruptsAction {
+        let partition = self.world.spmc.partitions().get(vcpu.partition);
+        partition.map_or(NsInterruptsAction::Queued, Partition::ns_interrupts)
+    }
+
+    /// The same for one that `caller` lets run: where interrupts wait for the caller, they wait for it, too (FF-A 1.3 §9.3.1.4).
+    fn action_under(&self, caller: &Caller, vcpu: VcpuRef) -> NsInterruptsAction {
+        match caller.action {
+            NsInterruptsAction::Queued => NsInterruptsAction::Queued,
+            NsInterruptsAction::ManagedExit | NsInterruptsAction::Signalled => self.action(vcpu),
+        }
     }
 
     /// Serves FFA_RUN of the normal world by `vcpu`, which is claimed.
@@ -105,11 +122,12 @@ impl Run<'_> {
             return error(&mut self.normal.message, FfaError::Busy);
         };
         self.prepare(vcpu, resume, &mut context);
-        self.until_answered(Caller { vcpu, context });
+        let action = self.action(vcpu);
+        self.until_answered(Caller { vcpu, context, action });
     }
 
     /// Gives back a vCPU that was claimed to go on and did not.
-    fn drop_run(&self, vcpu: VcpuRef, resume: Resume) {
+    fn drop_run(&mut self, vcpu: VcpuRef, resume: Resume) {
         self.leave(vcpu, resume.left());
     }
 
@@ -133,7 +151,7 @@ impl Run<'_> {
         error(&mut self.normal.message, status);
     }
 
-    fn drop_claim(&self, vcpu: VcpuRef) {
+    fn drop_claim(&mut self, vcpu: VcpuRef) {
         if let Some(state) = self.world.vcpu(vcpu) {
             state.set_work(Work::Nothing);
         }
@@ -142,15 +160,23 @@ impl Run<'_> {
 
     /// Marks a vCPU as waiting. Its registers must be stored. If its partition was stopped meanwhile, it stays stopped.
     #[inline]
-    fn wait(&self, vcpu: VcpuRef) {
+    fn wait(&mut self, vcpu: VcpuRef) {
         self.leave(vcpu, VcpuState::Waiting);
     }
 
     /// Marks a vCPU as what it is from now, likewise.
     #[inline]
-    fn leave(&self, vcpu: VcpuRef, next: VcpuState) {
-        if let Some(state) = self.world.vcpu(vcpu) {
-            _ = state.transition(VcpuState::Running, next);
+    pub(crate) fn leave(&mut self, vcpu: VcpuRef, next: VcpuState) {
+        let Some(partition) = self.world.spmc.partitions().get(vcpu.partition) else { return };
+        let Some(state) = partition.vcpu(vcpu.vcpu) else { return };
+        _ = state.transition(VcpuState::Running, next);
+        if next == VcpuState::Waiting {
+            if state.interrupts.any_left() {
+                self.end_interrupts(partition, state);
+            }
+        } else {
+            // It gives the core back: that was all that it was asked for.
+            state.interrupts.withdraw(InterruptLine::MANAGED_EXIT);
         }
     }
 
@@ -160,14 +186,24 @@ impl Run<'_> {
     fn until_answered(&mut self, current: Caller) {
         self.normal.el1.save();
         self.run_chain(current);
+        if self.normal.look {
+            self.serve_interrupts();
+        }
         self.normal.el1.load();
     }
 
+    /// As [`Run::run_chain`], where nobody waits for it to be quick.
+    #[inline(never)]
+    pub(crate) fn run_side_chain(&mut self, current: Caller) {
+        self.run_chain(current);
+    }
+
+    /// Runs `current`, and whom it calls, until the chain is at its end.
     #[inline(always)]
     fn run_chain(&mut self, mut current: Caller) {
         let mut callers: Vec<Caller, MAX_PARTITIONS> = Vec::new();
         loop {
-            let left = self.visit(current.vcpu, &mut current.context);
+            let left = self.visit(current.vcpu, &mut current.context, current.action);
             match left {
                 Left::Response(function) if callers.is_empty() => {
                     deliver(function, &current.context.registers.message, &mut self.normal.message);
@@ -198,8 +234,9 @@ impl Run<'_> {
                     return Some(current);
                 };
                 deliver(function, &current.context.registers.message, &mut context.registers.message);
+                let action = self.action_under(&current, to);
                 self.block(current, callers);
-                Some(Caller { vcpu: to, context })
+                Some(Caller { vcpu: to, context, action })
             }
             Left::Run(to, resume) => {
                 let Some(mut context) = self.world.contexts.take(to) else {
@@ -208,8 +245,9 @@ impl Run<'_> {
                     return Some(current);
                 };
                 self.prepare(to, resume, &mut context);
+                let action = self.action_under(&current, to);
                 self.block(current, callers);
-                Some(Caller { vcpu: to, context })
+                Some(Caller { vcpu: to, context, action })
             }
             Left::Response(function) => self.back(current, callers, VcpuState::Waiting, |from, to| {
                 deliver(function, from, to);
@@ -218,6 +256,12 @@ impl Run<'_> {
                 let (id, number) = (self.id(current.vcpu), current.vcpu.vcpu);
                 self.back(current, callers, VcpuState::Yielded, |_, to| {
                     tell_unfinished(function::YIELD, id, number, to);
+                })
+            }
+            Left::Preempted => {
+                let (id, number) = (self.id(current.vcpu), current.vcpu.vcpu);
+                self.back(current, callers, VcpuState::Preempted, |_, to| {
+                    tell_unfinished(function::INTERRUPT, id, number, to);
                 })
             }
             // Its first run, or one by FFA_RUN: cycles.rs refuses it while a request is open. Only the normal world gives those.
@@ -240,7 +284,7 @@ impl Run<'_> {
     }
 
     /// Lets a vCPU wait for what comes of another one.
-    fn block(&self, current: Caller, callers: &mut Vec<Caller, MAX_PARTITIONS>) {
+    fn block(&mut self, current: Caller, callers: &mut Vec<Caller, MAX_PARTITIONS>) {
         self.leave(current.vcpu, VcpuState::Blocked);
         // Each partition is at most once in the chain, since a blocked one is given no core.
         _ = callers.push(current);
@@ -278,7 +322,7 @@ impl Run<'_> {
     /// The first run of a vCPU.
     fn until_waiting(&mut self, vcpu: VcpuRef) -> Started {
         let Some(context) = self.world.contexts.take(vcpu) else { return Started::Failed };
-        self.until_answered(Caller { vcpu, context });
+        self.until_answered(Caller { vcpu, context, action: NsInterruptsAction::Queued });
         let waits = self.world.vcpu(vcpu).is_some_and(|state| state.state() == VcpuState::Waiting);
         if waits { Started::Waiting } else { Started::Failed }
     }

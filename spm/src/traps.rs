@@ -7,6 +7,7 @@
 use core::fmt;
 
 use spm_core::id_registers;
+use spm_core::interrupts::virtual_timer::TimerRegister;
 
 use crate::arch::features::Features;
 use crate::arch::id_registers as hardware_ids;
@@ -36,8 +37,14 @@ const INSTRUCTION_BYTES: u64 = 4;
 
 /// What is to be done with a partition that trapped.
 pub(crate) enum Trap {
-    /// It called spm; the program counter is past the call.
+    /// It called spm by SMC; the program counter is past the call.
     Call,
+    /// It called spm by HVC, likewise.
+    Hypercall,
+    /// It waits for an interrupt; the program counter is past the wait.
+    Wait,
+    /// It accesses its timer; the program counter is past that.
+    Timer(TimerAccess),
     /// It goes on; all that had to be done is done.
     Resume,
     /// It wants the vector registers, and tries again when it has them.
@@ -46,6 +53,17 @@ pub(crate) enum Trap {
     NeedsKeys,
     /// It is to be stopped.
     Fault(Fault),
+}
+
+/// An access to a register of EL1's physical timer.
+#[derive(Clone, Copy)]
+pub(crate) struct TimerAccess {
+    /// The register.
+    pub(crate) register: TimerRegister,
+    /// Whether it is read, not written.
+    pub(crate) reads: bool,
+    /// The number of the general register.
+    pub(crate) general: usize,
 }
 
 /// Why a partition is stopped.
@@ -71,7 +89,7 @@ impl fmt::Display for Fault {
                 };
                 write!(f, "{what} of {address:#x} (page {page:#x}), syndrome {syndrome:#x}")
             }
-            Self::Wait => f.write_str("waits for an interrupt, and partitions get none"),
+            Self::Wait => f.write_str("waits for an interrupt, and none can come"),
             Self::SystemError(syndrome) => write!(f, "system error, syndrome {syndrome:#x}"),
         }
     }
@@ -90,10 +108,12 @@ pub(crate) fn handle(syndrome: u64, registers: &mut Registers, features: &Featur
 #[inline(never)]
 fn handle_others(syndrome: u64, registers: &mut Registers, features: &Features) -> Trap {
     match syndrome >> 26 & 0x3f {
-        class::HVC => Trap::Call,
+        class::HVC => Trap::Hypercall,
         class::WFX if syndrome & WAIT_FOR_EVENT != 0 => skip(syndrome, registers),
-        // Partitions get no interrupts, so this is not a wait but an end, and would hold up the core for ever.
-        class::WFX => Trap::Fault(Fault::Wait),
+        class::WFX => {
+            skip(syndrome, registers);
+            Trap::Wait
+        }
         class::FP => Trap::NeedsVectors,
         class::SVE if features.sve => Trap::NeedsVectors,
         class::POINTER_AUTHENTICATION if features.pauth => Trap::NeedsKeys,
@@ -108,6 +128,7 @@ fn handle_others(syndrome: u64, registers: &mut Registers, features: &Features) 
     }
 }
 
+/// Goes on behind the instruction.
 fn skip(syndrome: u64, registers: &mut Registers) -> Trap {
     let bytes = if syndrome & LONG_INSTRUCTION != 0 { INSTRUCTION_BYTES } else { INSTRUCTION_BYTES / 2 };
     registers.elr = registers.elr.wrapping_add(bytes);
@@ -138,6 +159,16 @@ fn system_register(syndrome: u64, registers: &mut Registers, features: &Features
             }
             skip(syndrome, registers)
         }
+        // CNTP_TVAL_EL0, CNTP_CTL_EL0, CNTP_CVAL_EL0.
+        (3, 3, 14) if crm == 2 => match TimerRegister::from_op2(op2) {
+            Some(register) => {
+                skip(syndrome, registers);
+                // x31 is zero: it is read as zero, and what is written is lost.
+                let general = usize::try_from(field(5, 5)).unwrap_or(usize::MAX);
+                Trap::Timer(TimerAccess { register, reads, general })
+            }
+            None => refuse(registers),
+        },
         // APIAKeyLo_EL1 to APGAKeyHi_EL1.
         (3, 0, 2) if (1..=3).contains(&crm) && features.pauth => Trap::NeedsKeys,
         // Cache maintenance by set and way: of no use to a partition, whose caches others share.

@@ -9,19 +9,22 @@ use spm_core::cycles::Resume;
 use spm_core::direct_message::VcpuRef;
 use spm_core::function;
 use spm_core::hardware::Hardware;
+use spm_core::interrupts::{InterruptLine, Signals};
+use spm_core::manifest::partition::NsInterruptsAction;
 use spm_core::partition_calls::PartitionNext;
 use spm_core::registers::MessageRegisters;
-use spm_core::vcpu::VcpuState;
+use spm_core::vcpu::{Vcpu, VcpuState};
 
 use crate::arch::el2_control::hcr;
+use crate::arch::gic::{PMR_ALL, PMR_SECURE_ONLY};
 use crate::arch::smc::ask_spmd;
 use crate::arch::sysreg::{ESR_EL2, HCR_EL2, isb};
-use crate::arch::{fp_context, gic};
+use crate::arch::{fp_context, gic, timer};
 use crate::console::say;
 use crate::contexts::{Registers, VcpuContext};
 use crate::machine::Machine;
 use crate::run::Run;
-use crate::traps::{self, Fault, Trap};
+use crate::traps::{self, Fault, TimerAccess, Trap};
 
 unsafe extern "C" {
     fn enter_partition(registers: *mut Registers) -> u64;
@@ -39,6 +42,14 @@ mod exit {
 struct Lent {
     vectors: bool,
     keys: bool,
+    /// What its virtual interrupt lines say, as HCR_EL2 holds it.
+    signals: Signals,
+}
+
+impl Lent {
+    fn anything(self) -> bool {
+        self.vectors || self.keys || self.signals != Signals::default()
+    }
 }
 
 /// Why a partition gave the core back.
@@ -49,6 +60,8 @@ pub(crate) enum Left {
     Run(VcpuRef, Resume),
     /// It gives the core back before it is done.
     Yielded,
+    /// An interrupt of the normal world takes the core from it.
+    Preempted,
     /// It responds to the request that it worked on.
     Response(u32),
     /// It waits for messages.
@@ -58,29 +71,46 @@ pub(crate) enum Left {
 }
 
 impl Run<'_> {
-    /// Runs one vCPU until it needs somebody else. Its registers are in `context` before and after.
+    /// Runs one vCPU until it needs somebody else. Its registers are in `context` before and after; `action` says what becomes
+    /// of the normal world's interrupts meanwhile.
     #[inline]
-    pub(crate) fn visit(&mut self, vcpu: VcpuRef, context: &mut VcpuContext) -> Left {
+    pub(crate) fn visit(
+        &mut self,
+        vcpu: VcpuRef,
+        context: &mut VcpuContext,
+        action: NsInterruptsAction,
+    ) -> Left {
+        let Some(state) = self.world.vcpu(vcpu) else { return Left::Stopped };
+        state.set_core(self.core);
         if self.normal.selected != Some(vcpu.partition) {
             self.world.select(vcpu);
             self.normal.selected = Some(vcpu.partition);
         }
+        context.el1.pmr = match action {
+            NsInterruptsAction::Queued => PMR_SECURE_ONLY,
+            NsInterruptsAction::ManagedExit | NsInterruptsAction::Signalled => PMR_ALL,
+        };
         context.el1.load();
         let mut lent = Lent::default();
         if self.world.features.sme {
             self.close_streaming(context, &mut lent);
         }
         let left = loop {
-            if let Some(left) = self.stay(vcpu, context, &mut lent) {
+            let signals = state.interrupts.signals();
+            if signals != lent.signals {
+                lent.signals = signals;
+                self.set_control(lent);
+            }
+            if let Some(left) = self.stay(vcpu, state, context, action, &mut lent) {
                 break left;
             }
             // Another core may have stopped the partition meanwhile.
-            if self.world.vcpu(vcpu).is_none_or(|vcpu| vcpu.state() == VcpuState::Stopped) {
+            if state.state() == VcpuState::Stopped {
                 break Left::Stopped;
             }
         };
         context.el1.save();
-        if lent.vectors || lent.keys {
+        if lent.anything() {
             self.take_back(context, lent);
         }
         if self.world.features.sme {
@@ -103,24 +133,39 @@ impl Run<'_> {
 
     /// Enters the partition and handles what ends the stay. Nothing is returned if it simply goes on.
     #[inline(always)]
-    fn stay(&mut self, vcpu: VcpuRef, context: &mut VcpuContext, lent: &mut Lent) -> Option<Left> {
+    fn stay(
+        &mut self,
+        vcpu: VcpuRef,
+        state: &Vcpu,
+        context: &mut VcpuContext,
+        action: NsInterruptsAction,
+        lent: &mut Lent,
+    ) -> Option<Left> {
         // SAFETY: the registers of EL1 and stage 2 are the partition's, so it reaches nothing but its own; `registers` is
         // laid out as vectors.s expects and held by this core alone.
         let kind = unsafe { enter_partition(&raw mut context.registers) };
         if kind != exit::SYNCHRONOUS {
-            return self.interrupted(kind, vcpu, context);
+            return self.interrupted(kind, vcpu, state, context, action);
         }
         match traps::handle(ESR_EL2::read(), &mut context.registers, &self.world.features) {
             Trap::Call => self.called(vcpu, &mut context.registers.message),
             Trap::Resume => None,
+            Trap::Hypercall => self.hypercalled(vcpu, &mut context.registers.message),
+            Trap::Timer(access) => {
+                self.timer(vcpu, state, &mut context.registers, access);
+                None
+            }
+            Trap::Wait => self.idle(vcpu, state, context, action),
             Trap::NeedsVectors if !lent.vectors => {
                 self.lend_vectors(context);
                 lent.vectors = true;
                 None
             }
             Trap::NeedsKeys if !lent.keys => {
-                self.lend_keys(context);
+                self.normal.keys.save();
+                context.keys.load();
                 lent.keys = true;
+                self.set_control(*lent);
                 None
             }
             // Lending twice would take the partition's values for the normal world's.
@@ -144,25 +189,81 @@ impl Run<'_> {
         }
     }
 
-    /// Interrupts that come though the normal world's are masked, and errors.
+    /// Calls by HVC are those about interrupts, or FF-A's.
+    fn hypercalled(&mut self, vcpu: VcpuRef, message: &mut MessageRegisters) -> Option<Left> {
+        if self.world.spmc.hypercall(vcpu, message, self.core, &Machine) {
+            return None;
+        }
+        self.called(vcpu, message)
+    }
+
+    /// Interrupts of the secure world and of the normal world, and errors.
     #[cold]
-    fn interrupted(&mut self, kind: u64, vcpu: VcpuRef, context: &VcpuContext) -> Option<Left> {
-        match kind {
-            exit::IRQ => {
-                if let Some(interrupt) = gic::put_away() {
-                    say!("secure interrupt {interrupt} has no owner and stays off");
-                }
+    fn interrupted(
+        &mut self,
+        kind: u64,
+        vcpu: VcpuRef,
+        state: &Vcpu,
+        context: &VcpuContext,
+        action: NsInterruptsAction,
+    ) -> Option<Left> {
+        match (kind, action) {
+            (exit::IRQ, _) => {
+                self.take_interrupts();
                 None
             }
-            exit::FIQ if gic::is_for_el3() => {
+            (exit::FIQ, _) if gic::is_for_el3() => {
                 _ = ask_spmd(function::EL3_INTR_HANDLE, 0);
                 None
             }
-            exit::FIQ => {
+            (exit::FIQ, NsInterruptsAction::Signalled) => Some(Left::Preempted),
+            // It is asked once: from here on the interrupt waits (FF-A 1.3 §9.3.1.2.1, rule 5).
+            (exit::FIQ, NsInterruptsAction::ManagedExit) => {
+                state.interrupts.pend(InterruptLine::MANAGED_EXIT);
+                gic::mask_normal_world();
+                None
+            }
+            (exit::FIQ, NsInterruptsAction::Queued) => {
                 gic::mask_normal_world();
                 None
             }
             _ => Some(self.fault(vcpu, context, &Fault::SystemError(ESR_EL2::read()))),
+        }
+    }
+
+    /// A vCPU that waits for an interrupt: the core waits with it, if there is one that can come.
+    #[cold]
+    fn idle(
+        &mut self,
+        vcpu: VcpuRef,
+        state: &Vcpu,
+        context: &VcpuContext,
+        action: NsInterruptsAction,
+    ) -> Option<Left> {
+        let can_come = state.interrupts.any_enabled() || action != NsInterruptsAction::Queued;
+        if !can_come {
+            return Some(self.fault(vcpu, context, &Fault::Wait));
+        }
+        if state.interrupts.signals() == Signals::default() {
+            gic::wait();
+        }
+        // Whatever ended the wait is taken when the vCPU goes on.
+        None
+    }
+
+    /// An access to the timer that the partition sees.
+    #[cold]
+    fn timer(&mut self, vcpu: VcpuRef, state: &Vcpu, registers: &mut Registers, access: TimerAccess) {
+        let now = timer::now();
+        let target = registers.get_mut(access.general);
+        if access.reads {
+            if let Some(target) = target {
+                *target = state.timer.read(access.register, now);
+            }
+        } else {
+            let value = target.map_or(0, |value| *value);
+            self.world.spmc.write_timer(vcpu, access.register, value, now);
+            self.run_timers();
         }
     }
 
@@ -188,11 +289,11 @@ impl Run<'_> {
         fp_context::open_vectors(&self.world.features);
     }
 
-    fn lend_keys(&mut self, context: &mut VcpuContext) {
-        self.normal.keys.save();
-        context.keys.load();
-        // SAFETY: opens the keys, which now are the partition's.
-        unsafe { HCR_EL2::write(hcr(&self.world.features, true)) };
+    /// Sets what the partition has, and what it is told.
+    #[cold]
+    fn set_control(&self, lent: Lent) {
+        // SAFETY: the keys are open only if they are the partition's; virtual interrupts concern EL1 only.
+        unsafe { HCR_EL2::write(hcr(&self.world.features, lent.keys, lent.signals)) };
     }
 
     #[inline(never)]
@@ -204,9 +305,8 @@ impl Run<'_> {
         if lent.keys {
             context.keys.save();
             self.normal.keys.load();
-            // SAFETY: as above.
-            unsafe { HCR_EL2::write(hcr(&self.world.features, false)) };
         }
+        self.set_control(Lent::default());
         isb();
     }
 }

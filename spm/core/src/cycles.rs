@@ -148,6 +148,11 @@ pub fn tell_run(partition: EndpointId, vcpu: usize, to: &mut MessageRegisters) {
     answer(to, [crate::function::RUN, target(partition, vcpu), 0, 0, 0, 0, 0, 0]);
 }
 
+/// Tells a waiting vCPU that it runs for an interrupt (FF-A 1.3 table 14.17, §14.4.1).
+pub fn tell_interrupt(intid: u32, to: &mut MessageRegisters) {
+    answer(to, [crate::function::INTERRUPT, 0, intid, 0, 0, 0, 0, 0]);
+}
+
 /// A vCPU, as w1 of these calls holds it.
 fn target(partition: EndpointId, vcpu: usize) -> u32 {
     // There are not as many vCPUs.

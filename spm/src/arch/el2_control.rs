@@ -8,6 +8,8 @@
 //! trapped, and TCR2_EL1 and SCTLR2_EL1 are treated as 0 whatever the normal world put into them.
 #![expect(unsafe_code, reason = "writes EL2 control registers")]
 
+use spm_core::interrupts::Signals;
+
 use super::features::Features;
 use super::gic;
 use super::sysreg::{
@@ -21,9 +23,9 @@ const COUNTER_READABLE: u64 = 1;
 /// MPAM2_EL2.TRAPMPAM0EL1 and TRAPMPAM1EL1.
 const MPAM_TRAPS: u64 = 0b11 << 48;
 
-/// Returns HCR_EL2 for a partition; `keys` says whether it has the pointer authentication keys.
+/// Returns HCR_EL2 for a partition; `keys` says whether it has the pointer authentication keys, `signals` what it is told.
 #[inline(always)]
-pub(crate) fn hcr(features: &Features, keys: bool) -> u64 {
+pub(crate) fn hcr(features: &Features, keys: bool, signals: Signals) -> u64 {
     let base = HCR::VM::SET
         + HCR::SWIO::SET
         + HCR::FMO::SET
@@ -49,6 +51,12 @@ pub(crate) fn hcr(features: &Features, keys: bool) -> u64 {
     if features.mte {
         value |= HCR::TID5::SET.value;
     }
+    if signals.irq {
+        value |= HCR::VI::SET.value;
+    }
+    if signals.fiq {
+        value |= HCR::VF::SET.value;
+    }
     if keys {
         value |= (HCR::APK::SET + HCR::API::SET).value;
     }
@@ -65,7 +73,7 @@ pub(crate) fn initialise(features: &Features) {
             unsafe { $register::write($value) }
         };
     }
-    set!(HCR_EL2, hcr(features, false));
+    set!(HCR_EL2, hcr(features, false, Signals::default()));
     set!(CPTR_EL2, features.cptr_resting());
     set!(CNTHCTL_EL2, COUNTER_READABLE);
     set!(CNTVOFF_EL2, 0);

@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The little that spm does with the GIC's CPU interface: the normal world's interrupts wait while a partition runs, and
-//! one that nobody owns is put away. Partitions get no interrupts.
+//! The GIC's CPU interface: which interrupts are signalled while a partition runs, taking and ending secure ones, and making
+//! another core look. Partitions reach none of it.
 //!
 //! Seen from the secure world, the normal world's priorities are 0x80–0xff (GICv3, IHI 0069, 4.8.6).
 #![expect(unsafe_code, reason = "writes interrupt controller registers")]
 
 use super::features::Features;
 use super::sysreg::{
-    ICC_CTLR_EL1, ICC_EOIR1_EL1, ICC_HPPIR0_EL1, ICC_IAR1_EL1, ICC_PMR_EL1, ICC_SRE_EL2, ICH_HCR, ICH_HCR_EL2,
+    ICC_CTLR_EL1, ICC_DIR_EL1, ICC_EOIR1_EL1, ICC_HPPIR0_EL1, ICC_IAR1_EL1, ICC_PMR_EL1, ICC_SGI1R_EL1,
+    ICC_SRE_EL2, ICH_HCR, ICH_HCR_EL2, isb,
 };
 
-/// ICC_PMR_EL1 while a partition runs: only more urgent interrupts, which are all secure, are signalled.
+/// ICC_PMR_EL1 while a partition runs that the normal world's interrupts wait for: only more urgent ones, which are all
+/// secure, are signalled.
 pub(crate) const PMR_SECURE_ONLY: u64 = 0x80;
+/// ICC_PMR_EL1 while one runs that they do not wait for.
+pub(crate) const PMR_ALL: u64 = 0xff;
+/// The software generated interrupt by which cores make each other look.
+pub(crate) const KICK_SGI: u32 = 15;
 /// ICC_CTLR_EL1.EOImode, secure copy: end of interrupt lowers the priority but leaves the interrupt active.
 const EOI_MODE: u64 = 1 << 1;
 /// ICC_SRE_EL2.Enable: EL1 may use ICC_SRE_EL1.
@@ -40,16 +46,42 @@ pub(crate) fn mask_normal_world() {
     unsafe { ICC_PMR_EL1::write(PMR_SECURE_ONLY) };
 }
 
-/// Takes a secure interrupt, which nobody owns, and leaves it active: it is not signalled again, so that a device that
-/// misbehaves cannot hold up the core. Returns its number, or nothing if it went away.
-pub(crate) fn put_away() -> Option<u64> {
+/// Takes the most urgent secure interrupt: it is active, and not signalled again before [`deactivate`]; less urgent ones are
+/// signalled again. Returns its number, or nothing if there is none.
+pub(crate) fn take() -> Option<u32> {
     let interrupt = ICC_IAR1_EL1::read();
     if SPECIAL_INTIDS.contains(&interrupt) {
         return None;
     }
     // SAFETY: as above.
     unsafe { ICC_EOIR1_EL1::write(interrupt) };
-    Some(interrupt)
+    u32::try_from(interrupt).ok()
+}
+
+/// Ends an interrupt that was taken.
+pub(crate) fn deactivate(interrupt: u32) {
+    // SAFETY: as above.
+    unsafe { ICC_DIR_EL1::write(u64::from(interrupt)) };
+}
+
+/// Makes the core with this affinity look.
+pub(crate) fn kick(affinity: u64) {
+    // ICC_SGI1R_EL1 (GICv3, 12.1.x): Aff3, range selector, INTID, Aff2, Aff1, and a bit for each of 16 values of Aff0.
+    let field = |level: u64| affinity >> level & 0xff;
+    let (aff0, aff1, aff2, aff3) = (field(0), field(8), field(16), field(32));
+    let target = aff3 << 48 | (aff0 >> 4) << 44 | aff2 << 32 | aff1 << 16 | 1 << (aff0 & 0xf);
+    // What the core is to find is written before.
+    // SAFETY: a barrier has no other effect.
+    unsafe { core::arch::asm!("dsb ishst", options(nostack, preserves_flags)) };
+    // SAFETY: as above.
+    unsafe { ICC_SGI1R_EL1::write(target | u64::from(KICK_SGI) << 24) };
+    isb();
+}
+
+/// Waits until an interrupt is signalled that the mask lets through, or anything else lets the core go on.
+pub(crate) fn wait() {
+    // SAFETY: spm runs with all interrupts masked: they end the wait and are not taken.
+    unsafe { core::arch::asm!("dsb sy", "wfi", options(nostack, preserves_flags)) };
 }
 
 /// Tells whether an interrupt of EL3's (group 0) is pending.

@@ -3,6 +3,7 @@
 //! switch has to exchange. No FF-A and no policy here.
 
 pub(crate) mod cache;
+pub(crate) mod distributor;
 pub(crate) mod el1_context;
 pub(crate) mod el2_control;
 pub(crate) mod entry;
@@ -15,5 +16,6 @@ pub(crate) mod pac_keys;
 pub(crate) mod probe;
 pub(crate) mod smc;
 pub(crate) mod sysreg;
+pub(crate) mod timer;
 pub(crate) mod tlb;
 pub(crate) mod undefined;

@@ -56,6 +56,9 @@ macro_rules! system_registers {
 
 system_registers! {
     CNTHCTL_EL2 = "cnthctl_el2": write;
+    CNTHPS_CTL_EL2 = "s3_4_c14_c5_1": write;
+    CNTHPS_CVAL_EL2 = "s3_4_c14_c5_2": write;
+    CNTPCT_EL0 = "cntpct_el0": read;
     CNTVOFF_EL2 = "cntvoff_el2": write;
     CPTR_EL2 = "cptr_el2": write;
     CTR_EL0 = "ctr_el0": read;
@@ -76,10 +79,12 @@ system_registers! {
     HPFAR_EL2 = "hpfar_el2": read;
     HSTR_EL2 = "hstr_el2": write;
     ICC_CTLR_EL1 = "s3_0_c12_c12_4": read write;
+    ICC_DIR_EL1 = "s3_0_c12_c11_1": write;
     ICC_EOIR1_EL1 = "s3_0_c12_c12_1": write;
     ICC_HPPIR0_EL1 = "s3_0_c12_c8_2": read;
     ICC_IAR1_EL1 = "s3_0_c12_c12_0": read;
     ICC_PMR_EL1 = "s3_0_c4_c6_0": write;
+    ICC_SGI1R_EL1 = "s3_0_c12_c11_5": write;
     ICC_SRE_EL2 = "s3_4_c12_c9_5": read write;
     ICH_HCR_EL2 = "s3_4_c12_c11_0": write;
     ID_AA64DFR0_EL1 = "id_aa64dfr0_el1": read;
@@ -93,6 +98,7 @@ system_registers! {
     MDCR_EL2 = "mdcr_el2": write;
     MIDR_EL1 = "midr_el1": read;
     MPAM2_EL2 = "s3_4_c10_c5_0": read write;
+    MPIDR_EL1 = "mpidr_el1": read;
     PMCR_EL0 = "pmcr_el0": read;
     SMCR_EL2 = "s3_4_c1_c2_6": read write;
     SVCR = "s3_3_c4_c2_2": read write;
@@ -127,6 +133,9 @@ register_bitfields! [u64,
         FMO OFFSET(3) NUMBITS(1) [],
         IMO OFFSET(4) NUMBITS(1) [],
         AMO OFFSET(5) NUMBITS(1) [],
+        /// Virtual FIQ and IRQ are pending.
+        VF OFFSET(6) NUMBITS(1) [],
+        VI OFFSET(7) NUMBITS(1) [],
         /// EL1's TLB and instruction-cache maintenance is broadcast.
         FB OFFSET(9) NUMBITS(1) [],
         /// EL1's barriers reach at least the inner shareable domain (1).

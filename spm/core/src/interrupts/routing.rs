@@ -8,6 +8,7 @@
 use crate::direct_message::VcpuRef;
 use crate::hardware::Hardware;
 use crate::interrupts::InterruptLine;
+use crate::interrupts::virtual_timer::TimerRegister;
 use crate::partition::{CoreIndex, Partition};
 use crate::spmc::Spmc;
 use crate::vcpu::VcpuState;
@@ -63,6 +64,30 @@ impl Spmc {
             | VcpuState::Preempted
             | VcpuState::Stopped => {}
         }
+    }
+
+    /// Writes a register of the timer that vCPU `from` sees.
+    pub fn write_timer(&self, from: VcpuRef, register: TimerRegister, value: u64, now: u64) {
+        let Some(vcpu) = self.partitions().get(from.partition).and_then(|it| it.vcpu(from.vcpu)) else {
+            return;
+        };
+        vcpu.timer.write(register, value, now);
+        // What it was told of the old value does not hold any more; if it has run out again, it is told again.
+        vcpu.interrupts.withdraw(InterruptLine::TIMER);
+    }
+
+    /// Tells the vCPUs of `core` whose timers have run out, and returns when the next one does.
+    pub fn run_timers(&self, core: CoreIndex, now: u64, hardware: &impl Hardware) -> Option<u64> {
+        let mut next: Option<u64> = None;
+        for (place, partition) in self.partitions().iter().enumerate() {
+            let target = VcpuRef { partition: place, vcpu: partition.vcpu_for(core) };
+            let Some(vcpu) = partition.vcpu(target.vcpu) else { continue };
+            if vcpu.timer.tell(now) {
+                self.pend(target, InterruptLine::TIMER, core, hardware);
+            }
+            next = next.into_iter().chain(vcpu.timer.deadline()).min();
+        }
+        next
     }
 
     /// Claims a waiting vCPU that has to run on `core` for an interrupt, and that is not in `seen`, a set of places of

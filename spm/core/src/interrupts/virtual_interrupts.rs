@@ -152,11 +152,11 @@ impl VirtualInterrupts {
         self.active.fetch_and(!line.bit(), Ordering::Relaxed) & line.bit() != 0
     }
 
-    /// Tells whether the vCPU has taken interrupts that it did not end.
+    /// Tells whether anything is left to do when the vCPU begins to wait: something is pending, or was not ended.
     #[inline(always)]
     #[must_use]
-    pub fn has_active(&self) -> bool {
-        self.active.load(Ordering::Relaxed) != 0
+    pub fn any_left(&self) -> bool {
+        self.pending.load(Ordering::SeqCst) | self.active.load(Ordering::Relaxed) != 0
     }
 
     /// Ends the first of them; call it until there is none.
@@ -217,7 +217,7 @@ mod tests {
         }
         assert!(!interrupts.finish(InterruptLine::IPI), "spm's own are not active anywhere");
         assert!(interrupts.finish(lines[1]) && !interrupts.finish(lines[1]));
-        assert!(interrupts.has_active());
+        assert!(interrupts.any_left());
         assert_eq!(interrupts.finish_next(), Some(lines[2]));
         assert_eq!(interrupts.finish_next(), None);
     }

@@ -4,7 +4,7 @@
 //!
 //! Only the vCPU itself writes it; other cores read when it runs out.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// CNTP_CTL_EL0.
 mod control {
@@ -42,6 +42,8 @@ impl TimerRegister {
 pub struct VirtualTimer {
     control: AtomicU64,
     compare: AtomicU64,
+    /// That it ran out was told.
+    told: AtomicBool,
 }
 
 impl VirtualTimer {
@@ -72,13 +74,21 @@ impl VirtualTimer {
             }
             TimerRegister::CompareValue => self.compare.store(value, Ordering::Relaxed),
         }
+        self.told.store(false, Ordering::Release);
     }
 
-    /// Returns when it runs out, if that is to be told.
+    /// Returns when it runs out, if that is to be told, and was not told since it was last written.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
+        let told = self.told.load(Ordering::Acquire);
         let runs = self.control.load(Ordering::Relaxed) == control::ENABLE;
-        runs.then(|| self.compare.load(Ordering::Relaxed))
+        (runs && !told).then(|| self.compare.load(Ordering::Relaxed))
+    }
+
+    /// Tells whether it has run out when the counter stands at `now`, and to nobody else before it is written again.
+    #[must_use]
+    pub fn tell(&self, now: u64) -> bool {
+        self.deadline().is_some_and(|deadline| deadline <= now) && !self.told.swap(true, Ordering::AcqRel)
     }
 
     /// Switches it off.
@@ -103,6 +113,20 @@ mod tests {
         timer.write(TimerRegister::Control, 7, 0);
         assert_eq!(timer.read(TimerRegister::Control, 1000), 7, "masked, and run out");
         assert_eq!(timer.deadline(), None, "nobody is to be told");
+    }
+
+    #[test]
+    fn that_it_ran_out_is_told_once() {
+        let timer = VirtualTimer::default();
+        timer.write(TimerRegister::CompareValue, 1000, 0);
+        timer.write(TimerRegister::Control, 1, 0);
+        assert!(!timer.tell(999) && timer.tell(1000) && !timer.tell(1001));
+        assert_eq!(timer.deadline(), None);
+        timer.write(TimerRegister::CompareValue, 2000, 0);
+        assert_eq!(timer.deadline(), Some(2000));
+        assert!(!timer.tell(1500) && timer.tell(2000));
+        timer.reset();
+        assert!(!timer.tell(u64::MAX));
     }
 
     #[test]

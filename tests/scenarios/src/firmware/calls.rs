@@ -119,13 +119,17 @@ fn features(_: &mut World) -> Outcome {
         FuncId::SpmIdGet,
         FuncId::MsgSendDirectReq32,
         FuncId::MsgSendDirectReq64,
+        FuncId::MsgSendDirectReq64_2,
+        FuncId::MsgSend2,
+        FuncId::Run32,
+        FuncId::RxAcquire,
     ];
     for function in there {
         if let Err(error) = ffa::features(function) {
             return Err(Failure::new(format_args!("{function:?}: {error}")));
         }
     }
-    let missing = [FuncId::MemDonate32, FuncId::MemShare64, FuncId::MsgSend2, FuncId::NotificationGet];
+    let missing = [FuncId::MemOpPause, FuncId::MemOpResume, FuncId::MsgWait32, FuncId::MsgSendDirectResp64_2];
     for function in missing {
         let answer = ffa::features(function);
         ensure!(answer == Err(CallError::Ffa(FfaError::NotSupported)), "{function:?}: {answer:?}");
@@ -211,17 +215,8 @@ fn list(world: &World, receive: &Ram) -> Outcome {
 
 fn unknown(world: &mut World) -> Outcome {
     let error = (u64::from(u32::from(FuncId::Error32)), 0xffff_ffff_u64);
-    let calls = [
-        0x8400_0071_u64,
-        0x8400_0072,
-        0xc400_0073,
-        0x8400_0074,
-        0x8400_0077,
-        0x8400_0086,
-        0x8400_007d,
-        0x8400_0082,
-        0xc400_008d,
-    ];
+    // FFA_MEM_OP_PAUSE and FFA_MEM_OP_RESUME, FFA_MSG_SEND and FFA_MSG_POLL of FF-A 1.0.
+    let calls = [0x8400_0078_u64, 0x8400_0079, 0x8400_006e, 0x8400_006a];
     for function in calls {
         let mut call = [0; 18];
         // From us to the service, for those that carry endpoints.

@@ -113,7 +113,7 @@ fn unused(world: &mut World) -> Outcome {
     let calls = [
         ("ID_GET, which EL3 answers", [u64::from(u32::from(FuncId::IdGet)), 0]),
         ("FEATURES, which the SPMC answers", [u64::from(u32::from(FuncId::Features)), 0x8400_0063]),
-        ("an unknown call", [0x8400_0086, 0]),
+        ("an unknown call", [0x8400_0078, 0]),
         ("a direct message", [u64::from(u32::from(FuncId::MsgSendDirectReq64)), to]),
         ("a direct message to nobody", [u64::from(u32::from(FuncId::MsgSendDirectReq64)), 0x8abc]),
     ];
@@ -162,10 +162,9 @@ fn partition_calls(world: &mut World) -> Outcome {
     let from_another = 0x8001_u64 << 16 | u64::from(to);
     let to_another = u64::from(to) << 16 | 0x7fff;
     let refused = [
-        ("MEM_DONATE", 0x8400_0071_u64, [0, 0, 0], FfaError::NotSupported),
-        ("SPM_MM", 0x8400_0086, [0, 0, 0], FfaError::NotSupported),
+        ("MEM_OP_PAUSE", 0x8400_0078_u64, [0, 0, 0], FfaError::NotSupported),
         ("a request in another's name", 0xc400_006f, [from_another, 0, 0], FfaError::InvalidParameters),
-        ("a response to another", 0xc400_0070, [to_another, 0, 0], FfaError::InvalidParameters),
+        ("a response to another", 0xc400_0070, [to_another, 0, 0], FfaError::Denied),
         ("a wait with a request open", 0x8400_006b, [0, 0, 0], FfaError::Denied),
         ("buffers of ours", 0xc400_0066, [ours, ours + 0x1000, 1], FfaError::InvalidParameters),
     ];
