@@ -10,20 +10,38 @@ use spm_core::interrupts::hypercall::finish_all;
 use spm_core::interrupts::routing::Owner;
 use spm_core::manifest::partition::NsInterruptsAction;
 use spm_core::partition::Partition;
+use spm_core::registers::MessageRegisters;
 use spm_core::vcpu::{Vcpu, VcpuState};
 
 use crate::arch::gic::{self, KICK_SGI};
 use crate::arch::timer::{self, TIMER_INTID};
 use crate::console::say;
 use crate::machine::Machine;
-use crate::run::{Caller, Run};
+use crate::run::{Held, Run};
 
 /// Most interrupts that are taken one after the other. A source that does not stop gets its turn again at the next one.
 const MOST_AT_ONCE: usize = 64;
 /// How often waiting partitions are asked before the normal world goes on, though some still have interrupts pending.
 const ROUNDS: usize = 4;
 
-impl Run<'_> {
+/// How far a core is with the vCPUs that run for interrupts before it goes back to the normal world.
+pub(crate) struct SideChains {
+    /// The normal world's registers: what becomes of those vCPUs is no answer to its call.
+    message: MessageRegisters,
+    /// Places of the partitions that were asked in this round.
+    seen: u64,
+    rounds: usize,
+    /// Something happened since the round began.
+    again: bool,
+}
+
+impl SideChains {
+    const fn new(message: MessageRegisters) -> Self {
+        Self { message, seen: 0, rounds: 0, again: false }
+    }
+}
+
+impl<'a> Run<'a> {
     /// Takes the secure interrupts that are signalled.
     #[cold]
     pub(crate) fn take_interrupts(&mut self) {
@@ -54,33 +72,32 @@ impl Run<'_> {
     #[cold]
     pub(crate) fn normal_world_interrupted(&mut self) {
         self.take_interrupts();
-        self.normal.el1.save();
-        self.serve_interrupts();
-        self.normal.el1.load();
+        if let Some(first) = self.next_interrupted(&mut None) {
+            self.until_answered(first);
+        }
     }
 
-    /// Lets waiting partitions run that have interrupts. The normal world's EL1 registers must be stored.
+    /// Returns the next waiting vCPU that has to run for an interrupt before the normal world goes on, and prepares it. With
+    /// nothing returned the registers of the normal world's call are what they were when this was first asked.
     #[cold]
-    pub(crate) fn serve_interrupts(&mut self) {
-        // Whatever becomes of them, it is no answer to the normal world's call.
-        let message = self.normal.message;
-        for _ in 0..ROUNDS {
-            if !core::mem::take(&mut self.normal.look) {
-                break;
+    pub(crate) fn next_interrupted(&mut self, side: &mut Option<SideChains>) -> Option<Held<'a>> {
+        let side = side.get_or_insert_with(|| SideChains::new(self.normal.message));
+        loop {
+            side.again |= core::mem::take(&mut self.normal.look);
+            while let Some((vcpu, line)) = self.world.spmc.claim_for_interrupt(self.core, &mut side.seen) {
+                if let Some(mut held) = self.hold(vcpu, VcpuState::Waiting) {
+                    tell_interrupt(held.partition.intid(line), &mut held.context.registers.message);
+                    held.action = NsInterruptsAction::Queued;
+                    return Some(held);
+                }
             }
-            let mut seen = 0;
-            while let Some((vcpu, line)) = self.world.spmc.claim_for_interrupt(self.core, &mut seen) {
-                let (Some(mut context), Some(partition)) =
-                    (self.world.contexts.take(vcpu), self.world.spmc.partitions().get(vcpu.partition))
-                else {
-                    self.leave(vcpu, VcpuState::Waiting);
-                    continue;
-                };
-                tell_interrupt(partition.intid(line), &mut context.registers.message);
-                self.run_side_chain(Caller { vcpu, context, action: NsInterruptsAction::Queued });
+            if side.rounds == ROUNDS || !core::mem::take(&mut side.again) {
+                self.normal.message = side.message;
+                return None;
             }
+            side.rounds += 1;
+            side.seen = 0;
         }
-        self.normal.message = message;
     }
 
     /// What is left of interrupts when a vCPU begins to wait: it has done with those that it took, and runs again for those

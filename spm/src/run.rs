@@ -8,7 +8,6 @@ use arm_ffa::FfaError;
 use heapless::Vec;
 use spm_core::cycles::{Resume, tell_run, tell_unfinished};
 use spm_core::direct_message::{VcpuRef, deliver};
-use spm_core::endpoint::EndpointId;
 use spm_core::function;
 use spm_core::interrupts::InterruptLine;
 use spm_core::manifest::MAX_PARTITIONS;
@@ -16,7 +15,7 @@ use spm_core::manifest::partition::NsInterruptsAction;
 use spm_core::partition::{CoreIndex, Partition};
 use spm_core::registers::{MessageRegisters, answer, error};
 use spm_core::spmc::NormalNext;
-use spm_core::vcpu::VcpuState;
+use spm_core::vcpu::{Vcpu, VcpuState};
 use spm_core::work::Work;
 
 use crate::arch::smc::exchange_with_spmd;
@@ -69,13 +68,28 @@ pub(crate) fn start(world: &World, core: CoreIndex, normal: &mut NormalContext, 
     Run { world, core, normal }.until_waiting(vcpu)
 }
 
-/// A vCPU that runs, or that waits for what comes of the one that does.
-pub(crate) struct Caller {
-    pub(crate) vcpu: VcpuRef,
+/// A vCPU that runs, or that waits for what comes of the one that does. This core has it claimed.
+pub(crate) struct Held<'a> {
+    pub(crate) at: VcpuRef,
+    pub(crate) partition: &'a Partition,
+    pub(crate) state: &'a Vcpu,
     pub(crate) context: HeldContext,
     /// What becomes of the normal world's interrupts while it runs.
     pub(crate) action: NsInterruptsAction,
 }
+
+impl Held<'_> {
+    /// Lets it find what it goes on with.
+    fn prepare(&mut self, resume: Resume) {
+        match resume {
+            Resume::Run => tell_run(self.partition.id(), self.at.vcpu, &mut self.context.registers.message),
+            Resume::Untouched => {}
+        }
+    }
+}
+
+/// Those that wait, the one that began first.
+type Callers<'a> = Vec<Held<'a>, MAX_PARTITIONS>;
 
 /// One call of the normal world that needs partitions.
 pub(crate) struct Run<'a> {
@@ -87,128 +101,84 @@ pub(crate) struct Run<'a> {
     pub(crate) normal: &'a mut NormalContext,
 }
 
-impl Run<'_> {
-    /// Serves the direct request in the normal world's registers by `vcpu`, which is claimed.
+impl<'a> Run<'a> {
+    /// Takes what belongs to a vCPU that is claimed. If that cannot be, which would be an error of spm's, it is as it was
+    /// before it was claimed: `back` says how.
+    #[inline(always)]
+    pub(crate) fn hold(&self, at: VcpuRef, back: VcpuState) -> Option<Held<'a>> {
+        let partition = self.world.spmc.partitions().get(at.partition)?;
+        let state = partition.vcpu(at.vcpu)?;
+        let Some(context) = self.world.contexts.take(at) else {
+            _ = state.transition(VcpuState::Running, back);
+            return None;
+        };
+        Some(Held { at, partition, state, context, action: partition.ns_interrupts() })
+    }
+
+    /// Serves the direct request in the normal world's registers by a vCPU that is claimed.
     #[inline]
     fn request(&mut self, vcpu: VcpuRef, function: u32) {
-        let Some(mut context) = self.world.contexts.take(vcpu) else {
-            return self.release(vcpu, FfaError::Busy);
-        };
-        deliver(function, &self.normal.message, &mut context.registers.message);
-        let action = self.action(vcpu);
-        self.until_answered(Caller { vcpu, context, action });
-    }
-
-    /// Returns what a partition wants of the normal world's interrupts.
-    #[inline(always)]
-    fn action(&self, vcpu: VcpuRef) -> NsInterruptsAction {
-        let partition = self.world.spmc.partitions().get(vcpu.partition);
-        partition.map_or(NsInterruptsAction::Queued, Partition::ns_interrupts)
-    }
-
-    /// The same for one that `caller` lets run: where interrupts wait for the caller, they wait for it, too (FF-A 1.3 §9.3.1.4).
-    fn action_under(&self, caller: &Caller, vcpu: VcpuRef) -> NsInterruptsAction {
-        match caller.action {
-            NsInterruptsAction::Queued => NsInterruptsAction::Queued,
-            NsInterruptsAction::ManagedExit | NsInterruptsAction::Signalled => self.action(vcpu),
-        }
-    }
-
-    /// Serves FFA_RUN of the normal world by `vcpu`, which is claimed.
-    #[inline(never)]
-    fn resume(&mut self, vcpu: VcpuRef, resume: Resume) {
-        let Some(mut context) = self.world.contexts.take(vcpu) else {
-            self.drop_run(vcpu, resume);
+        let Some(mut held) = self.hold(vcpu, VcpuState::Waiting) else {
             return error(&mut self.normal.message, FfaError::Busy);
         };
-        self.prepare(vcpu, resume, &mut context);
-        let action = self.action(vcpu);
-        self.until_answered(Caller { vcpu, context, action });
+        deliver(function, &self.normal.message, &mut held.context.registers.message);
+        self.until_answered(held);
     }
 
-    /// Gives back a vCPU that was claimed to go on and did not.
-    fn drop_run(&mut self, vcpu: VcpuRef, resume: Resume) {
-        self.leave(vcpu, resume.left());
+    /// Serves FFA_RUN of the normal world by a vCPU that is claimed.
+    #[inline(never)]
+    fn resume(&mut self, vcpu: VcpuRef, resume: Resume) {
+        let Some(mut held) = self.hold(vcpu, resume.left()) else {
+            return error(&mut self.normal.message, FfaError::Busy);
+        };
+        held.prepare(resume);
+        self.until_answered(held);
     }
 
-    /// Lets a vCPU find what it goes on with.
-    fn prepare(&self, vcpu: VcpuRef, resume: Resume, context: &mut HeldContext) {
-        match resume {
-            Resume::Run => tell_run(self.id(vcpu), vcpu.vcpu, &mut context.registers.message),
-            Resume::Untouched => {}
-        }
-    }
-
-    fn id(&self, vcpu: VcpuRef) -> EndpointId {
-        // A vCPU that runs has a partition.
-        self.world.spmc.partitions().get(vcpu.partition).map_or(EndpointId(0), Partition::id)
-    }
-
-    /// Gives back a vCPU that was claimed for a request and did not run.
-    #[cold]
-    fn release(&mut self, vcpu: VcpuRef, status: FfaError) {
-        self.drop_claim(vcpu);
-        error(&mut self.normal.message, status);
-    }
-
-    fn drop_claim(&mut self, vcpu: VcpuRef) {
-        if let Some(state) = self.world.vcpu(vcpu) {
-            state.set_work(Work::Nothing);
-        }
-        self.wait(vcpu);
-    }
-
-    /// Marks a vCPU as waiting. Its registers must be stored. If its partition was stopped meanwhile, it stays stopped.
+    /// Gives a vCPU up, which is `next` from now; if its partition was stopped meanwhile, it stays stopped.
     #[inline]
-    fn wait(&mut self, vcpu: VcpuRef) {
-        self.leave(vcpu, VcpuState::Waiting);
-    }
-
-    /// Marks a vCPU as what it is from now, likewise.
-    #[inline]
-    pub(crate) fn leave(&mut self, vcpu: VcpuRef, next: VcpuState) {
-        let Some(partition) = self.world.spmc.partitions().get(vcpu.partition) else { return };
-        let Some(state) = partition.vcpu(vcpu.vcpu) else { return };
+    pub(crate) fn leave(&mut self, held: Held<'_>, next: VcpuState) {
+        let Held { partition, state, context, .. } = held;
+        // Its registers are stored before another core can claim it.
+        drop(context);
         _ = state.transition(VcpuState::Running, next);
-        if next == VcpuState::Waiting {
-            if state.interrupts.any_left() {
-                self.end_interrupts(partition, state);
-            }
-        } else {
+        if next != VcpuState::Waiting {
             // It gives the core back: that was all that it was asked for.
             state.interrupts.withdraw(InterruptLine::MANAGED_EXIT);
+        } else if state.interrupts.any_left() {
+            self.end_interrupts(partition, state);
         }
     }
 
-    /// Runs `current`, and whom it calls, until x0–x17 of the normal world hold the answer, and keeps its other registers
-    /// meanwhile.
+    /// Runs `current`, and whom it calls, until x0–x17 of the normal world hold the answer, and then those who have interrupts;
+    /// keeps the normal world's other registers meanwhile.
     #[inline(never)]
-    fn until_answered(&mut self, current: Caller) {
+    pub(crate) fn until_answered(&mut self, mut current: Held<'a>) {
         self.normal.el1.save();
-        self.run_chain(current);
-        if self.normal.look {
-            self.serve_interrupts();
+        let mut side = None;
+        loop {
+            self.run_chain(current);
+            if !self.normal.look && side.is_none() {
+                break;
+            }
+            match self.next_interrupted(&mut side) {
+                Some(next) => current = next,
+                None => break,
+            }
         }
         self.normal.el1.load();
     }
 
-    /// As [`Run::run_chain`], where nobody waits for it to be quick.
-    #[inline(never)]
-    pub(crate) fn run_side_chain(&mut self, current: Caller) {
-        self.run_chain(current);
-    }
-
     /// Runs `current`, and whom it calls, until the chain is at its end.
     #[inline(always)]
-    fn run_chain(&mut self, mut current: Caller) {
-        let mut callers: Vec<Caller, MAX_PARTITIONS> = Vec::new();
+    fn run_chain(&mut self, mut current: Held<'a>) {
+        let mut callers = Callers::new();
         loop {
-            let left = self.visit(current.vcpu, &mut current.context, current.action);
+            let left = self.visit(&mut current);
             match left {
                 Left::Response(function) if callers.is_empty() => {
                     deliver(function, &current.context.registers.message, &mut self.normal.message);
-                    drop(current.context);
-                    return self.wait(current.vcpu);
+                    return self.leave(current, VcpuState::Waiting);
                 }
                 left => match self.other_way(left, current, &mut callers) {
                     Some(next) => current = next,
@@ -223,58 +193,43 @@ impl Run<'_> {
     fn other_way(
         &mut self,
         left: Left,
-        mut current: Caller,
-        callers: &mut Vec<Caller, MAX_PARTITIONS>,
-    ) -> Option<Caller> {
+        mut current: Held<'a>,
+        callers: &mut Callers<'a>,
+    ) -> Option<Held<'a>> {
         match left {
             Left::Request(to, function) => {
-                let Some(mut context) = self.world.contexts.take(to) else {
-                    self.drop_claim(to);
+                let Some(mut callee) = self.hold(to, VcpuState::Waiting) else {
                     error(&mut current.context.registers.message, FfaError::Busy);
                     return Some(current);
                 };
-                deliver(function, &current.context.registers.message, &mut context.registers.message);
-                let action = self.action_under(&current, to);
-                self.block(current, callers);
-                Some(Caller { vcpu: to, context, action })
+                deliver(function, &current.context.registers.message, &mut callee.context.registers.message);
+                Some(Self::block(current, callee, callers))
             }
             Left::Run(to, resume) => {
-                let Some(mut context) = self.world.contexts.take(to) else {
-                    self.drop_run(to, resume);
+                let Some(mut callee) = self.hold(to, resume.left()) else {
                     error(&mut current.context.registers.message, FfaError::Busy);
                     return Some(current);
                 };
-                self.prepare(to, resume, &mut context);
-                let action = self.action_under(&current, to);
-                self.block(current, callers);
-                Some(Caller { vcpu: to, context, action })
+                callee.prepare(resume);
+                Some(Self::block(current, callee, callers))
             }
             Left::Response(function) => self.back(current, callers, VcpuState::Waiting, |from, to| {
-                deliver(function, from, to);
+                deliver(function, &from.context.registers.message, to);
             }),
-            Left::Yielded => {
-                let (id, number) = (self.id(current.vcpu), current.vcpu.vcpu);
-                self.back(current, callers, VcpuState::Yielded, |_, to| {
-                    tell_unfinished(function::YIELD, id, number, to);
-                })
-            }
-            Left::Preempted => {
-                let (id, number) = (self.id(current.vcpu), current.vcpu.vcpu);
-                self.back(current, callers, VcpuState::Preempted, |_, to| {
-                    tell_unfinished(function::INTERRUPT, id, number, to);
-                })
-            }
-            // Its first run, or one by FFA_RUN: cycles.rs refuses it while a request is open. Only the normal world gives those.
+            Left::Yielded => self.back(current, callers, VcpuState::Yielded, |from, to| {
+                tell_unfinished(function::YIELD, from.partition.id(), from.at.vcpu, to);
+            }),
+            Left::Preempted => self.back(current, callers, VcpuState::Preempted, |from, to| {
+                tell_unfinished(function::INTERRUPT, from.partition.id(), from.at.vcpu, to);
+            }),
+            // At the end of its start, of an interrupt, or of FFA_RUN, which only the normal world can begin: cycles.rs refuses
+            // it while a request is open.
             Left::Waiting => {
-                let state = self.world.vcpu(current.vcpu);
-                if state.is_some_and(|state| state.work() == Work::Run) {
+                if current.state.work() == Work::Run {
                     answer(&mut self.normal.message, [function::MSG_WAIT, 0, 0, 0, 0, 0, 0, 0]);
                 }
-                if let Some(state) = state {
-                    state.set_work(Work::Nothing);
-                }
-                drop(current.context);
-                self.wait(current.vcpu);
+                current.state.set_work(Work::Nothing);
+                self.leave(current, VcpuState::Waiting);
                 None
             }
             Left::Stopped => {
@@ -283,47 +238,48 @@ impl Run<'_> {
         }
     }
 
-    /// Lets a vCPU wait for what comes of another one.
-    fn block(&mut self, current: Caller, callers: &mut Vec<Caller, MAX_PARTITIONS>) {
-        self.leave(current.vcpu, VcpuState::Blocked);
+    /// Lets `current` wait for what comes of `callee`, which runs. Where the normal world's interrupts wait for the one, they
+    /// wait for the other, too (FF-A 1.3 §9.3.1.4).
+    fn block(current: Held<'a>, mut callee: Held<'a>, callers: &mut Callers<'a>) -> Held<'a> {
+        if current.action == NsInterruptsAction::Queued {
+            callee.action = NsInterruptsAction::Queued;
+        }
+        _ = current.state.transition(VcpuState::Running, VcpuState::Blocked);
         // Each partition is at most once in the chain, since a blocked one is given no core.
         _ = callers.push(current);
+        callee
     }
 
     /// Gives the core back to whoever gave it to `current`, which is `next` from now; `tell` writes into the registers of
-    /// the one what it learns of those of the other. Returns who runs next, if it is not the normal world.
+    /// the one what it learns of the other. Returns who runs next, if it is not the normal world.
     fn back(
         &mut self,
-        current: Caller,
-        callers: &mut Vec<Caller, MAX_PARTITIONS>,
+        current: Held<'a>,
+        callers: &mut Callers<'a>,
         next: VcpuState,
-        tell: impl FnOnce(&MessageRegisters, &mut MessageRegisters),
-    ) -> Option<Caller> {
+        tell: impl FnOnce(&Held<'_>, &mut MessageRegisters),
+    ) -> Option<Held<'a>> {
         let mut caller = callers.pop();
         let to = match &mut caller {
             Some(caller) => &mut caller.context.registers.message,
             None => &mut self.normal.message,
         };
-        tell(&current.context.registers.message, to);
-        drop(current.context);
-        self.leave(current.vcpu, next);
-        self.unblock(caller?, callers)
-    }
-
-    /// Lets a caller go on, or, if it was stopped while it was blocked, its own caller.
-    fn unblock(&mut self, caller: Caller, callers: &mut Vec<Caller, MAX_PARTITIONS>) -> Option<Caller> {
-        let runs = self
-            .world
-            .vcpu(caller.vcpu)
-            .is_some_and(|state| state.transition(VcpuState::Blocked, VcpuState::Running).is_ok());
-        if runs { Some(caller) } else { self.other_way(Left::Stopped, caller, callers) }
+        tell(&current, to);
+        self.leave(current, next);
+        // One that was stopped while it was blocked does not go on, but its own caller.
+        let caller = caller?;
+        match caller.state.transition(VcpuState::Blocked, VcpuState::Running) {
+            Ok(()) => Some(caller),
+            Err(_) => self.other_way(Left::Stopped, caller, callers),
+        }
     }
 
     /// The first run of a vCPU.
     fn until_waiting(&mut self, vcpu: VcpuRef) -> Started {
-        let Some(context) = self.world.contexts.take(vcpu) else { return Started::Failed };
-        self.until_answered(Caller { vcpu, context, action: NsInterruptsAction::Queued });
-        let waits = self.world.vcpu(vcpu).is_some_and(|state| state.state() == VcpuState::Waiting);
-        if waits { Started::Waiting } else { Started::Failed }
+        let Some(mut held) = self.hold(vcpu, VcpuState::Off) else { return Started::Failed };
+        held.action = NsInterruptsAction::Queued;
+        let state = held.state;
+        self.until_answered(held);
+        if state.state() == VcpuState::Waiting { Started::Waiting } else { Started::Failed }
     }
 }

@@ -23,7 +23,7 @@ use crate::arch::{fp_context, gic, timer};
 use crate::console::say;
 use crate::contexts::{Registers, VcpuContext};
 use crate::machine::Machine;
-use crate::run::Run;
+use crate::run::{Held, Run};
 use crate::traps::{self, Fault, TimerAccess, Trap};
 
 unsafe extern "C" {
@@ -71,16 +71,10 @@ pub(crate) enum Left {
 }
 
 impl Run<'_> {
-    /// Runs one vCPU until it needs somebody else. Its registers are in `context` before and after; `action` says what becomes
-    /// of the normal world's interrupts meanwhile.
-    #[inline]
-    pub(crate) fn visit(
-        &mut self,
-        vcpu: VcpuRef,
-        context: &mut VcpuContext,
-        action: NsInterruptsAction,
-    ) -> Left {
-        let Some(state) = self.world.vcpu(vcpu) else { return Left::Stopped };
+    /// Runs one vCPU until it needs somebody else. Its registers are in its context before and after.
+    #[inline(always)]
+    pub(crate) fn visit(&mut self, held: &mut Held<'_>) -> Left {
+        let Held { at: vcpu, state, ref mut context, action, .. } = *held;
         state.set_core(self.core);
         if self.normal.selected != Some(vcpu.partition) {
             self.world.select(vcpu);
@@ -190,6 +184,7 @@ impl Run<'_> {
     }
 
     /// Calls by HVC are those about interrupts, or FF-A's.
+    #[inline(never)]
     fn hypercalled(&mut self, vcpu: VcpuRef, message: &mut MessageRegisters) -> Option<Left> {
         if self.world.spmc.hypercall(vcpu, message, self.core, &Machine) {
             return None;

@@ -43,7 +43,7 @@ pub enum PartitionNext {
 
 impl Spmc {
     /// Serves a call of vCPU `vcpu` of `partition`.
-    #[inline]
+    #[inline(always)]
     pub fn from_partition(
         &self,
         from: VcpuRef,
