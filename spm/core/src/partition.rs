@@ -11,10 +11,13 @@ use crate::console_log::Line;
 use crate::endpoint::EndpointId;
 use crate::interrupts::InterruptLine;
 use crate::mailbox::Mailbox;
-use crate::manifest::interrupt::{DeviceInterrupt, MAX_INTERRUPTS};
+use crate::manifest::actions::{
+    AbortAction, InterruptActions, NsInterruptsAction, OtherInterruptsAction, PowerMessages,
+};
+use crate::manifest::interrupt::{DeviceInterrupt, Interrupts};
 use crate::manifest::layout::PartitionLayout;
 use crate::manifest::messaging::MessagingMethod;
-use crate::manifest::partition::{NsInterruptsAction, Service};
+use crate::manifest::partition::Service;
 use crate::manifest::spmc::SpmcPartition;
 use crate::manifest::{AddressRange, MAX_SERVICES, Name, PartitionManifest};
 use crate::vcpu::{Vcpu, VcpuState};
@@ -52,9 +55,11 @@ pub struct Partition {
     messaging: MessagingMethod,
     memory: AddressRange,
     contexts: usize,
+    interrupts: Interrupts,
+    interrupt_actions: InterruptActions,
+    power_messages: PowerMessages,
+    abort_action: AbortAction,
     secondary_entry: AtomicU64,
-    interrupts: Vec<DeviceInterrupt, MAX_INTERRUPTS>,
-    ns_interrupts: NsInterruptsAction,
     vcpus: [Vcpu; MAX_CORES],
     /// FFA_VERSION.
     pub version: Negotiation,
@@ -80,9 +85,11 @@ impl Partition {
                 .fold(MessagingMethod::NONE, |all, service| all.with(service.messaging)),
             memory: layout.memory,
             contexts: usize::from(manifest.contexts.get()).min(MAX_CORES),
-            secondary_entry: AtomicU64::new(layout.entry),
             interrupts: layout.interrupts.clone(),
-            ns_interrupts: manifest.ns_interrupts,
+            interrupt_actions: manifest.interrupt_actions,
+            power_messages: manifest.power_messages,
+            abort_action: manifest.abort_action,
+            secondary_entry: AtomicU64::new(layout.entry),
             vcpus: Default::default(),
             version: Negotiation::new(manifest.ffa_version),
             mailbox: Mailbox::default(),
@@ -150,6 +157,18 @@ impl Partition {
         self.contexts
     }
 
+    /// Returns the power management messages that it gets.
+    #[must_use]
+    pub const fn power_messages(&self) -> PowerMessages {
+        self.power_messages
+    }
+
+    /// Returns what becomes of it when it aborts.
+    #[must_use]
+    pub const fn abort_action(&self) -> AbortAction {
+        self.abort_action
+    }
+
     /// Returns where all vCPUs but the first start: where the first did, unless the partition said otherwise.
     #[must_use]
     pub fn secondary_entry(&self) -> u64 {
@@ -171,7 +190,20 @@ impl Partition {
     #[inline(always)]
     #[must_use]
     pub const fn ns_interrupts(&self) -> NsInterruptsAction {
-        self.ns_interrupts
+        self.interrupt_actions.non_secure
+    }
+
+    /// Returns what happens to other partitions' interrupts while it runs.
+    #[inline(always)]
+    #[must_use]
+    pub const fn other_interrupts(&self) -> OtherInterruptsAction {
+        self.interrupt_actions.other_secure
+    }
+
+    /// Tells whether it learns of a managed exit by virtual FIQ, not by virtual IRQ.
+    #[must_use]
+    pub const fn managed_exit_by_fiq(&self) -> bool {
+        self.interrupt_actions.managed_exit_by_fiq
     }
 
     /// Returns the line that its virtual INTID is; nothing if it has no such interrupt.

@@ -8,9 +8,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::hardware::FakeHardware;
+use crate::manifest::actions::{
+    AbortAction, InterruptActions, NsInterruptsAction, OtherInterruptsAction, PowerMessages,
+};
 use crate::manifest::layout::PartitionLayout;
 use crate::manifest::messaging::MessagingMethod;
-use crate::manifest::partition::{NsInterruptsAction, Service};
+use crate::manifest::partition::{ExceptionLevel, Service};
 use crate::manifest::spmc::{MemoryKind, MemoryRange, SpmcPartition};
 use crate::manifest::{Name, PartitionManifest, SpmcManifest};
 use crate::partition_calls::PartitionNext;
@@ -59,9 +62,18 @@ fn partition_with(id: u16, services: &[Service], contexts: u16) -> Partition {
         boot_order: 0,
         boot_register: None,
         wants_manifest: false,
-        ns_interrupts: NsInterruptsAction::Queued,
+        exception_level: ExceptionLevel::SEl1,
+        interrupt_actions: InterruptActions {
+            non_secure: NsInterruptsAction::Queued,
+            other_secure: OtherInterruptsAction::Signalled,
+            managed_exit_by_fiq: true,
+        },
+        power_messages: PowerMessages::NONE,
+        lifecycle_support: false,
+        abort_action: AbortAction::Stop,
         memory_regions: Vec::new(),
         device_regions: Vec::new(),
+        interrupts: Vec::new(),
     };
     let layout = PartitionLayout {
         id,

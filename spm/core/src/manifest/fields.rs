@@ -26,7 +26,6 @@ use Treatment::{Ignored, Read, Refused, RefusedUnlessZero};
 type List = [(&'static str, Treatment)];
 
 const SMMU: &str = "spm programs no SMMU, the partition that owns it does";
-const INTERRUPTS: &str = "interrupts are not delivered to partitions";
 const NOTIFICATIONS: &str = "there are no notifications";
 
 /// Properties of a partition manifest's root.
@@ -46,20 +45,20 @@ const PARTITION: &List = &[
     ("gp-register-num", Read),
     ("messaging-method", Read),
     ("ns-interrupts-action", Read),
+    ("managed-exit", Read),
+    ("managed-exit-virq", Read),
+    ("other-s-interrupts-action", Read),
+    ("power-management-messages", Read),
+    ("lifecycle-support", Read),
+    ("abort-action", Read),
     ("#address-cells", Ignored("all addresses are properties of one or two cells")),
     ("#size-cells", Ignored("all sizes are properties of one or two cells")),
     ("has-primary-scheduler", Ignored("partitions run only when they are called")),
     ("time-slice-mem", Ignored("a partition runs until it gives the core back")),
-    ("other-s-interrupts-action", Ignored("no secure interrupt is taken from a partition")),
     ("sri-interrupts-policy", Ignored("the schedule receiver interrupt is never raised")),
     ("auxiliary-id", RefusedUnlessZero("a partition has one ID")),
-    ("managed-exit", Refused(INTERRUPTS)),
-    ("managed-exit-virq", Refused(INTERRUPTS)),
     ("notification-support", Refused(NOTIFICATIONS)),
-    ("power-management-messages", RefusedUnlessZero("partitions get no power management messages")),
     ("vm-availability-messages", RefusedUnlessZero("partitions get no VM availability messages")),
-    ("lifecycle-support", Refused("a partition is not restarted")),
-    ("abort-action", RefusedUnlessZero("a partition that aborts is stopped for good")),
     ("stream-endpoint-ids", Refused(SMMU)),
 ];
 
@@ -100,8 +99,8 @@ const DEVICE_REGION: &List = &[
     ("exclusive-access", Ignored("no region is ever given to two partitions")),
     ("smmu-id", Refused(SMMU)),
     ("stream-ids", Refused(SMMU)),
-    ("interrupts", Refused(INTERRUPTS)),
-    ("interrupts-target", Refused(INTERRUPTS)),
+    ("interrupts", Read),
+    ("interrupts-target", Read),
 ];
 
 /// Properties of `memory-regions` and `device-regions` themselves.

@@ -8,7 +8,7 @@ use core::num::NonZeroU16;
 use heapless::Vec;
 use thiserror::Error;
 
-use super::interrupt::{DeviceInterrupt, MAX_INTERRUPTS};
+use super::interrupt::Interrupts;
 use super::region::{Access, Region, Security};
 use super::spmc::{MemoryKind, SpmcPartition};
 use super::{AddressRange, MAX_PARTITIONS, MAX_REGIONS, Name, PartitionManifest, Reason, SpmcManifest};
@@ -90,6 +90,14 @@ pub enum LayoutError {
         /// Whose that is.
         owner: Owner,
     },
+    /// An interrupt belongs to somebody else.
+    #[error("interrupt {intid} belongs to partition {owner:#06x}")]
+    InterruptTaken {
+        /// Its number.
+        intid: u32,
+        /// Whose it is.
+        owner: u16,
+    },
     /// More partitions than fit.
     #[error("more than {MAX_PARTITIONS} partitions")]
     TooMany,
@@ -137,8 +145,8 @@ pub struct PartitionLayout {
     pub memory_regions: Vec<PlacedRegion, MAX_REGIONS>,
     /// Device registers.
     pub device_regions: Vec<PlacedRegion, MAX_REGIONS>,
-    /// Interrupts of its devices.
-    pub interrupts: Vec<DeviceInterrupt, MAX_INTERRUPTS>,
+    /// Interrupts of its devices, which no other partition has.
+    pub interrupts: Interrupts,
 }
 
 /// Who holds what so far.
@@ -179,7 +187,7 @@ impl<'a> Layout<'a> {
             entry: entry(place, manifest, package)?,
             memory_regions: self.check_regions(place, &manifest.memory_regions, memory_kind)?,
             device_regions: self.check_regions(place, &manifest.device_regions, device_kind)?,
-            interrupts: Vec::new(),
+            interrupts: self.check_interrupts(&manifest.interrupts)?,
         };
         self.check_contexts(place, manifest)?;
         self.admitted.push(layout).map_err(|_| LayoutError::TooMany)?;
@@ -274,6 +282,16 @@ impl<'a> Layout<'a> {
             })?;
         }
         Ok(placed)
+    }
+
+    fn check_interrupts(&self, wanted: &Interrupts) -> Result<Interrupts, LayoutError> {
+        for partition in &self.admitted {
+            let taken = |intid| partition.interrupts.iter().any(|held| held.intid == intid);
+            if let Some(interrupt) = wanted.iter().find(|interrupt| taken(interrupt.intid)) {
+                return Err(LayoutError::InterruptTaken { intid: interrupt.intid, owner: partition.id });
+            }
+        }
+        Ok(wanted.clone())
     }
 
     /// Finds a range that overlaps `range` and is taken.

@@ -3,13 +3,16 @@
 //!
 //! Bytes come in, owned values of checked types go out, so that nothing points into memory that is reused later.
 //! [`spmc`] reads the SPMC manifest (TOS_FW_CONFIG), [`partition`] a partition manifest, [`fields`] lists which
-//! properties are read, ignored and refused, [`layout`] checks one against the other. Nothing here maps memory.
+//! properties are read, ignored and refused, `offered` which values, [`layout`] checks one manifest against the other.
+//! Nothing here maps memory.
 
+pub mod actions;
 pub mod fdt;
 pub mod fields;
 pub mod interrupt;
 pub mod layout;
 pub mod messaging;
+mod offered;
 pub mod partition;
 pub mod range;
 pub mod region;

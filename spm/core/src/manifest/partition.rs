@@ -10,11 +10,13 @@ use arm_ffa::{UuidHelper, Version};
 use heapless::Vec;
 use uuid::Uuid;
 
+use super::actions::{AbortAction, InterruptActions, PowerMessages};
 use super::fdt::{Node, Noted, Tree};
 use super::fields::{Binding, check_nodes, check_properties};
+use super::interrupt::Interrupts;
 use super::messaging::MessagingMethod;
 use super::region::{self, Regions};
-use super::{MAX_SERVICES, ManifestError, Name, Reason};
+use super::{MAX_SERVICES, ManifestError, Name, Reason, offered};
 
 /// Entry point of the image behind the load address where the manifest names none, in bytes (Hafnium's default).
 const DEFAULT_ENTRY_OFFSET: u64 = 0x1000;
@@ -28,15 +30,13 @@ pub struct Service {
     pub messaging: MessagingMethod,
 }
 
-/// What happens to a non-secure interrupt while the partition runs (FF-A 1.3 §9.3.1).
+/// Where a partition runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NsInterruptsAction {
-    /// It waits until the partition gives the core back.
-    Queued,
-    /// The partition is asked to give the core back soon.
-    ManagedExit,
-    /// The partition is preempted.
-    Signalled,
+pub enum ExceptionLevel {
+    /// As an application behind spm's translation.
+    SEl0,
+    /// As a system of its own behind its stage 2.
+    SEl1,
 }
 
 /// A partition manifest whose every field was understood.
@@ -62,12 +62,22 @@ pub struct PartitionManifest {
     pub boot_register: Option<u8>,
     /// Whether the boot information is to name the manifest.
     pub wants_manifest: bool,
-    /// What happens to non-secure interrupts.
-    pub ns_interrupts: NsInterruptsAction,
+    /// Where it runs.
+    pub exception_level: ExceptionLevel,
+    /// What happens to interrupts that are not its own.
+    pub interrupt_actions: InterruptActions,
+    /// The power management messages that it wants; one with a single execution context, which runs anywhere, gets none.
+    pub power_messages: PowerMessages,
+    /// Whether it can go through all states of FF-A 1.3's partition life cycle.
+    pub lifecycle_support: bool,
+    /// What becomes of it when it aborts.
+    pub abort_action: AbortAction,
     /// Memory beyond its own that it asks for.
     pub memory_regions: Regions,
     /// Device registers that it asks for.
     pub device_regions: Regions,
+    /// The interrupts of those devices.
+    pub interrupts: Interrupts,
 }
 
 impl PartitionManifest {
@@ -85,42 +95,36 @@ impl PartitionManifest {
         check_nodes(root)?;
         require_fixed_values(root)?;
         let (boot_register, wants_manifest) = boot_information(root)?;
-        Ok(Self {
+        let exception_level = exception_level(root)?;
+        let contexts = contexts(root, exception_level)?;
+        let mut interrupts = Interrupts::new();
+        let manifest = Self {
             ffa_version: ffa_version(root)?,
             id: id(root)?,
             description: Name::new(root.text("description")?.unwrap_or_default()),
             services: services(root)?,
-            contexts: contexts(root)?,
+            contexts,
             load_address: root.u64("load-address")?,
             entry_offset: entry_offset(root)?,
             boot_order: u16_or(root, "boot-order", u16::MAX)?,
             boot_register,
             wants_manifest,
-            ns_interrupts: ns_interrupts(root)?,
-            memory_regions: regions(
-                root,
-                "memory-regions",
-                Binding::MemoryRegion,
-                "arm,ffa-manifest-memory-regions",
-            )?,
-            device_regions: regions(
-                root,
-                "device-regions",
-                Binding::DeviceRegion,
-                "arm,ffa-manifest-device-regions",
-            )?,
-        })
+            exception_level,
+            interrupt_actions: InterruptActions::read(root, exception_level)?,
+            power_messages: power_messages(root, contexts)?,
+            lifecycle_support: root.has("lifecycle-support"),
+            abort_action: AbortAction::read(root)?,
+            memory_regions: region::read_memory(root)?,
+            device_regions: region::read_devices(root, &mut interrupts)?,
+            interrupts,
+        };
+        offered::check(root, &manifest)?;
+        Ok(manifest)
     }
 }
 
 /// Checks the properties of which only one value is offered.
 fn require_fixed_values(root: &Node<'_>) -> Result<(), Noted> {
-    match root.require_u32("exception-level")? {
-        2 => {}
-        0 => return Err(refuse(root, "exception-level", "EL1 is the normal world's")),
-        1 => return Err(refuse(root, "exception-level", "partitions at S-EL0")),
-        other => return Err(out_of_range(root, "exception-level", other)),
-    }
     match root.require_u32("execution-state")? {
         0 => {}
         1 => return Err(refuse(root, "execution-state", "AArch32")),
@@ -151,12 +155,33 @@ fn id(root: &Node<'_>) -> Result<Option<u16>, Noted> {
     }
 }
 
-fn contexts(root: &Node<'_>) -> Result<NonZeroU16, Noted> {
-    let raw = root.require_u32("execution-ctx-count")?;
-    u16::try_from(raw)
-        .ok()
-        .and_then(NonZeroU16::new)
-        .ok_or_else(|| out_of_range(root, "execution-ctx-count", raw))
+fn exception_level(root: &Node<'_>) -> Result<ExceptionLevel, Noted> {
+    match root.require_u32("exception-level")? {
+        2 => Ok(ExceptionLevel::SEl1),
+        1 => Ok(ExceptionLevel::SEl0),
+        0 => Err(refuse(root, "exception-level", "EL1 is the normal world's")),
+        other => Err(out_of_range(root, "exception-level", other)),
+    }
+}
+
+fn contexts(root: &Node<'_>, level: ExceptionLevel) -> Result<NonZeroU16, Noted> {
+    const COUNT: &str = "execution-ctx-count";
+    let raw = root.require_u32(COUNT)?;
+    match u16::try_from(raw).ok().and_then(NonZeroU16::new) {
+        Some(NonZeroU16::MIN) => Ok(NonZeroU16::MIN),
+        Some(_) if level == ExceptionLevel::SEl0 => {
+            Err(refuse(root, COUNT, "more than one execution context at S-EL0"))
+        }
+        Some(count) => Ok(count),
+        None => Err(out_of_range(root, COUNT, raw)),
+    }
+}
+
+fn power_messages(root: &Node<'_>, contexts: NonZeroU16) -> Result<PowerMessages, Noted> {
+    const MESSAGES: &str = "power-management-messages";
+    let wanted = PowerMessages::from_bits(root.u32(MESSAGES)?.unwrap_or(0))
+        .map_err(|reason| root.wrong_property(MESSAGES, reason))?;
+    Ok(if contexts == NonZeroU16::MIN { PowerMessages::NONE } else { wanted })
 }
 
 fn entry_offset(root: &Node<'_>) -> Result<u64, Noted> {
@@ -165,15 +190,6 @@ fn entry_offset(root: &Node<'_>) -> Result<u64, Noted> {
         Ok(offset)
     } else {
         Err(root.wrong_property("entrypoint-offset", Reason::OutOfRange(offset)))
-    }
-}
-
-fn ns_interrupts(root: &Node<'_>) -> Result<NsInterruptsAction, Noted> {
-    match root.u32("ns-interrupts-action")? {
-        None | Some(0) => Ok(NsInterruptsAction::Queued),
-        Some(1) => Err(refuse(root, "ns-interrupts-action", "managed exit")),
-        Some(2) => Err(refuse(root, "ns-interrupts-action", "preemption by non-secure interrupts")),
-        Some(other) => Err(out_of_range(root, "ns-interrupts-action", other)),
     }
 }
 
@@ -251,18 +267,6 @@ fn uuid_from_cells(bytes: &[u8; 16]) -> Uuid {
         *word = u32::from_be_bytes(*cell);
     }
     UuidHelper::from_u32_regs(words)
-}
-
-fn regions(
-    root: &Node<'_>,
-    name: &str,
-    binding: Binding,
-    compatible: &'static str,
-) -> Result<Regions, Noted> {
-    match root.child(name)? {
-        Some(list) => region::read_all(&list, binding, compatible),
-        None => Ok(Regions::new()),
-    }
 }
 
 fn u16_or(node: &Node<'_>, property: &str, default: u16) -> Result<u16, Noted> {

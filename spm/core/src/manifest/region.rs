@@ -5,6 +5,7 @@ use heapless::Vec;
 
 use super::fdt::{Node, Noted};
 use super::fields::{Binding, check_properties};
+use super::interrupt::{self, Interrupts};
 use super::{AddressRange, MAX_REGIONS, Name, Reason};
 
 /// Bits of the `attributes` property.
@@ -78,25 +79,40 @@ impl Region {
 /// All regions of one kind.
 pub type Regions = Vec<Region, MAX_REGIONS>;
 
-/// Reads the child nodes of `memory-regions` (`binding` = [`Binding::MemoryRegion`]) or `device-regions`.
-pub(super) fn read_all(
-    list: &Node<'_>,
-    binding: Binding,
+/// Reads `memory-regions`, if it is there.
+pub(super) fn read_memory(root: &Node<'_>) -> Result<Regions, Noted> {
+    let compatible = "arm,ffa-manifest-memory-regions";
+    read_all(root, "memory-regions", compatible, |node| read(node, Binding::MemoryRegion))
+}
+
+/// Reads `device-regions`, if it is there, and adds the interrupts of the devices to `interrupts`.
+pub(super) fn read_devices(root: &Node<'_>, interrupts: &mut Interrupts) -> Result<Regions, Noted> {
+    let compatible = "arm,ffa-manifest-device-regions";
+    read_all(root, "device-regions", compatible, |node| {
+        let region = read(node, Binding::DeviceRegion)?;
+        interrupt::read(node, interrupts)?;
+        Ok(region)
+    })
+}
+
+fn read_all(
+    root: &Node<'_>,
+    name: &str,
     compatible: &'static str,
+    mut read: impl FnMut(&Node<'_>) -> Result<Region, Noted>,
 ) -> Result<Regions, Noted> {
-    list.require_compatible(compatible)?;
-    check_properties(list, Binding::Regions)?;
     let mut regions = Regions::new();
+    let Some(list) = root.child(name)? else { return Ok(regions) };
+    list.require_compatible(compatible)?;
+    check_properties(&list, Binding::Regions)?;
     for node in list.children() {
-        let node = node?;
-        check_properties(&node, binding)?;
-        let region = read(&node, binding)?;
-        regions.push(region).map_err(|_| list.wrong(Reason::TooMany(MAX_REGIONS)))?;
+        regions.push(read(&node?)?).map_err(|_| list.wrong(Reason::TooMany(MAX_REGIONS)))?;
     }
     Ok(regions)
 }
 
 fn read(node: &Node<'_>, binding: Binding) -> Result<Region, Noted> {
+    check_properties(node, binding)?;
     let base = match (node.u64("base-address")?, node.u64("load-address-relative-offset")?) {
         (Some(address), None) => Base::Absolute(address),
         (None, Some(offset)) => Base::LoadRelative(offset),

@@ -60,6 +60,10 @@ fn parse_both(bytes: &[u8]) {
         for region in manifest.memory_regions.iter().chain(&manifest.device_regions) {
             assert!(region.range(0).is_ok(), "{region:?}");
         }
+        for (number, one) in manifest.interrupts.iter().enumerate() {
+            assert!(matches!(one.intid, 16..19 | 32..1020), "{one:?}");
+            assert!(manifest.interrupts.iter().skip(number + 1).all(|other| other.intid != one.intid));
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Tests of the manifests: good ones are read, each kind of bad one is refused by name, and no bytes do worse than that.
 
+mod actions;
 mod hostile;
+mod interrupts;
 mod partitions;
 mod places;
 mod spmc;

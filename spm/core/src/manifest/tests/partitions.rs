@@ -5,18 +5,19 @@ use arm_ffa::Version;
 use uuid::uuid;
 
 use super::{Tree, cells, partition_tree, region, text, wide};
+use crate::manifest::actions::NsInterruptsAction;
 use crate::manifest::messaging::MessagingMethod;
-use crate::manifest::partition::NsInterruptsAction;
+use crate::manifest::partition::ExceptionLevel;
 use crate::manifest::region::{Access, Base, Security};
 use crate::manifest::{MAX_REGIONS, MAX_SERVICES, ManifestError, Name, PartitionManifest, Reason};
 
-fn parse(tree: &Tree) -> Result<PartitionManifest, ManifestError> {
+pub(super) fn parse(tree: &Tree) -> Result<PartitionManifest, ManifestError> {
     PartitionManifest::parse(&tree.blob())
 }
 
 /// Checks that a tree is refused with a reason at a node's property; an empty property stands for the node itself.
 #[track_caller]
-fn refused(tree: &Tree, node: &str, property: &str, reason: Reason) {
+pub(super) fn refused(tree: &Tree, node: &str, property: &str, reason: Reason) {
     let node = Name::new(node);
     let expected = if property.is_empty() {
         ManifestError::Node { node, reason }
@@ -40,7 +41,8 @@ fn reads_every_field() {
     assert_eq!(manifest.entry_offset, 0x4000);
     assert_eq!(manifest.boot_order, 3);
     assert_eq!((manifest.boot_register, manifest.wants_manifest), (Some(0), true));
-    assert_eq!(manifest.ns_interrupts, NsInterruptsAction::Queued);
+    assert_eq!(manifest.exception_level, ExceptionLevel::SEl1);
+    assert_eq!(manifest.interrupt_actions.non_secure, NsInterruptsAction::Queued);
     let [pool, secrets] = manifest.memory_regions.as_slice() else { panic!("{manifest:?}") };
     assert_eq!((pool.base, pool.pages), (Base::Absolute(0x4800_0000), 16));
     assert_eq!((pool.access, pool.security), (Access::ReadWrite, Security::NonSecure));
@@ -95,7 +97,6 @@ fn what_has_to_be_there_is_missed() {
 fn each_value_that_is_not_offered_is_refused_by_name() {
     let cases: &[(&str, u32, Reason)] = &[
         ("exception-level", 0, Reason::NotSupported("EL1 is the normal world's")),
-        ("exception-level", 1, Reason::NotSupported("partitions at S-EL0")),
         ("exception-level", 3, Reason::OutOfRange(3)),
         ("execution-state", 1, Reason::NotSupported("AArch32")),
         ("execution-state", 2, Reason::OutOfRange(2)),
@@ -114,12 +115,7 @@ fn each_value_that_is_not_offered_is_refused_by_name() {
         ("gp-register-num", 4, Reason::OutOfRange(4)),
         ("messaging-method", 0x807, Reason::OutOfRange(0x807)),
         ("messaging-method", 8, Reason::OutOfRange(8)),
-        ("ns-interrupts-action", 1, Reason::NotSupported("managed exit")),
-        ("ns-interrupts-action", 2, Reason::NotSupported("preemption by non-secure interrupts")),
-        ("ns-interrupts-action", 3, Reason::OutOfRange(3)),
-        ("managed-exit", 0, Reason::NotSupported("interrupts are not delivered to partitions")),
         ("notification-support", 0, Reason::NotSupported("there are no notifications")),
-        ("power-management-messages", 1, Reason::NotSupported("partitions get no power management messages")),
         (
             "stream-endpoint-ids",
             0,
@@ -130,10 +126,7 @@ fn each_value_that_is_not_offered_is_refused_by_name() {
     for (name, value, reason) in cases {
         refused(&partition_tree().set("", name, cells(&[*value])), "/", name, *reason);
     }
-    let accepted = partition_tree()
-        .set("", "power-management-messages", cells(&[0]))
-        .set("", "time-slice-mem", cells(&[7]))
-        .set("", "id", cells(&[0x8005]));
+    let accepted = partition_tree().set("", "time-slice-mem", cells(&[7])).set("", "id", cells(&[0x8005]));
     assert_eq!(parse(&accepted).unwrap().id, Some(0x8005));
 }
 
@@ -186,7 +179,6 @@ fn regions_are_refused_by_node_property_and_reason() {
         ("memory-regions", "smmu-id", smmu),
         ("memory-regions", "stream-ids", smmu),
         ("device-regions", "stream-ids", smmu),
-        ("device-regions", "interrupts", Reason::NotSupported("interrupts are not delivered to partitions")),
         ("device-regions", "load-address-relative-offset", Reason::Unknown),
         ("memory-regions", "exclusive-access", Reason::Unknown),
     ] {

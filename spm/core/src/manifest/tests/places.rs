@@ -193,3 +193,19 @@ fn a_relative_region_that_wraps_is_refused() {
     let result = second(|_| with_regions("memory-regions", near));
     assert!(matches!(result, Err(LayoutError::RegionAddress { .. })), "{result:?}");
 }
+
+#[test]
+fn an_interrupt_has_one_owner() {
+    let device =
+        |base, interrupts: &[u32]| region("d", base, 1, 0b1011).with("interrupts", cells(interrupts));
+    let both = |second: &[u32]| {
+        let list = "device-regions";
+        let first =
+            partition_tree().set("device-regions/other", "interrupts", cells(&[50, 0x900, 51, 0x900]));
+        admit_both(&spmc_tree(), &first, &with_regions(list, device(0x0a00_1000, second)))
+    };
+    let taken = |intid| Err(LayoutError::InterruptTaken { intid, owner: 0x8001 });
+    assert_eq!(both(&[49, 0x900, 51, 0x900]), taken(51));
+    assert_eq!(both(&[50, 0xa00 | 0x100]), taken(50));
+    assert_eq!(both(&[49, 0x900, 52, 0x900]).unwrap().interrupts.len(), 2);
+}

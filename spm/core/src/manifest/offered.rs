@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Which values of fields that are understood spm does not act on yet: one function for each field.
+//!
+//! A manifest with such a value is refused, since its partition would not get what it counts on. Whoever builds what is
+//! missing changes the line here, and the row of `docs/manifests.md`.
+
+use super::actions::{AbortAction, NsInterruptsAction, PowerMessages};
+use super::fdt::{Node, Noted};
+use super::partition::ExceptionLevel;
+use super::{PartitionManifest, Reason};
+
+/// What happens to non-secure interrupts if the manifest does not say. Hafnium takes `Signalled`.
+pub(super) const NS_INTERRUPTS_DEFAULT: NsInterruptsAction = NsInterruptsAction::Queued;
+
+/// Refuses a manifest with a value that is not offered, and names the field.
+pub(super) fn check(root: &Node<'_>, manifest: &PartitionManifest) -> Result<(), Noted> {
+    for (property, missing) in [
+        ("exception-level", exception_level(manifest.exception_level)),
+        ("ns-interrupts-action", ns_interrupts(manifest.interrupt_actions.non_secure)),
+        ("power-management-messages", power_messages(manifest.power_messages)),
+        ("abort-action", abort_action(manifest.abort_action)),
+    ] {
+        if let Some(why) = missing {
+            return Err(root.wrong_property(property, Reason::NotSupported(why)));
+        }
+    }
+    Ok(())
+}
+
+const fn exception_level(level: ExceptionLevel) -> Option<&'static str> {
+    match level {
+        ExceptionLevel::SEl1 => None,
+        ExceptionLevel::SEl0 => Some("partitions at S-EL0"),
+    }
+}
+
+const fn ns_interrupts(action: NsInterruptsAction) -> Option<&'static str> {
+    match action {
+        NsInterruptsAction::Queued => None,
+        NsInterruptsAction::ManagedExit => Some("managed exit"),
+        NsInterruptsAction::Signalled => Some("preemption by non-secure interrupts"),
+    }
+}
+
+const fn power_messages(wanted: PowerMessages) -> Option<&'static str> {
+    match wanted {
+        PowerMessages::NONE => None,
+        _ => Some("power management messages"),
+    }
+}
+
+const fn abort_action(action: AbortAction) -> Option<&'static str> {
+    match action {
+        AbortAction::Stop => None,
+        AbortAction::Destroy => Some("destroying a partition"),
+        AbortAction::Restart => Some("restarting a partition"),
+        AbortAction::Propagate => Some("failing with a partition"),
+    }
+}
