@@ -121,10 +121,21 @@ impl<'a> Loader<'a> {
             layout.memory,
             layout.memory_regions.len() + layout.device_regions.len()
         );
+        say_what_streams_lack(place, &manifest);
         // The lists have room for all that the SPMC manifest's type can list.
         _ = self.loaded.partitions.push(partition);
         _ = self.loaded.stage2.push(stage2);
         Ok(())
+    }
+}
+
+/// Says what a partition does not get since spm drives no SMMU.
+fn say_what_streams_lack(place: &SpmcPartition, manifest: &PartitionManifest) {
+    for region in manifest.device_regions.iter().filter(|region| region.has_streams) {
+        say!("{}: device region {} is withheld: spm drives no SMMU for its streams", place.name, region.name);
+    }
+    for region in manifest.memory_regions.iter().filter(|region| region.has_streams) {
+        say!("{}: memory region {} is given to no stream: spm drives no SMMU", place.name, region.name);
     }
 }
 

@@ -25,7 +25,6 @@ use Treatment::{Ignored, Read, Refused, RefusedUnlessZero};
 
 type List = [(&'static str, Treatment)];
 
-const SMMU: &str = "spm programs no SMMU, the partition that owns it does";
 const NOTIFICATIONS: &str = "there are no notifications";
 
 /// Properties of a partition manifest's root.
@@ -59,7 +58,7 @@ const PARTITION: &List = &[
     ("auxiliary-id", RefusedUnlessZero("a partition has one ID")),
     ("notification-support", Refused(NOTIFICATIONS)),
     ("vm-availability-messages", RefusedUnlessZero("partitions get no VM availability messages")),
-    ("stream-endpoint-ids", Refused(SMMU)),
+    ("stream-endpoint-ids", Ignored("no stream gets any access")),
 ];
 
 /// Child nodes of a partition manifest's root.
@@ -85,9 +84,9 @@ const MEMORY_REGION: &List = &[
     ("load-address-relative-offset", Read),
     ("pages-count", Read),
     ("attributes", Read),
-    ("smmu-id", Refused(SMMU)),
-    ("stream-ids", Refused(SMMU)),
-    ("stream-ids-access-permissions", Refused(SMMU)),
+    ("smmu-id", Read),
+    ("stream-ids", Read),
+    ("stream-ids-access-permissions", Ignored("no stream gets any access")),
 ];
 
 /// Properties of one device region.
@@ -97,8 +96,8 @@ const DEVICE_REGION: &List = &[
     ("pages-count", Read),
     ("attributes", Read),
     ("exclusive-access", Ignored("no region is ever given to two partitions")),
-    ("smmu-id", Refused(SMMU)),
-    ("stream-ids", Refused(SMMU)),
+    ("smmu-id", Read),
+    ("stream-ids", Read),
     ("interrupts", Read),
     ("interrupts-target", Read),
 ];

@@ -186,7 +186,7 @@ impl<'a> Layout<'a> {
             memory: self.check_memory(place, manifest, package)?,
             entry: entry(place, manifest, package)?,
             memory_regions: self.check_regions(place, &manifest.memory_regions, memory_kind)?,
-            device_regions: self.check_regions(place, &manifest.device_regions, device_kind)?,
+            device_regions: self.check_regions(place, manifest.devices(), device_kind)?,
             interrupts: self.check_interrupts(&manifest.interrupts)?,
         };
         self.check_contexts(place, manifest)?;
@@ -251,10 +251,10 @@ impl<'a> Layout<'a> {
         if wanted == given && possible { Ok(()) } else { Err(LayoutError::Contexts { wanted, given, cores }) }
     }
 
-    fn check_regions(
+    fn check_regions<'r>(
         &self,
         place: &SpmcPartition,
-        regions: &[Region],
+        regions: impl IntoIterator<Item = &'r Region>,
         kind_of: fn(Security) -> MemoryKind,
     ) -> Result<Vec<PlacedRegion, MAX_REGIONS>, LayoutError> {
         let mut placed: Vec<PlacedRegion, MAX_REGIONS> = Vec::new();

@@ -15,7 +15,7 @@ use super::fdt::{Node, Noted, Tree};
 use super::fields::{Binding, check_nodes, check_properties};
 use super::interrupt::Interrupts;
 use super::messaging::MessagingMethod;
-use super::region::{self, Regions};
+use super::region::{self, Region, Regions};
 use super::{MAX_SERVICES, ManifestError, Name, Reason, offered};
 
 /// Entry point of the image behind the load address where the manifest names none, in bytes (Hafnium's default).
@@ -87,6 +87,11 @@ impl PartitionManifest {
     /// [`ManifestError`] with the node, the property and what is wrong with it.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
         Tree::new(bytes)?.read(Self::read)
+    }
+
+    /// Iterates over the device regions that it is given if the platform has them.
+    pub fn devices(&self) -> impl Iterator<Item = &Region> {
+        self.device_regions.iter().filter(|region| !region.has_streams)
     }
 
     fn read(root: &Node<'_>) -> Result<Self, Noted> {

@@ -58,6 +58,10 @@ pub struct Region {
     pub access: Access,
     /// Where it lies.
     pub security: Security,
+    /// Whether devices behind an SMMU are to reach it, or to be programmed by it. spm drives no SMMU: of a memory region,
+    /// the partition gets the memory and no stream does; a device region is withheld from it, since whoever programs the
+    /// device could make it write anywhere.
+    pub has_streams: bool,
 }
 
 impl Region {
@@ -90,7 +94,10 @@ pub(super) fn read_devices(root: &Node<'_>, interrupts: &mut Interrupts) -> Resu
     let compatible = "arm,ffa-manifest-device-regions";
     read_all(root, "device-regions", compatible, |node| {
         let region = read(node, Binding::DeviceRegion)?;
-        interrupt::read(node, interrupts)?;
+        // A device that is withheld has no interrupts either.
+        if !region.has_streams {
+            interrupt::read(node, interrupts)?;
+        }
         Ok(region)
     })
 }
@@ -134,7 +141,8 @@ fn read(node: &Node<'_>, binding: Binding) -> Result<Region, Noted> {
         return Err(node.wrong_property("attributes", Reason::NotSupported(why)));
     }
     let pages = node.require_u32("pages-count")?;
-    let region = Region { name: Name::new(node.name()), base, pages, access, security };
+    let has_streams = node.has("smmu-id") || node.has("stream-ids");
+    let region = Region { name: Name::new(node.name()), base, pages, access, security, has_streams };
     // The load address is not known here; that the size and an absolute base are sound is.
     region.range(0).map_err(|reason| node.wrong(reason))?;
     Ok(region)

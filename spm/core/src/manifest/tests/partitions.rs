@@ -116,11 +116,6 @@ fn each_value_that_is_not_offered_is_refused_by_name() {
         ("messaging-method", 0x807, Reason::OutOfRange(0x807)),
         ("messaging-method", 8, Reason::OutOfRange(8)),
         ("notification-support", 0, Reason::NotSupported("there are no notifications")),
-        (
-            "stream-endpoint-ids",
-            0,
-            Reason::NotSupported("spm programs no SMMU, the partition that owns it does"),
-        ),
         ("entry-point-offset", 0x4000, Reason::Unknown),
     ];
     for (name, value, reason) in cases {
@@ -174,11 +169,7 @@ fn services_come_from_their_node_or_from_the_root() {
 #[test]
 fn regions_are_refused_by_node_property_and_reason() {
     let with = |list: &str, child: Tree| partition_tree().edit(list, |node| node.child(child));
-    let smmu = Reason::NotSupported("spm programs no SMMU, the partition that owns it does");
     for (list, name, reason) in [
-        ("memory-regions", "smmu-id", smmu),
-        ("memory-regions", "stream-ids", smmu),
-        ("device-regions", "stream-ids", smmu),
         ("device-regions", "load-address-relative-offset", Reason::Unknown),
         ("memory-regions", "exclusive-access", Reason::Unknown),
     ] {
@@ -232,4 +223,32 @@ fn nodes_that_ask_for_more_are_refused() {
     refused(&buffers, "rx_tx-info", "", Reason::NotSupported("a partition maps its buffers by FFA_RXTX_MAP"));
     refused(&partition_tree().child(Tree::node("memory-region")), "memory-region", "", Reason::Unknown);
     assert!(parse(&partition_tree().child(Tree::node("vendor,own"))).is_ok());
+}
+
+#[test]
+fn regions_tell_of_streams() {
+    let streams = |tree: Tree, path: &str| {
+        tree.set(path, "smmu-id", cells(&[0])).set(path, "stream-ids", cells(&[0, 1]))
+    };
+    let manifest = parse(&partition_tree()).unwrap();
+    let told = |manifest: &PartitionManifest| {
+        let all = manifest.memory_regions.iter().chain(&manifest.device_regions);
+        all.filter(|region| region.has_streams)
+            .map(|region| region.name.as_str().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert!(told(&manifest).is_empty());
+    let tree = streams(streams(partition_tree(), "memory-regions/pool"), "device-regions/smmu")
+        .set("memory-regions/pool", "stream-ids-access-permissions", cells(&[3, 3]))
+        .set("device-regions/smmu", "interrupts", cells(&[56, 0x900]))
+        .set("device-regions/other", "interrupts", cells(&[57, 0x900]));
+    let manifest = parse(&tree).unwrap();
+    assert_eq!(told(&manifest), ["pool", "smmu"]);
+    assert_eq!(manifest.devices().map(|region| region.name.as_str()).collect::<Vec<_>>(), ["other"]);
+    assert_eq!(manifest.interrupts.iter().map(|interrupt| interrupt.intid).collect::<Vec<_>>(), [57]);
+    // Either property is enough, whatever it says.
+    for name in ["smmu-id", "stream-ids"] {
+        let manifest = parse(&partition_tree().set("device-regions/smmu", name, vec![])).unwrap();
+        assert_eq!(told(&manifest), ["smmu"]);
+    }
 }

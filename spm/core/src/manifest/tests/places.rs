@@ -209,3 +209,21 @@ fn an_interrupt_has_one_owner() {
     assert_eq!(both(&[50, 0xa00 | 0x100]), taken(50));
     assert_eq!(both(&[49, 0x900, 52, 0x900]).unwrap().interrupts.len(), 2);
 }
+
+#[test]
+fn a_device_with_streams_is_withheld_and_memory_with_streams_is_given() {
+    let streams = |tree: Tree| tree.with("smmu-id", cells(&[0])).with("stream-ids", cells(&[0]));
+    // Neither where it lies nor whose it is matters: nothing is given.
+    for base in [0x0905_0000, 0x0e40_0000, 0x3000_0000] {
+        let device = streams(region("d", base, 1, 0b0011)).with("interrupts", cells(&[56, 0x900]));
+        let tree = with_regions("device-regions", device)
+            .edit("device-regions", |list| list.child(region("e", 0x0a00_1000, 1, 0b1011)));
+        let layout = second(|_| tree).unwrap();
+        let given: Vec<_> = layout.device_regions.iter().map(|region| region.range).collect();
+        assert_eq!(given, [range(0x0a00_1000, 0x1000)]);
+        assert!(layout.interrupts.is_empty());
+    }
+    let memory = streams(region("m", 0x4000_0000, 1, 0b1011));
+    let layout = second(|_| with_regions("memory-regions", memory)).unwrap();
+    assert_eq!(layout.memory_regions.len(), 1);
+}
