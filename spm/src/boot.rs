@@ -19,6 +19,7 @@ use spm_core::vcpu::VcpuState;
 use crate::arch::el2_control;
 use crate::arch::entry::{Section, open_for_secondaries, park_core};
 use crate::arch::features::Features;
+use crate::arch::redistributor;
 use crate::arch::smc::ask_spmd;
 use crate::console::{self, say};
 use crate::contexts::{NormalContext, retake_normal, take_normal};
@@ -64,6 +65,11 @@ pub(crate) fn primary(manifest: u64, core: u64) {
     cores::note_affinity(index);
     el2_control::initialise(&features);
     stage2::initialise(&features);
+    // SAFETY: the integrator gives spm these devices; layout.rs keeps them from partitions.
+    if unsafe { redistributor::open(spmc_manifest.gic.redistributors) }.is_err() {
+        give_up!("there is no room to map {}", spmc_manifest.gic.redistributors);
+    }
+    prepare_interrupts(core);
     let world = WORLD.call_once(|| load_partitions(&spmc_manifest, image, index, features));
     let Some(mut normal) = take_normal(index.get()) else { park_core() };
     start_partitions(world, index, &mut normal);
@@ -95,6 +101,7 @@ pub(crate) fn secondary(core: u64) -> ! {
     cores::note_affinity(index);
     el2_control::initialise(&features);
     stage2::initialise(&features);
+    prepare_interrupts(core);
     for (place, partition) in world.spmc.partitions().iter().enumerate() {
         let vcpu = VcpuRef { partition: place, vcpu: index.get() };
         let is_off = world.vcpu(vcpu).is_some_and(|vcpu| vcpu.state() == VcpuState::Off);
@@ -106,6 +113,13 @@ pub(crate) fn secondary(core: u64) -> ! {
         }
     }
     run::serve(world, index, &mut normal)
+}
+
+/// Leaves this core's schedule receiver interrupt to the normal world.
+fn prepare_interrupts(core: u64) {
+    if !redistributor::release_schedule_receiver_interrupt() {
+        give_up!("core {core} has no redistributor where the SPMC manifest has them");
+    }
 }
 
 fn check_cpu(features: &Features) {

@@ -2,7 +2,7 @@
 //! The SPMC manifest, TOS_FW_CONFIG of TF-A. The SPMD reads its `attribute` node, spm all of it.
 //!
 //! The binding is TF-A's `arm,ffa-core-manifest-1.0` (docs/components/ffa-manifest-binding.rst) with Hafnium's
-//! `hypervisor` and `memory@N` nodes. Ours are `sidguard,essential` and `console`.
+//! `hypervisor` and `memory@N` nodes. Ours are `sidguard,essential`, `console` and `gic`.
 
 use super::{DeviceTree, dts::Writer};
 use crate::{error::Result, platform::Platform};
@@ -27,6 +27,10 @@ impl Platform {
             root.node("console", |node| {
                 node.string("compatible", "arm,pl011");
                 node.ranges("reg", &[self.devices.secure_uart]);
+            });
+            root.node("gic", |node| {
+                node.string("compatible", "arm,gic-v3");
+                node.ranges("reg", &[self.devices.gic_distributor, self.devices.gic_redistributors]);
             });
             root.node("hypervisor", |node| self.partitions_of_spmc(node));
             self.memory_of_spmc(root);

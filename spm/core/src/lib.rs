@@ -13,6 +13,7 @@ pub mod endpoint;
 pub mod features;
 pub mod framework_message;
 pub mod function;
+pub mod gic;
 pub mod hardware;
 pub mod id_registers;
 pub mod indirect_message;

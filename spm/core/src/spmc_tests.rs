@@ -14,7 +14,7 @@ use crate::manifest::actions::{
 use crate::manifest::layout::PartitionLayout;
 use crate::manifest::messaging::MessagingMethod;
 use crate::manifest::partition::{ExceptionLevel, Service};
-use crate::manifest::spmc::{MemoryKind, MemoryRange, SpmcPartition};
+use crate::manifest::spmc::{Gic, MemoryKind, MemoryRange, SpmcPartition};
 use crate::manifest::{Name, PartitionManifest, SpmcManifest};
 use crate::partition_calls::PartitionNext;
 use crate::vcpu::VcpuState;
@@ -103,6 +103,7 @@ fn normal_memory() -> NormalMemory {
         entrypoint: 0x0e10_0000,
         binary_size: 0x10_0000,
         console: None,
+        gic: Gic { distributor: range, redistributors: range },
         partitions: Vec::new(),
         memory: Vec::from_slice(&[MemoryRange { range, kind: MemoryKind::NonSecure }]).unwrap(),
     };

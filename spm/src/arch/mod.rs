@@ -14,6 +14,7 @@ pub(crate) mod gic;
 pub(crate) mod id_registers;
 pub(crate) mod pac_keys;
 pub(crate) mod probe;
+pub(crate) mod redistributor;
 pub(crate) mod smc;
 pub(crate) mod sysreg;
 pub(crate) mod timer;

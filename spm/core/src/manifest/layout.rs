@@ -161,12 +161,14 @@ pub struct Layout<'a> {
 
 impl<'a> Layout<'a> {
     /// Begins with nothing admitted. `reserved` are the ranges that spm keeps: its image with stacks and tables. The
-    /// console is reserved by itself. More than [`MAX_RESERVED`] - 1 ranges are an error of spm: `None`.
+    /// console and the interrupt controller are reserved by themselves. More than [`MAX_RESERVED`] - 3 ranges are an error
+    /// of spm: `None`.
     #[must_use]
     pub fn new(spmc: &'a SpmcManifest, cores: NonZeroU16, reserved: &[AddressRange]) -> Option<Self> {
         let mut kept = Vec::from_slice(reserved).ok()?;
-        if let Some(console) = spmc.console {
-            kept.push(console).ok()?;
+        let gic = [spmc.gic.distributor, spmc.gic.redistributors];
+        for range in spmc.console.into_iter().chain(gic) {
+            kept.push(range).ok()?;
         }
         Some(Self { spmc, cores, reserved: kept, admitted: Vec::new() })
     }

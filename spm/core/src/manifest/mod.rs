@@ -7,6 +7,7 @@
 //! Nothing here maps memory.
 
 pub mod actions;
+mod cells;
 pub mod fdt;
 pub mod fields;
 pub mod interrupt;

@@ -7,7 +7,8 @@ use core::num::NonZeroU16;
 
 use heapless::Vec;
 
-use super::fdt::{Node, Noted, Tree, integer};
+use super::cells::Cells;
+use super::fdt::{Node, Noted, Tree};
 use super::fields::{Binding, check_properties};
 use super::{AddressRange, MAX_MEMORY_RANGES, MAX_PARTITIONS, ManifestError, Name, Reason};
 
@@ -60,6 +61,15 @@ pub struct SpmcPartition {
     pub essential: bool,
 }
 
+/// The interrupt controller, a GICv3 or later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gic {
+    /// Its distributor.
+    pub distributor: AddressRange,
+    /// The redistributors of all cores, one behind the other.
+    pub redistributors: AddressRange,
+}
+
 /// The SPMC manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpmcManifest {
@@ -75,6 +85,8 @@ pub struct SpmcManifest {
     pub binary_size: u64,
     /// spm's console, a PL011, if it has one.
     pub console: Option<AddressRange>,
+    /// The interrupt controller.
+    pub gic: Gic,
     /// The partitions, in the order of their nodes.
     pub partitions: Vec<SpmcPartition, MAX_PARTITIONS>,
     /// What the address space holds.
@@ -104,6 +116,7 @@ impl SpmcManifest {
             entrypoint: attribute.require_u64("entrypoint")?,
             binary_size: attribute.require_u64("binary_size")?,
             console: console(root, cells)?,
+            gic: gic(root, cells)?,
             partitions: partitions(root)?,
             memory: memory(root, cells)?,
         })
@@ -122,50 +135,6 @@ impl SpmcManifest {
     }
 }
 
-/// How many cells an address and a size have in `reg`, 1 or 2 each.
-#[derive(Clone, Copy)]
-struct Cells {
-    address: usize,
-    size: usize,
-}
-
-impl Cells {
-    fn of(root: &Node<'_>) -> Result<Self, Noted> {
-        // The defaults are those of the Devicetree Specification 0.4, §2.3.5.
-        Ok(Self { address: cells(root, "#address-cells", 2)?, size: cells(root, "#size-cells", 1)? })
-    }
-
-    /// Splits `reg` into ranges.
-    fn ranges<'a>(
-        self,
-        node: &'a Node<'_>,
-    ) -> Result<impl Iterator<Item = Result<AddressRange, Noted>> + 'a, Noted> {
-        let bytes = node.bytes("reg").ok_or_else(|| node.wrong_property("reg", Reason::Missing))?;
-        let address_bytes = self.address * 4;
-        let entry_bytes = address_bytes + self.size * 4;
-        if bytes.is_empty() || !bytes.len().is_multiple_of(entry_bytes) {
-            return Err(node.wrong_property("reg", Reason::WrongLength));
-        }
-        Ok(bytes.chunks_exact(entry_bytes).map(move |entry| {
-            let (address, size) = entry.split_at(address_bytes);
-            match (integer(address), integer(size)) {
-                (Some(address), Some(size)) => AddressRange::new(address, size),
-                _ => Err(Reason::WrongLength),
-            }
-            .map_err(|reason| node.wrong_property("reg", reason))
-        }))
-    }
-}
-
-fn cells(root: &Node<'_>, property: &str, default: usize) -> Result<usize, Noted> {
-    match root.u32(property)? {
-        None => Ok(default),
-        Some(1) => Ok(1),
-        Some(2) => Ok(2),
-        Some(other) => Err(root.wrong_property(property, Reason::OutOfRange(u64::from(other)))),
-    }
-}
-
 fn spmc_id(attribute: &Node<'_>) -> Result<u16, Noted> {
     let id = u16_of(attribute, "spmc_id")?;
     // The SPMD demands bit 15 and keeps 0xffff for itself.
@@ -181,6 +150,17 @@ fn console(root: &Node<'_>, cells: Cells) -> Result<Option<AddressRange>, Noted>
     node.require_compatible("arm,pl011")?;
     let first = cells.ranges(&node)?.next();
     first.transpose()
+}
+
+/// Reads `gic`, whose `reg` is as in the normal world's device trees: distributor, redistributors.
+fn gic(root: &Node<'_>, cells: Cells) -> Result<Gic, Noted> {
+    let node = root.require_child("gic")?;
+    node.require_compatible("arm,gic-v3")?;
+    let mut ranges = cells.ranges(&node)?;
+    match (ranges.next().transpose()?, ranges.next().transpose()?, ranges.next()) {
+        (Some(distributor), Some(redistributors), None) => Ok(Gic { distributor, redistributors }),
+        _ => Err(node.wrong_property("reg", Reason::WrongLength)),
+    }
 }
 
 fn partitions(root: &Node<'_>) -> Result<Vec<SpmcPartition, MAX_PARTITIONS>, Noted> {

@@ -66,6 +66,11 @@ pub(crate) fn spmc_tree() -> Tree {
                 .with("compatible", text("arm,pl011"))
                 .with("reg", wide(&[0x0904_0000, 0x1000])),
         )
+        .child(
+            Tree::node("gic")
+                .with("compatible", text("arm,gic-v3"))
+                .with("reg", wide(&[0x0800_0000, 0x1_0000, 0x080a_0000, 0x10_0000])),
+        )
         .child(memory("memory@0", "memory", 0x0e10_0000, 0x00f0_0000))
         .child(memory("memory@1", "ns-memory", 0x4000_0000, 0x4000_0000))
         .child(memory("memory@2", "device-memory", 0x0904_0000, 0x2_0000))

@@ -160,8 +160,11 @@ fn a_region_has_to_be_what_its_attributes_say() {
 
 #[test]
 fn a_region_has_one_owner() {
+    // The interrupt controller, where partitions may have devices.
+    let spmc = spmc_tree().set("gic", "reg", wide(&[0x0905_1000, 0x1000, 0x0905_2000, 0x2000]));
     let taken = |list: &str, base, attributes, other, owner| {
-        let result = second(|_| with_regions(list, region("r", base, 1, attributes)));
+        let second = with_regions(list, region("r", base, 1, attributes));
+        let result = admit_both(&spmc, &partition_tree(), &second);
         let region = Name::new("r");
         assert_eq!(
             result,
@@ -175,6 +178,8 @@ fn a_region_has_one_owner() {
     taken("memory-regions", 0x0e1f_f000, 0b0001, range(0x0e10_0000, 0x10_0000), Owner::Spm);
     taken("device-regions", 0x0905_0000, 0b0011, range(0x0905_0000, 0x1000), first);
     taken("device-regions", 0x0904_0000, 0b0011, range(0x0904_0000, 0x1000), Owner::Spm);
+    taken("device-regions", 0x0905_1000, 0b0011, range(0x0905_1000, 0x1000), Owner::Spm);
+    taken("device-regions", 0x0905_3000, 0b0011, range(0x0905_2000, 0x2000), Owner::Spm);
     let twice = with_regions("memory-regions", region("a", 0x4000_0000, 2, 0b1011))
         .edit("memory-regions", |list| list.child(region("b", 0x4000_1000, 2, 0b1011)));
     let result = second(|_| twice);

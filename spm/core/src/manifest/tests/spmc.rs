@@ -26,6 +26,8 @@ fn reads_every_field() {
     assert_eq!(manifest.entrypoint, 0x0e10_0000);
     assert_eq!(manifest.binary_size, 0x10_0000);
     assert_eq!(manifest.console, Some(AddressRange::new(0x0904_0000, 0x1000).unwrap()));
+    assert_eq!(manifest.gic.distributor, AddressRange::new(0x0800_0000, 0x1_0000).unwrap());
+    assert_eq!(manifest.gic.redistributors, AddressRange::new(0x080a_0000, 0x10_0000).unwrap());
     let [first, second] = manifest.partitions.as_slice() else { panic!("{manifest:?}") };
     assert_eq!((first.id, second.id), (0x8001, 0x8002));
     assert_eq!((first.essential, second.essential), (true, false));
@@ -61,6 +63,7 @@ fn one_cell_per_address_is_read_too() {
         .set("", "#address-cells", cells(&[1]))
         .set("", "#size-cells", cells(&[1]))
         .set("console", "reg", cells(&[0x0904_0000, 0x1000]))
+        .set("gic", "reg", cells(&[0x0800_0000, 0x1_0000, 0x080a_0000, 0x10_0000]))
         .set("memory@0", "reg", cells(&[0x0e10_0000, 0x00f0_0000]))
         .without("memory@1")
         .without("memory@2")
@@ -107,6 +110,19 @@ fn names_node_property_and_reason() {
         (
             tree().set("console", "compatible", text("x")),
             node("console", Reason::WrongCompatible("arm,pl011")),
+        ),
+        (tree().without("gic"), node("gic", Reason::Missing)),
+        (
+            tree().set("gic", "compatible", text("arm,gic-400")),
+            node("gic", Reason::WrongCompatible("arm,gic-v3")),
+        ),
+        (
+            tree().set("gic", "reg", wide(&[0x0800_0000, 0x1_0000])),
+            property("gic", "reg", Reason::WrongLength),
+        ),
+        (
+            tree().set("gic", "reg", wide(&[0x0800_0000, 0x1000, 0x0801_0000, 0x1000, 0x0802_0000, 0x1000])),
+            property("gic", "reg", Reason::WrongLength),
         ),
         (
             tree().set("memory@0", "device_type", text("ram")),

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What spm does with a core's GIC redistributor: it leaves the schedule receiver interrupt to the normal world (FF-A 1.2
+//! §10.4.1.1). EL3 has made all of the upper eight software generated interrupts secure ones, of the highest priority.
+#![expect(unsafe_code, reason = "device registers")]
+
+use core::ptr::with_exposed_provenance;
+
+use spin::Once;
+use spm_core::gic::{SCHEDULE_RECEIVER_SGI, find_redistributor};
+use spm_core::hardware::MapFailed;
+use spm_core::manifest::AddressRange;
+use tock_registers::interfaces::{Readable, Writeable};
+use tock_registers::register_structs;
+use tock_registers::registers::{ReadOnly, ReadWrite};
+
+use super::sysreg::MPIDR_EL1;
+use crate::address::to_usize;
+use crate::mmu::{self, Use};
+
+register_structs! {
+    /// Control frame and frame for SGIs and PPIs (GICv3, IHI 0069, 12.10).
+    Redistributor {
+        (0x0_0000 => control: ReadOnly<u32>),
+        (0x0_0004 => _reserved0),
+        (0x0_0008 => typer: ReadOnly<u64>),
+        (0x0_0010 => _reserved1),
+        (0x1_0080 => group: ReadWrite<u32>),
+        (0x1_0084 => _reserved2),
+        (0x1_0180 => clear_enable: ReadWrite<u32>),
+        (0x1_0184 => _reserved3),
+        (0x1_0280 => clear_pending: ReadWrite<u32>),
+        (0x1_0284 => _reserved4),
+        (0x1_0400 => priority: [ReadWrite<u8>; 32]),
+        (0x1_0420 => _reserved5),
+        (0x1_0d00 => group_modifier: ReadWrite<u32>),
+        (0x1_0d04 => _reserved6),
+        (0x2_0000 => @END),
+    }
+}
+
+/// GICR_CTLR.RWP: a disabled interrupt may still be signalled.
+const WRITE_PENDING: u32 = 1 << 3;
+/// Polls of that before it is not waited for any longer.
+const MAX_POLLS: u32 = 1_000_000;
+/// The least urgent priority that every implementation has, as the secure world sees it; the normal world sets its own.
+const PRIORITY: u8 = 0xf0;
+
+static REGION: Once<AddressRange> = Once::new();
+
+/// Maps the redistributors of all cores for good. Once, on the first core.
+///
+/// # Errors
+/// [`MapFailed`] if there are no tables for it.
+///
+/// # Safety
+/// They must be there, and no partition may reach them.
+pub(crate) unsafe fn open(region: AddressRange) -> Result<(), MapFailed> {
+    mmu::map(region, Use::Device)?;
+    REGION.call_once(|| region);
+    Ok(())
+}
+
+/// Makes this core's schedule receiver interrupt one of the normal world's: off, not pending, and of a low priority, until
+/// the normal world decides. False if the core has no redistributor.
+///
+/// Needed each time that a core comes on, since EL3 sets it up anew.
+#[must_use]
+pub(crate) fn release_schedule_receiver_interrupt() -> bool {
+    let Some(registers) = own() else { return false };
+    let bit = 1 << SCHEDULE_RECEIVER_SGI;
+    registers.clear_enable.set(bit);
+    for _ in 0..MAX_POLLS {
+        if registers.control.get() & WRITE_PENDING == 0 {
+            break;
+        }
+    }
+    registers.clear_pending.set(bit);
+    if let Some(priority) = registers.priority.get(SCHEDULE_RECEIVER_SGI as usize) {
+        priority.set(PRIORITY);
+    }
+    // Group 1 of the normal world: group bit 1, modifier 0.
+    registers.group_modifier.set(registers.group_modifier.get() & !bit);
+    registers.group.set(registers.group.get() | bit);
+    true
+}
+
+/// Finds this core's redistributor.
+fn own() -> Option<&'static Redistributor> {
+    let region = REGION.get()?;
+    let at = |offset: u64| -> &'static Redistributor {
+        let pointer: *const Redistributor = with_exposed_provenance(to_usize(region.start() + offset));
+        // SAFETY: 1. `open` has mapped the region, whose contract says that redistributors are there.
+        // 2. `find_redistributor` passes and returns offsets with a whole one behind. 3. Fields are cells that are only
+        // read and written as a whole; registers of another core are only read.
+        unsafe { &*pointer }
+    };
+    let offset = find_redistributor(region.size(), MPIDR_EL1::read(), |offset| at(offset).typer.get())?;
+    Some(at(offset))
+}
