@@ -10,6 +10,7 @@ use heapless::Vec;
 use spm_core::direct_message::VcpuRef;
 use spm_core::function;
 use spm_core::manifest::layout::Layout;
+use spm_core::manifest::spmc::Gic;
 use spm_core::manifest::{AddressRange, MAX_PARTITIONS, SpmcManifest};
 use spm_core::normal_memory::NormalMemory;
 use spm_core::partition::CoreIndex;
@@ -19,11 +20,12 @@ use spm_core::vcpu::VcpuState;
 use crate::arch::el2_control;
 use crate::arch::entry::{Section, open_for_secondaries, park_core};
 use crate::arch::features::Features;
-use crate::arch::redistributor;
 use crate::arch::smc::ask_spmd;
+use crate::arch::{distributor, redistributor};
 use crate::console::{self, say};
 use crate::contexts::{NormalContext, retake_normal, take_normal};
 use crate::cores::{self, MAX_CORES};
+use crate::interrupt_lines;
 use crate::loader::Loader;
 use crate::mmu::{self, Use};
 use crate::run::{self, Started};
@@ -65,13 +67,12 @@ pub(crate) fn primary(manifest: u64, core: u64) {
     cores::note_affinity(index);
     el2_control::initialise(&features);
     stage2::initialise(&features);
-    // SAFETY: the integrator gives spm these devices; layout.rs keeps them from partitions.
-    if unsafe { redistributor::open(spmc_manifest.gic.redistributors) }.is_err() {
-        give_up!("there is no room to map {}", spmc_manifest.gic.redistributors);
-    }
-    prepare_interrupts(core);
+    open_gic(&spmc_manifest.gic);
+    interrupt_lines::own(core);
     let world = WORLD.call_once(|| load_partitions(&spmc_manifest, image, index, features));
     let Some(mut normal) = take_normal(index.get()) else { park_core() };
+    interrupt_lines::shared(world);
+    interrupt_lines::private(world);
     start_partitions(world, index, &mut normal);
     register_secondaries(root);
     say!("ready");
@@ -101,7 +102,8 @@ pub(crate) fn secondary(core: u64) -> ! {
     cores::note_affinity(index);
     el2_control::initialise(&features);
     stage2::initialise(&features);
-    prepare_interrupts(core);
+    interrupt_lines::own(core);
+    interrupt_lines::private(world);
     for (place, partition) in world.spmc.partitions().iter().enumerate() {
         let vcpu = VcpuRef { partition: place, vcpu: index.get() };
         let is_off = world.vcpu(vcpu).is_some_and(|vcpu| vcpu.state() == VcpuState::Off);
@@ -115,10 +117,15 @@ pub(crate) fn secondary(core: u64) -> ! {
     run::serve(world, index, &mut normal)
 }
 
-/// Leaves this core's schedule receiver interrupt to the normal world.
-fn prepare_interrupts(core: u64) {
-    if !redistributor::release_schedule_receiver_interrupt() {
-        give_up!("core {core} has no redistributor where the SPMC manifest has them");
+/// Maps the interrupt controller.
+fn open_gic(gic: &Gic) {
+    // SAFETY: the integrator gives spm these devices; layout.rs keeps them from partitions.
+    if unsafe { redistributor::open(gic.redistributors) }.is_err() {
+        give_up!("there is no room to map {}", gic.redistributors);
+    }
+    // SAFETY: as above.
+    if unsafe { distributor::open(gic.distributor) }.is_err() {
+        give_up!("{} is no distributor, or there is no room to map it", gic.distributor);
     }
 }
 

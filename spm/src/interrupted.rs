@@ -4,17 +4,15 @@
 //!
 //! Whose an interrupt is, and who is to run, is decided in `spm_core::interrupts`.
 
-use spm_core::cycles::tell_interrupt;
+use spm_core::gic::{KICK_SGI, TIMER_INTID};
 use spm_core::interrupts::InterruptLine;
 use spm_core::interrupts::hypercall::finish_all;
 use spm_core::interrupts::routing::Owner;
-use spm_core::manifest::partition::NsInterruptsAction;
 use spm_core::partition::Partition;
 use spm_core::registers::MessageRegisters;
 use spm_core::vcpu::{Vcpu, VcpuState};
 
-use crate::arch::gic::{self, KICK_SGI};
-use crate::arch::timer::{self, TIMER_INTID};
+use crate::arch::{gic, timer};
 use crate::console::say;
 use crate::machine::Machine;
 use crate::run::{Held, Run};
@@ -86,8 +84,7 @@ impl<'a> Run<'a> {
             side.again |= core::mem::take(&mut self.normal.look);
             while let Some((vcpu, line)) = self.world.spmc.claim_for_interrupt(self.core, &mut side.seen) {
                 if let Some(mut held) = self.hold(vcpu, VcpuState::Waiting) {
-                    tell_interrupt(held.partition.intid(line), &mut held.context.registers.message);
-                    held.action = NsInterruptsAction::Queued;
+                    held.prepare_interrupt(line);
                     return Some(held);
                 }
             }

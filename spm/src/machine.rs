@@ -5,7 +5,7 @@ use spm_core::hardware::{Hardware, MapFailed, NoRoute};
 use spm_core::mailbox::{BufferPair, MailboxOwner};
 use spm_core::partition::{CoreIndex, Partition};
 
-use crate::arch::{distributor, gic};
+use crate::arch::{distributor, gic, redistributor};
 use crate::{buffer_window, console, cores};
 
 /// This machine.
@@ -37,11 +37,15 @@ impl Hardware for Machine {
     }
 
     fn enable_interrupt(&self, intid: u32, enable: bool) {
-        distributor::enable(intid, enable);
+        if !redistributor::enable(intid, enable) {
+            distributor::enable(intid, enable);
+        }
     }
 
     fn secure_interrupt(&self, intid: u32, secure: bool) {
-        distributor::secure(intid, secure);
+        if !redistributor::secure(intid, secure) {
+            distributor::secure(intid, secure);
+        }
     }
 
     fn route_interrupt(&self, intid: u32, core: CoreIndex) -> Result<(), NoRoute> {

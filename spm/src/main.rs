@@ -13,6 +13,7 @@ mod buffer_window;
 mod console;
 mod contexts;
 mod cores;
+mod interrupt_lines;
 mod interrupted;
 mod loader;
 mod machine;

@@ -6,12 +6,12 @@
 
 use arm_ffa::FfaError;
 use heapless::Vec;
-use spm_core::cycles::{Resume, tell_run, tell_unfinished};
+use spm_core::cycles::{Resume, tell_interrupt, tell_run, tell_unfinished};
 use spm_core::direct_message::{VcpuRef, deliver};
 use spm_core::function;
 use spm_core::interrupts::InterruptLine;
 use spm_core::manifest::MAX_PARTITIONS;
-use spm_core::manifest::partition::NsInterruptsAction;
+use spm_core::manifest::actions::{NsInterruptsAction, OtherInterruptsAction};
 use spm_core::partition::{CoreIndex, Partition};
 use spm_core::registers::{MessageRegisters, answer, error};
 use spm_core::spmc::NormalNext;
@@ -76,6 +76,8 @@ pub(crate) struct Held<'a> {
     pub(crate) context: HeldContext,
     /// What becomes of the normal world's interrupts while it runs.
     pub(crate) action: NsInterruptsAction,
+    /// What becomes of other partitions' meanwhile.
+    pub(crate) others: OtherInterruptsAction,
 }
 
 impl Held<'_> {
@@ -85,6 +87,12 @@ impl Held<'_> {
             Resume::Run => tell_run(self.partition.id(), self.at.vcpu, &mut self.context.registers.message),
             Resume::Untouched => {}
         }
+    }
+
+    /// Lets it find that it runs for an interrupt; the normal world's wait for it (FF-A 1.3 §9.2.4).
+    pub(crate) fn prepare_interrupt(&mut self, line: InterruptLine) {
+        tell_interrupt(self.partition.intid(line), &mut self.context.registers.message);
+        self.action = NsInterruptsAction::Queued;
     }
 }
 
@@ -112,7 +120,8 @@ impl<'a> Run<'a> {
             _ = state.transition(VcpuState::Running, back);
             return None;
         };
-        Some(Held { at, partition, state, context, action: partition.ns_interrupts() })
+        let (action, others) = (partition.ns_interrupts(), partition.other_interrupts());
+        Some(Held { at, partition, state, context, action, others })
     }
 
     /// Serves the direct request in the normal world's registers by a vCPU that is claimed.
@@ -222,7 +231,19 @@ impl<'a> Run<'a> {
             Left::Preempted => self.back(current, callers, VcpuState::Preempted, |from, to| {
                 tell_unfinished(function::INTERRUPT, from.partition.id(), from.at.vcpu, to);
             }),
-            // At the end of its start, of an interrupt, or of FFA_RUN, which only the normal world can begin: cycles.rs refuses
+            Left::Interrupted(to, line) => {
+                let Some(mut other) = self.hold(to, VcpuState::Waiting) else { return Some(current) };
+                other.prepare_interrupt(line);
+                Some(Self::block(current, other, callers))
+            }
+            Left::Waiting if current.state.work() == Work::Interrupt => {
+                current.state.set_work(Work::Nothing);
+                self.resume_interrupted(current, callers, VcpuState::Waiting)
+            }
+            Left::Stopped if current.state.work() == Work::Interrupt => {
+                self.resume_interrupted(current, callers, VcpuState::Stopped)
+            }
+            // At the end of its start, or of FFA_RUN, which only the normal world can begin: cycles.rs refuses
             // it while a request is open.
             Left::Waiting => {
                 if current.state.work() == Work::Run {
@@ -238,11 +259,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Lets `current` wait for what comes of `callee`, which runs. Where the normal world's interrupts wait for the one, they
+    /// Lets `current` wait for what comes of `callee`, which runs: on behalf of the one, or for an interrupt. Where the normal world's interrupts wait for the one, they
     /// wait for the other, too (FF-A 1.3 §9.3.1.4).
     fn block(current: Held<'a>, mut callee: Held<'a>, callers: &mut Callers<'a>) -> Held<'a> {
         if current.action == NsInterruptsAction::Queued {
             callee.action = NsInterruptsAction::Queued;
+        }
+        if current.others == OtherInterruptsAction::Queued {
+            callee.others = OtherInterruptsAction::Queued;
         }
         _ = current.state.transition(VcpuState::Running, VcpuState::Blocked);
         // Each partition is at most once in the chain, since a blocked one is given no core.
@@ -266,8 +290,23 @@ impl<'a> Run<'a> {
         };
         tell(&current, to);
         self.leave(current, next);
-        // One that was stopped while it was blocked does not go on, but its own caller.
-        let caller = caller?;
+        self.unblock(caller?, callers)
+    }
+
+    /// Ends the run of a vCPU that ran for an interrupt: whoever was interrupted goes on as if nothing had happened.
+    fn resume_interrupted(
+        &mut self,
+        current: Held<'a>,
+        callers: &mut Callers<'a>,
+        next: VcpuState,
+    ) -> Option<Held<'a>> {
+        self.leave(current, next);
+        let interrupted = callers.pop()?;
+        self.unblock(interrupted, callers)
+    }
+
+    /// Lets one that waited go on; or, if it was stopped meanwhile, whoever waits for it.
+    fn unblock(&mut self, caller: Held<'a>, callers: &mut Callers<'a>) -> Option<Held<'a>> {
         match caller.state.transition(VcpuState::Blocked, VcpuState::Running) {
             Ok(()) => Some(caller),
             Err(_) => self.other_way(Left::Stopped, caller, callers),

@@ -10,7 +10,7 @@ use spm_core::direct_message::VcpuRef;
 use spm_core::function;
 use spm_core::hardware::Hardware;
 use spm_core::interrupts::{InterruptLine, Signals};
-use spm_core::manifest::partition::NsInterruptsAction;
+use spm_core::manifest::actions::{NsInterruptsAction, OtherInterruptsAction};
 use spm_core::partition_calls::PartitionNext;
 use spm_core::registers::MessageRegisters;
 use spm_core::vcpu::{Vcpu, VcpuState};
@@ -52,6 +52,9 @@ impl Lent {
     }
 }
 
+/// What becomes of the normal world's interrupts, and of other partitions', while a partition runs.
+type Actions = (NsInterruptsAction, OtherInterruptsAction);
+
 /// Why a partition gave the core back.
 pub(crate) enum Left {
     /// It sends a direct request, of this function ID, to a vCPU that is claimed for it.
@@ -62,6 +65,8 @@ pub(crate) enum Left {
     Yielded,
     /// An interrupt of the normal world takes the core from it.
     Preempted,
+    /// Another partition's interrupt takes the core from it for a while; that one's vCPU is claimed for it.
+    Interrupted(VcpuRef, InterruptLine),
     /// It responds to the request that it worked on.
     Response(u32),
     /// It waits for messages.
@@ -74,7 +79,7 @@ impl Run<'_> {
     /// Runs one vCPU until it needs somebody else. Its registers are in its context before and after.
     #[inline(always)]
     pub(crate) fn visit(&mut self, held: &mut Held<'_>) -> Left {
-        let Held { at: vcpu, state, ref mut context, action, .. } = *held;
+        let Held { at: vcpu, state, ref mut context, action, others, .. } = *held;
         state.set_core(self.core);
         if self.normal.selected != Some(vcpu.partition) {
             self.world.select(vcpu);
@@ -95,7 +100,7 @@ impl Run<'_> {
                 lent.signals = signals;
                 self.set_control(lent);
             }
-            if let Some(left) = self.stay(vcpu, state, context, action, &mut lent) {
+            if let Some(left) = self.stay(vcpu, state, context, (action, others), &mut lent) {
                 break left;
             }
             // Another core may have stopped the partition meanwhile.
@@ -132,14 +137,14 @@ impl Run<'_> {
         vcpu: VcpuRef,
         state: &Vcpu,
         context: &mut VcpuContext,
-        action: NsInterruptsAction,
+        actions: Actions,
         lent: &mut Lent,
     ) -> Option<Left> {
         // SAFETY: the registers of EL1 and stage 2 are the partition's, so it reaches nothing but its own; `registers` is
         // laid out as vectors.s expects and held by this core alone.
         let kind = unsafe { enter_partition(&raw mut context.registers) };
         if kind != exit::SYNCHRONOUS {
-            return self.interrupted(kind, vcpu, state, context, action);
+            return self.interrupted(kind, vcpu, state, context, actions);
         }
         match traps::handle(ESR_EL2::read(), &mut context.registers, &self.world.features) {
             Trap::Call => self.called(vcpu, &mut context.registers.message),
@@ -149,7 +154,7 @@ impl Run<'_> {
                 self.timer(vcpu, state, &mut context.registers, access);
                 None
             }
-            Trap::Wait => self.idle(vcpu, state, context, action),
+            Trap::Wait => self.idle(vcpu, state, context, actions.0),
             Trap::NeedsVectors if !lent.vectors => {
                 self.lend_vectors(context);
                 lent.vectors = true;
@@ -200,12 +205,18 @@ impl Run<'_> {
         vcpu: VcpuRef,
         state: &Vcpu,
         context: &VcpuContext,
-        action: NsInterruptsAction,
+        (action, others): Actions,
     ) -> Option<Left> {
         match (kind, action) {
             (exit::IRQ, _) => {
                 self.take_interrupts();
-                None
+                match others {
+                    OtherInterruptsAction::Queued => None,
+                    OtherInterruptsAction::Signalled => {
+                        let next = self.world.spmc.claim_for_interrupt(self.core, &mut 0);
+                        next.map(|(vcpu, line)| Left::Interrupted(vcpu, line))
+                    }
+                }
             }
             (exit::FIQ, _) if gic::is_for_el3() => {
                 _ = ask_spmd(function::EL3_INTR_HANDLE, 0);

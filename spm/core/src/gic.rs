@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What registers of the GICv3 hold (IHI 0069): which redistributor is a core's, and how a core interrupts itself for the
-//! normal world.
+//! What registers of the GICv3 hold (IHI 0069): which redistributor is a core's, and how a core interrupts another, or itself
+//! for the normal world.
 
 /// The schedule receiver interrupt: a software generated interrupt that the secure world leaves to the normal one (FF-A 1.2
 /// §10.4.1.1). Linux uses 0 to 7 itself, and Hafnium takes the same.
 pub const SCHEDULE_RECEIVER_SGI: u32 = 8;
+
+/// The software generated interrupt by which cores make each other look at their partitions' interrupts. EL3 has made it a
+/// secure one.
+pub const KICK_SGI: u32 = 15;
+
+/// INTID of the secure EL2 physical timer (Arm BSA 1.0, PPI assignments).
+pub const TIMER_INTID: u32 = 20;
 
 /// Bytes from one redistributor to the next: two frames of 64 KiB, or four where there are virtual LPIs.
 const STRIDE: u64 = 0x2_0000;
@@ -36,7 +43,7 @@ pub fn find_redistributor(bytes: u64, mpidr: u64, mut typer: impl FnMut(u64) -> 
 }
 
 /// Returns what to write to ICC_ASGI1R_EL1 (12.2.10) to send the core with this MPIDR_EL1 an interrupt of the other security
-/// state; `interrupt` is below 16.
+/// state, or to ICC_SGI1R_EL1 (12.2.22) to send it one of this; `interrupt` is below 16.
 #[must_use]
 pub fn sgi_to(mpidr: u64, interrupt: u32) -> u64 {
     let field = |lowest_bit: u32| mpidr >> lowest_bit & 0xff;

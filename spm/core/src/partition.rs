@@ -73,7 +73,7 @@ impl Partition {
     /// Makes a partition out of its place in the SPMC manifest, what its own manifest says and what was admitted of it.
     #[must_use]
     pub fn new(place: &SpmcPartition, manifest: &PartitionManifest, layout: &PartitionLayout) -> Self {
-        Self {
+        let partition = Self {
             id: EndpointId(layout.id),
             name: place.name.clone(),
             essential: place.essential,
@@ -94,7 +94,13 @@ impl Partition {
             version: Negotiation::new(manifest.ffa_version),
             mailbox: Mailbox::default(),
             log: Mutex::default(),
+        };
+        if partition.ns_interrupts() == NsInterruptsAction::ManagedExit {
+            for vcpu in &partition.vcpus {
+                vcpu.interrupts.enable(InterruptLine::MANAGED_EXIT, true, partition.managed_exit_by_fiq());
+            }
         }
+        partition
     }
 
     /// Returns its endpoint ID.

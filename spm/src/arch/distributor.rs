@@ -98,6 +98,11 @@ fn place(intid: u32) -> (usize, u32) {
     ((intid / 32) as usize, 1 << (intid % 32))
 }
 
+/// The priority of a partition's interrupt: in the upper half, which the normal world cannot reach (GICv3, 4.8.6).
+pub(crate) const fn secure_priority(wanted: u8) -> u8 {
+    wanted >> 1
+}
+
 /// Makes a shared interrupt a secure one of group 1, as its manifest wants it, sends it to the core with `affinity`, and
 /// switches it on. Nothing happens for an interrupt that is none.
 pub(crate) fn configure(interrupt: &DeviceInterrupt, affinity: u64) {
@@ -107,7 +112,7 @@ pub(crate) fn configure(interrupt: &DeviceInterrupt, affinity: u64) {
         let _held = CHANGE.lock();
         let (word, bit) = place(interrupt.intid);
         if let Some(priority) = registers.priority.get(interrupt.intid as usize) {
-            priority.set(interrupt.priority);
+            priority.set(secure_priority(interrupt.priority));
         }
         if let Some(configuration) = registers.configuration.get((interrupt.intid / 16) as usize) {
             let shift = interrupt.intid % 16 * 2;

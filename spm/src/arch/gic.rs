@@ -5,6 +5,8 @@
 //! Seen from the secure world, the normal world's priorities are 0x80–0xff (GICv3, IHI 0069, 4.8.6).
 #![expect(unsafe_code, reason = "writes interrupt controller registers")]
 
+use spm_core::gic::{KICK_SGI, sgi_to};
+
 use super::features::Features;
 use super::sysreg::{
     ICC_CTLR_EL1, ICC_DIR_EL1, ICC_EOIR1_EL1, ICC_HPPIR0_EL1, ICC_IAR1_EL1, ICC_PMR_EL1, ICC_SGI1R_EL1,
@@ -16,8 +18,6 @@ use super::sysreg::{
 pub(crate) const PMR_SECURE_ONLY: u64 = 0x80;
 /// ICC_PMR_EL1 while one runs that they do not wait for.
 pub(crate) const PMR_ALL: u64 = 0xff;
-/// The software generated interrupt by which cores make each other look.
-pub(crate) const KICK_SGI: u32 = 15;
 /// ICC_CTLR_EL1.EOImode, secure copy: end of interrupt lowers the priority but leaves the interrupt active.
 const EOI_MODE: u64 = 1 << 1;
 /// ICC_SRE_EL2.Enable: EL1 may use ICC_SRE_EL1.
@@ -64,17 +64,13 @@ pub(crate) fn deactivate(interrupt: u32) {
     unsafe { ICC_DIR_EL1::write(u64::from(interrupt)) };
 }
 
-/// Makes the core with this affinity look.
+/// Makes the core with this affinity, of MPIDR_EL1, look.
 pub(crate) fn kick(affinity: u64) {
-    // ICC_SGI1R_EL1 (GICv3, 12.1.x): Aff3, range selector, INTID, Aff2, Aff1, and a bit for each of 16 values of Aff0.
-    let field = |level: u64| affinity >> level & 0xff;
-    let (aff0, aff1, aff2, aff3) = (field(0), field(8), field(16), field(32));
-    let target = aff3 << 48 | (aff0 >> 4) << 44 | aff2 << 32 | aff1 << 16 | 1 << (aff0 & 0xf);
     // What the core is to find is written before.
     // SAFETY: a barrier has no other effect.
     unsafe { core::arch::asm!("dsb ishst", options(nostack, preserves_flags)) };
     // SAFETY: as above.
-    unsafe { ICC_SGI1R_EL1::write(target | u64::from(KICK_SGI) << 24) };
+    unsafe { ICC_SGI1R_EL1::write(sgi_to(affinity, KICK_SGI)) };
     isb();
 }
 

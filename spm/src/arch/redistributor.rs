@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What spm does with a core's GIC redistributor: it leaves the schedule receiver interrupt to the normal world (FF-A 1.2
-//! §10.4.1.1). EL3 has made all of the upper eight software generated interrupts secure ones, of the highest priority.
+//! §10.4.1.1), and sets up the core's own interrupts that partitions and spm itself take. EL3 has made all of the upper
+//! eight software generated interrupts secure ones, of the highest priority.
 #![expect(unsafe_code, reason = "device registers")]
 
 use core::ptr::with_exposed_provenance;
@@ -9,6 +10,7 @@ use spin::Once;
 use spm_core::gic::{SCHEDULE_RECEIVER_SGI, find_redistributor};
 use spm_core::hardware::MapFailed;
 use spm_core::manifest::AddressRange;
+use spm_core::manifest::interrupt::Trigger;
 use tock_registers::interfaces::{Readable, Writeable};
 use tock_registers::register_structs;
 use tock_registers::registers::{ReadOnly, ReadWrite};
@@ -26,12 +28,18 @@ register_structs! {
         (0x0_0010 => _reserved1),
         (0x1_0080 => group: ReadWrite<u32>),
         (0x1_0084 => _reserved2),
+        (0x1_0100 => set_enable: ReadWrite<u32>),
+        (0x1_0104 => _reserved7),
         (0x1_0180 => clear_enable: ReadWrite<u32>),
         (0x1_0184 => _reserved3),
         (0x1_0280 => clear_pending: ReadWrite<u32>),
         (0x1_0284 => _reserved4),
+        (0x1_0380 => clear_active: ReadWrite<u32>),
+        (0x1_0384 => _reserved8),
         (0x1_0400 => priority: [ReadWrite<u8>; 32]),
         (0x1_0420 => _reserved5),
+        (0x1_0c04 => configuration: ReadWrite<u32>),
+        (0x1_0c08 => _reserved9),
         (0x1_0d00 => group_modifier: ReadWrite<u32>),
         (0x1_0d04 => _reserved6),
         (0x2_0000 => @END),
@@ -44,6 +52,9 @@ const WRITE_PENDING: u32 = 1 << 3;
 const MAX_POLLS: u32 = 1_000_000;
 /// The least urgent priority that every implementation has, as the secure world sees it; the normal world sets its own.
 const PRIORITY: u8 = 0xf0;
+
+/// Interrupts below are software generated ones.
+const FIRST_PPI: u32 = 16;
 
 static REGION: Once<AddressRange> = Once::new();
 
@@ -68,12 +79,7 @@ pub(crate) unsafe fn open(region: AddressRange) -> Result<(), MapFailed> {
 pub(crate) fn release_schedule_receiver_interrupt() -> bool {
     let Some(registers) = own() else { return false };
     let bit = 1 << SCHEDULE_RECEIVER_SGI;
-    registers.clear_enable.set(bit);
-    for _ in 0..MAX_POLLS {
-        if registers.control.get() & WRITE_PENDING == 0 {
-            break;
-        }
-    }
+    disable(registers, bit);
     registers.clear_pending.set(bit);
     if let Some(priority) = registers.priority.get(SCHEDULE_RECEIVER_SGI as usize) {
         priority.set(PRIORITY);
@@ -82,6 +88,65 @@ pub(crate) fn release_schedule_receiver_interrupt() -> bool {
     registers.group_modifier.set(registers.group_modifier.get() & !bit);
     registers.group.set(registers.group.get() | bit);
     true
+}
+
+fn disable(registers: &Redistributor, bit: u32) {
+    registers.clear_enable.set(bit);
+    for _ in 0..MAX_POLLS {
+        if registers.control.get() & WRITE_PENDING == 0 {
+            return;
+        }
+    }
+}
+
+/// Makes one of this core's own interrupts a secure one of group 1, and switches it on. Nothing happens for a shared one.
+///
+/// Needed each time that a core comes on, likewise.
+pub(crate) fn configure(intid: u32, priority: u8, trigger: Trigger) {
+    let Some((registers, bit)) = own().zip(bit(intid)) else { return };
+    disable(registers, bit);
+    registers.group_modifier.set(registers.group_modifier.get() | bit);
+    registers.group.set(registers.group.get() & !bit);
+    if let Some(place) = registers.priority.get(intid as usize) {
+        place.set(priority);
+    }
+    // Two bits for each PPI, the upper one for edges; those of SGIs are fixed.
+    if let Some(number) = intid.checked_sub(FIRST_PPI) {
+        let edge = 0b10 << (2 * number);
+        let others = registers.configuration.get() & !edge;
+        registers.configuration.set(match trigger {
+            Trigger::Edge => others | edge,
+            Trigger::Level => others,
+        });
+    }
+    registers.clear_pending.set(bit);
+    registers.clear_active.set(bit);
+    registers.set_enable.set(bit);
+}
+
+/// Switches one of this core's own interrupts on or off. False for a shared one.
+pub(crate) fn enable(intid: u32, enable: bool) -> bool {
+    let Some((registers, bit)) = own().zip(bit(intid)) else { return false };
+    if enable {
+        registers.set_enable.set(bit);
+    } else {
+        disable(registers, bit);
+    }
+    true
+}
+
+/// Gives one of this core's own interrupts to group 1 of the secure world, or of the normal world. False for a shared one.
+pub(crate) fn secure(intid: u32, secure: bool) -> bool {
+    let Some((registers, bit)) = own().zip(bit(intid)) else { return false };
+    let with = |value: u32, on: bool| if on { value | bit } else { value & !bit };
+    registers.group_modifier.set(with(registers.group_modifier.get(), secure));
+    registers.group.set(with(registers.group.get(), !secure));
+    true
+}
+
+/// The bit of an interrupt that is a core's own.
+const fn bit(intid: u32) -> Option<u32> {
+    if intid < 32 { Some(1 << intid) } else { None }
 }
 
 /// Finds this core's redistributor.

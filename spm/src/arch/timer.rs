@@ -5,8 +5,6 @@
 
 use super::sysreg::{CNTHPS_CTL_EL2, CNTHPS_CVAL_EL2, CNTPCT_EL0, isb};
 
-/// INTID of the timer (SBSA, DEN0029, table 25).
-pub(crate) const TIMER_INTID: u32 = 20;
 /// CNTHPS_CTL_EL2.ENABLE.
 const ENABLE: u64 = 1;
 

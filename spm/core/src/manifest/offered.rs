@@ -9,14 +9,13 @@ use super::fdt::{Node, Noted};
 use super::partition::ExceptionLevel;
 use super::{PartitionManifest, Reason};
 
-/// What happens to non-secure interrupts if the manifest does not say. Hafnium takes `Signalled`.
-pub(super) const NS_INTERRUPTS_DEFAULT: NsInterruptsAction = NsInterruptsAction::Queued;
+/// What happens to non-secure interrupts if the manifest does not say: as Hafnium has it.
+pub(super) const NS_INTERRUPTS_DEFAULT: NsInterruptsAction = NsInterruptsAction::Signalled;
 
 /// Refuses a manifest with a value that is not offered, and names the field.
 pub(super) fn check(root: &Node<'_>, manifest: &PartitionManifest) -> Result<(), Noted> {
     for (property, missing) in [
         ("exception-level", exception_level(manifest.exception_level)),
-        ("ns-interrupts-action", ns_interrupts(manifest.interrupt_actions.non_secure)),
         ("power-management-messages", power_messages(manifest.power_messages)),
         ("abort-action", abort_action(manifest.abort_action)),
     ] {
@@ -31,14 +30,6 @@ const fn exception_level(level: ExceptionLevel) -> Option<&'static str> {
     match level {
         ExceptionLevel::SEl1 => None,
         ExceptionLevel::SEl0 => Some("partitions at S-EL0"),
-    }
-}
-
-const fn ns_interrupts(action: NsInterruptsAction) -> Option<&'static str> {
-    match action {
-        NsInterruptsAction::Queued => None,
-        NsInterruptsAction::ManagedExit => Some("managed exit"),
-        NsInterruptsAction::Signalled => Some("preemption by non-secure interrupts"),
     }
 }
 

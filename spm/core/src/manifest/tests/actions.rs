@@ -18,13 +18,15 @@ fn set(name: &str, value: u32) -> Tree {
 }
 
 #[test]
-fn without_a_word_interrupts_wait_and_others_preempt() {
+fn without_a_word_all_interrupts_preempt() {
+    let without = parse(&partition_tree().without(NS)).unwrap().interrupt_actions;
+    assert_eq!(without.non_secure, NsInterruptsAction::Signalled);
     let expected = InterruptActions {
         non_secure: NsInterruptsAction::Queued,
         other_secure: OtherInterruptsAction::Signalled,
         managed_exit_by_fiq: true,
     };
-    for tree in [partition_tree(), partition_tree().without(NS), set(OTHERS, 1)] {
+    for tree in [partition_tree(), set(OTHERS, 1)] {
         assert_eq!(parse(&tree).unwrap().interrupt_actions, expected);
     }
     let queued = parse(&set(OTHERS, 0)).unwrap().interrupt_actions;
@@ -34,12 +36,17 @@ fn without_a_word_interrupts_wait_and_others_preempt() {
 }
 
 #[test]
-fn actions_that_are_not_there_are_refused() {
-    let managed = Reason::NotSupported("managed exit");
-    refused(&set(NS, 1), "/", NS, managed);
-    refused(&partition_tree().without(NS).with("managed-exit", vec![]), "/", NS, managed);
-    refused(&set(NS, 1).with("managed-exit", vec![]), "/", NS, managed);
-    refused(&set(NS, 2), "/", NS, Reason::NotSupported("preemption by non-secure interrupts"));
+fn each_action_is_read_and_others_are_refused() {
+    let managed = NsInterruptsAction::ManagedExit;
+    for (tree, action) in [
+        (set(NS, 0), NsInterruptsAction::Queued),
+        (set(NS, 1), managed),
+        (partition_tree().without(NS).with("managed-exit", vec![]), managed),
+        (set(NS, 1).with("managed-exit", vec![]), managed),
+        (set(NS, 2), NsInterruptsAction::Signalled),
+    ] {
+        assert_eq!(parse(&tree).unwrap().interrupt_actions.non_secure, action);
+    }
     refused(&set(NS, 3), "/", NS, Reason::OutOfRange(3));
     refused(&set(OTHERS, 2), "/", OTHERS, Reason::OutOfRange(2));
 }

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Sets up the physical interrupts at boot: spm's own, those that partitions' manifests name, and the one that is left to the
+//! normal world. What becomes of one that is taken is in `interrupted`.
+
+use spm_core::gic::{KICK_SGI, TIMER_INTID};
+use spm_core::manifest::interrupt::{Affinity, DeviceInterrupt, InterruptKind, Trigger};
+
+use crate::arch::distributor::secure_priority;
+use crate::arch::entry::park_core;
+use crate::arch::sysreg::MPIDR_EL1;
+use crate::arch::{distributor, redistributor};
+use crate::console::say;
+use crate::world::World;
+
+/// Priority of spm's own interrupts: the most urgent.
+const OWN_PRIORITY: u8 = 0;
+
+fn all(world: &World) -> impl Iterator<Item = &DeviceInterrupt> {
+    world.spmc.partitions().iter().flat_map(|partition| partition.interrupts())
+}
+
+/// Sets up what this core takes for spm itself, and leaves the schedule receiver interrupt to the normal world.
+pub(crate) fn own(core: u64) {
+    if !redistributor::release_schedule_receiver_interrupt() {
+        say!("core {core} has no redistributor where the SPMC manifest has them; it stops here");
+        park_core()
+    }
+    redistributor::configure(KICK_SGI, OWN_PRIORITY, Trigger::Edge);
+    redistributor::configure(TIMER_INTID, OWN_PRIORITY, Trigger::Level);
+}
+
+/// Sets up what this core takes for partitions.
+pub(crate) fn private(world: &World) {
+    for interrupt in all(world).filter(|interrupt| interrupt.kind() == InterruptKind::Private) {
+        redistributor::configure(interrupt.intid, secure_priority(interrupt.priority), interrupt.trigger);
+    }
+}
+
+/// Sets up what all cores share. An interrupt whose manifest names no core goes to this one.
+pub(crate) fn shared(world: &World) {
+    for interrupt in all(world).filter(|interrupt| interrupt.kind() == InterruptKind::Shared) {
+        let affinity = interrupt.target.map_or(MPIDR_EL1::read(), Affinity::mpidr);
+        distributor::configure(interrupt, affinity);
+    }
+}
