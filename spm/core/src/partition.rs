@@ -20,6 +20,7 @@ use crate::manifest::messaging::MessagingMethod;
 use crate::manifest::partition::Service;
 use crate::manifest::spmc::SpmcPartition;
 use crate::manifest::{AddressRange, MAX_SERVICES, Name, PartitionManifest};
+use crate::notifications::Receiver;
 use crate::vcpu::{Vcpu, VcpuState};
 use crate::version::Negotiation;
 
@@ -65,6 +66,8 @@ pub struct Partition {
     pub version: Negotiation,
     /// Its RX and TX buffers.
     pub mailbox: Mailbox,
+    /// Its notifications, if its manifest says that it takes any.
+    pub notifications: Option<Receiver>,
     /// What it has logged of a line.
     pub log: Mutex<Line>,
 }
@@ -93,6 +96,7 @@ impl Partition {
             vcpus: Default::default(),
             version: Negotiation::new(manifest.ffa_version),
             mailbox: Mailbox::default(),
+            notifications: manifest.receives_notifications.then(Receiver::default),
             log: Mutex::default(),
         };
         if partition.ns_interrupts() == NsInterruptsAction::ManagedExit {

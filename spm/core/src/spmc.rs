@@ -176,4 +176,4 @@ impl Spmc {
 
 #[cfg(test)]
 #[path = "spmc_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -49,7 +49,7 @@ fn partition(id: u16, uuid: u128, contexts: u16, sends_direct: bool) -> Partitio
     partition_with(id, &[Service { uuid: Uuid::from_u128(uuid), messaging }], contexts)
 }
 
-fn partition_with(id: u16, services: &[Service], contexts: u16) -> Partition {
+pub(crate) fn partition_with(id: u16, services: &[Service], contexts: u16) -> Partition {
     let memory = AddressRange::new(0x0e40_0000 + u64::from(id & 0xf) * 0x10_0000, 0x10_0000).unwrap();
     let manifest = PartitionManifest {
         ffa_version: Version(1, 2),
@@ -62,6 +62,7 @@ fn partition_with(id: u16, services: &[Service], contexts: u16) -> Partition {
         boot_order: 0,
         boot_register: None,
         wants_manifest: false,
+        receives_notifications: false,
         exception_level: ExceptionLevel::SEl1,
         interrupt_actions: InterruptActions {
             non_secure: NsInterruptsAction::Queued,

@@ -25,8 +25,6 @@ use Treatment::{Ignored, Read, Refused, RefusedUnlessZero};
 
 type List = [(&'static str, Treatment)];
 
-const NOTIFICATIONS: &str = "there are no notifications";
-
 /// Properties of a partition manifest's root.
 const PARTITION: &List = &[
     ("compatible", Read),
@@ -44,6 +42,7 @@ const PARTITION: &List = &[
     ("gp-register-num", Read),
     ("messaging-method", Read),
     ("ns-interrupts-action", Read),
+    ("notification-support", Read),
     ("managed-exit", Read),
     ("managed-exit-virq", Read),
     ("other-s-interrupts-action", Read),
@@ -54,9 +53,11 @@ const PARTITION: &List = &[
     ("#size-cells", Ignored("all sizes are properties of one or two cells")),
     ("has-primary-scheduler", Ignored("partitions run only when they are called")),
     ("time-slice-mem", Ignored("a partition runs until it gives the core back")),
-    ("sri-interrupts-policy", Ignored("the schedule receiver interrupt is never raised")),
+    (
+        "sri-interrupts-policy",
+        RefusedUnlessZero("the normal world is not asked to run partitions for interrupts"),
+    ),
     ("auxiliary-id", RefusedUnlessZero("a partition has one ID")),
-    ("notification-support", Refused(NOTIFICATIONS)),
     ("vm-availability-messages", RefusedUnlessZero("partitions get no VM availability messages")),
     ("stream-endpoint-ids", Ignored("no stream gets any access")),
 ];

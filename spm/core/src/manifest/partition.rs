@@ -62,6 +62,8 @@ pub struct PartitionManifest {
     pub boot_register: Option<u8>,
     /// Whether the boot information is to name the manifest.
     pub wants_manifest: bool,
+    /// Whether it takes notifications.
+    pub receives_notifications: bool,
     /// Where it runs.
     pub exception_level: ExceptionLevel,
     /// What happens to interrupts that are not its own.
@@ -114,6 +116,7 @@ impl PartitionManifest {
             boot_order: u16_or(root, "boot-order", u16::MAX)?,
             boot_register,
             wants_manifest,
+            receives_notifications: root.has("notification-support"),
             exception_level,
             interrupt_actions: InterruptActions::read(root, exception_level)?,
             power_messages: power_messages(root, contexts)?,

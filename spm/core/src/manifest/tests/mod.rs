@@ -93,6 +93,7 @@ pub(crate) fn partition_tree() -> Tree {
         .with("boot-order", cells(&[3]))
         .with("messaging-method", cells(&[3]))
         .with("ns-interrupts-action", cells(&[0]))
+        .with("notification-support", vec![])
         .with("gp-register-num", cells(&[0]))
         .with("sidguard,policy-digest", vec![0xaa; 32])
         .child(

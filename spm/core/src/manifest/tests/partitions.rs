@@ -43,6 +43,7 @@ fn reads_every_field() {
     assert_eq!((manifest.boot_register, manifest.wants_manifest), (Some(0), true));
     assert_eq!(manifest.exception_level, ExceptionLevel::SEl1);
     assert_eq!(manifest.interrupt_actions.non_secure, NsInterruptsAction::Queued);
+    assert!(manifest.receives_notifications);
     let [pool, secrets] = manifest.memory_regions.as_slice() else { panic!("{manifest:?}") };
     assert_eq!((pool.base, pool.pages), (Base::Absolute(0x4800_0000), 16));
     assert_eq!((pool.access, pool.security), (Access::ReadWrite, Security::NonSecure));
@@ -115,7 +116,11 @@ fn each_value_that_is_not_offered_is_refused_by_name() {
         ("gp-register-num", 4, Reason::OutOfRange(4)),
         ("messaging-method", 0x807, Reason::OutOfRange(0x807)),
         ("messaging-method", 8, Reason::OutOfRange(8)),
-        ("notification-support", 0, Reason::NotSupported("there are no notifications")),
+        (
+            "sri-interrupts-policy",
+            1,
+            Reason::NotSupported("the normal world is not asked to run partitions for interrupts"),
+        ),
         ("entry-point-offset", 0x4000, Reason::Unknown),
     ];
     for (name, value, reason) in cases {

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The 64 notifications that one kind of sender may set for one receiver: to whom each is bound, which are pending, and
+//! which of those the receiver's scheduler knows of (FF-A 1.2 §10.4.2, §10.5).
+//!
+//! Who may call for whom is decided in [`super::calls`]; everything here checks first and changes afterwards.
+
+use core::mem;
+
+use arm_ffa::FfaError;
+
+use crate::endpoint::EndpointId;
+
+/// Notifications that each kind of sender has with a receiver (FF-A 1.3 §10.1, rule 4: 64 before FF-A 1.3).
+const COUNT: usize = 64;
+
+/// Notifications as bits: notification *n* is bit *n*.
+pub(super) type Bitmap = u64;
+
+/// What is pending of one kind of notifications.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    set: Bitmap,
+    /// What the scheduler was told of; it is told once of each time that a notification is set.
+    reported: Bitmap,
+}
+
+impl Pending {
+    const fn new() -> Self {
+        Self { set: 0, reported: 0 }
+    }
+
+    /// Makes notifications pending. Those that are pending already stay as they are (§10.5, rule 3).
+    pub(super) const fn set(&mut self, bitmap: Bitmap) {
+        self.set |= bitmap;
+    }
+
+    /// Returns what is pending, and clears it (§10.5, rule 7).
+    pub(super) const fn take(&mut self) -> Bitmap {
+        self.reported = 0;
+        mem::replace(&mut self.set, 0)
+    }
+
+    /// Tells whether something is pending.
+    pub(super) const fn is_any(&self) -> bool {
+        self.set != 0
+    }
+
+    /// Tells whether something is pending of which the scheduler does not know.
+    pub(super) const fn is_unreported(&self) -> bool {
+        self.set & !self.reported != 0
+    }
+
+    /// Notes that the scheduler knows of all that is pending.
+    pub(super) const fn report(&mut self) {
+        self.reported = self.set;
+    }
+
+    const fn forget(&mut self, bitmap: Bitmap) {
+        self.set &= !bitmap;
+        self.reported &= !bitmap;
+    }
+}
+
+/// Notifications that are bound to their senders.
+#[derive(Debug)]
+pub(super) struct Doorbells {
+    bound: Bitmap,
+    /// Whose each bound one is; means nothing for the others.
+    senders: [EndpointId; COUNT],
+    pub(super) pending: Pending,
+}
+
+impl Default for Doorbells {
+    fn default() -> Self {
+        Self { bound: 0, senders: [EndpointId(0); COUNT], pending: Pending::new() }
+    }
+}
+
+impl Doorbells {
+    /// Gives all of `bitmap` to `sender`. What it has of them already it keeps.
+    ///
+    /// # Errors
+    /// `Denied` if one is another's or is pending; nothing changes then.
+    pub(super) fn bind(&mut self, bitmap: Bitmap, sender: EndpointId) -> Result<(), FfaError> {
+        self.check_changeable(bitmap, sender)?;
+        self.bound |= bitmap;
+        for (index, holder) in self.senders.iter_mut().enumerate() {
+            if bitmap >> index & 1 != 0 {
+                *holder = sender;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes all of `bitmap` back from `sender`. What nobody has stays so.
+    ///
+    /// # Errors
+    /// `Denied` if one is another's or is pending; nothing changes then.
+    pub(super) fn unbind(&mut self, bitmap: Bitmap, sender: EndpointId) -> Result<(), FfaError> {
+        self.check_changeable(bitmap, sender)?;
+        self.bound &= !bitmap;
+        Ok(())
+    }
+
+    /// Lets `sender` make all of `bitmap` pending.
+    ///
+    /// # Errors
+    /// `Denied` if one is not bound to it; nothing changes then.
+    pub(super) fn set(&mut self, bitmap: Bitmap, sender: EndpointId) -> Result<(), FfaError> {
+        if bitmap & !self.of(sender) != 0 {
+            return Err(FfaError::Denied);
+        }
+        self.pending.set(bitmap);
+        Ok(())
+    }
+
+    /// Takes away whatever `sender` has here: it will set no more, and what it set is gone.
+    pub(super) fn forget(&mut self, sender: EndpointId) {
+        let theirs = self.of(sender);
+        self.bound &= !theirs;
+        self.pending.forget(theirs);
+    }
+
+    fn check_changeable(&self, bitmap: Bitmap, sender: EndpointId) -> Result<(), FfaError> {
+        let others = self.bound & !self.of(sender);
+        if bitmap & (others | self.pending.set) == 0 { Ok(()) } else { Err(FfaError::Denied) }
+    }
+
+    /// Returns what is bound to `sender`.
+    fn of(&self, sender: EndpointId) -> Bitmap {
+        let mut theirs = 0;
+        for (index, holder) in self.senders.iter().enumerate() {
+            if *holder == sender {
+                theirs |= 1 << index;
+            }
+        }
+        theirs & self.bound
+    }
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Notifications (FF-A 1.2 §10, §16): doorbells that partitions and VMs ring at each other, and spm at them, without
+//! waiting for an answer.
+//!
+//! [`Receivers`] takes each call to the notifications of its receiver, and says who has to be interrupted for it. It
+//! raises no interrupt, and does not know who runs where.
+
+mod call;
+mod doorbells;
+mod info;
+mod receiver;
+#[cfg(test)]
+mod tests;
+mod vms;
+
+use arm_ffa::FfaError;
+
+use self::call::{Binding, Get, Set};
+use self::info::Info;
+use self::receiver::State;
+use crate::direct_message::VcpuRef;
+use crate::endpoint::EndpointId;
+use crate::function;
+use crate::partition::{CoreIndex, Partition};
+use crate::registers::{MessageRegisters, success};
+
+pub use self::call::Speaker;
+pub use self::receiver::Receiver;
+pub use self::vms::{MAX_VMS, Vms};
+
+/// When the normal world gets its schedule receiver interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScheduleReceiver {
+    /// At once: its core may leave a partition for it.
+    Now,
+    /// When this core goes back to the normal world: the sender wants to go on until then (§16.5.1).
+    OnReturn,
+}
+
+/// Who has to be interrupted, since there are notifications.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Effects {
+    /// The normal world, on this core, since it decides who runs.
+    pub schedule_receiver: Option<ScheduleReceiver>,
+    /// The receiver, if it is a partition: a vCPU gets its notification pending interrupt when it runs next.
+    pub notification_pending: Option<VcpuRef>,
+}
+
+/// All who can receive notifications.
+#[derive(Clone, Copy, Debug)]
+pub struct Receivers<'a> {
+    /// The partitions; some take no notifications.
+    pub partitions: &'a [Partition],
+    /// The normal world's VMs.
+    pub vms: &'a Vms,
+}
+
+impl Receivers<'_> {
+    /// Serves a call of `speaker` on `core`, and writes its answer.
+    ///
+    /// # Errors
+    /// The status for the caller, who is to blame. Nothing has changed then.
+    pub fn serve(
+        &self,
+        function: u32,
+        speaker: Speaker,
+        core: CoreIndex,
+        registers: &mut MessageRegisters,
+    ) -> Result<Effects, FfaError> {
+        let mut effects = Effects::default();
+        match (function, speaker) {
+            (function::NOTIFICATION_BITMAP_CREATE, Speaker::NormalWorld) => {
+                let (vm, vcpus) = call::creation(registers)?;
+                self.vms.create(vm, vcpus)?;
+            }
+            (function::NOTIFICATION_BITMAP_DESTROY, Speaker::NormalWorld) => {
+                self.vms.destroy(call::vm(registers)?)?;
+            }
+            (function::NOTIFICATION_INFO_GET_32, Speaker::NormalWorld) => {
+                return self.info(false, registers).map(|()| effects);
+            }
+            (function::NOTIFICATION_INFO_GET_64, Speaker::NormalWorld) => {
+                return self.info(true, registers).map(|()| effects);
+            }
+            (function::NOTIFICATION_BIND, _) => {
+                let Binding { sender, receiver, bitmap } = Binding::bind(speaker, registers)?;
+                self.change(sender, receiver, |state| state.doorbells(sender).bind(bitmap, sender))?;
+            }
+            (function::NOTIFICATION_UNBIND, _) => {
+                let Binding { sender, receiver, bitmap } = Binding::unbind(speaker, registers)?;
+                self.change(sender, receiver, |state| state.doorbells(sender).unbind(bitmap, sender))?;
+            }
+            (function::NOTIFICATION_SET, _) => effects = self.set(Set::read(speaker, registers)?, core)?,
+            (function::NOTIFICATION_GET, _) => {
+                let Get { receiver, vcpu, wanted } = Get::read(speaker, registers)?;
+                let taken = self.with(receiver, FfaError::NotSupported, |state, vcpus| {
+                    if usize::from(vcpu) < vcpus {
+                        Ok(state.take(wanted))
+                    } else {
+                        Err(FfaError::InvalidParameters)
+                    }
+                })?;
+                Get::answer(registers, taken);
+                return Ok(effects);
+            }
+            _ => return Err(FfaError::NotSupported),
+        }
+        success(registers, 0, 0);
+        Ok(effects)
+    }
+
+    /// Tells the receiver of an indirect message that its receive buffer is full (§10.8.1). Does nothing if it takes no
+    /// notifications: then it has to look at its buffer by itself.
+    pub fn set_buffer_full(
+        &self,
+        sender: EndpointId,
+        receiver: EndpointId,
+        delay: bool,
+        core: CoreIndex,
+    ) -> Effects {
+        let set = |state: &mut State, _| {
+            state.set_buffer_full(sender);
+            Ok(state.is_unreported())
+        };
+        match self.with(receiver, FfaError::NotSupported, set) {
+            Ok(unreported) => self.effects(receiver, unreported, delay, core),
+            Err(_) => Effects::default(),
+        }
+    }
+
+    /// Forgets whatever a partition that was stopped has to do with notifications: its own, what it has set for others, and
+    /// what it might set. It has to be marked as stopped before.
+    pub fn forget(&self, stopped: &Partition) {
+        let id = stopped.id();
+        for partition in self.partitions {
+            if let Some(receiver) = &partition.notifications {
+                receiver.with(|state| {
+                    if partition.id() == id {
+                        *state = State::default();
+                    } else {
+                        state.doorbells(id).forget(id);
+                    }
+                });
+            }
+        }
+        self.vms.each(|_, state| state.doorbells(id).forget(id));
+    }
+
+    fn set(&self, Set { binding, delay }: Set, core: CoreIndex) -> Result<Effects, FfaError> {
+        let Binding { sender, receiver, bitmap } = binding;
+        let unreported = self.with(receiver, FfaError::Denied, |state, _| {
+            state.doorbells(sender).set(bitmap, sender)?;
+            Ok(state.is_unreported())
+        })?;
+        Ok(self.effects(receiver, unreported, delay, core))
+    }
+
+    /// Says whom to interrupt for a receiver for which a notification was set. Its vCPU on this core gets the interrupt,
+    /// since that is where the normal world learns of it. What the scheduler knows of already it is not told again.
+    fn effects(&self, receiver: EndpointId, unreported: bool, delay: bool, core: CoreIndex) -> Effects {
+        let when = if delay { ScheduleReceiver::OnReturn } else { ScheduleReceiver::Now };
+        Effects {
+            schedule_receiver: unreported.then_some(when),
+            notification_pending: self
+                .partition(receiver)
+                .map(|(place, partition)| VcpuRef { partition: place, vcpu: partition.vcpu_for(core) }),
+        }
+    }
+
+    /// Changes what `sender` may set for `receiver`.
+    fn change(
+        &self,
+        sender: EndpointId,
+        receiver: EndpointId,
+        change: impl FnOnce(&mut State) -> Result<(), FfaError>,
+    ) -> Result<(), FfaError> {
+        self.with(receiver, FfaError::NotSupported, |state, _| {
+            // With the receiver's lock held, so that `forget` comes either before this or after the change.
+            if sender.is_secure() {
+                let (_, partition) = self.partition(sender).ok_or(FfaError::InvalidParameters)?;
+                require_running(partition)?;
+            }
+            change(state)
+        })
+    }
+
+    /// Does one operation on the notifications of `receiver`, which also gets to know how many vCPUs it has. `without` is
+    /// the status where it takes no notifications.
+    fn with<R>(
+        &self,
+        receiver: EndpointId,
+        without: FfaError,
+        operation: impl FnOnce(&mut State, usize) -> Result<R, FfaError>,
+    ) -> Result<R, FfaError> {
+        if receiver.is_secure() {
+            let (_, partition) = self.partition(receiver).ok_or(FfaError::InvalidParameters)?;
+            let notifications = partition.notifications.as_ref().ok_or(without)?;
+            return notifications.with(|state| {
+                require_running(partition)?;
+                operation(state, partition.contexts())
+            });
+        }
+        // Which other VMs there are spm cannot know; ID 0 is always somebody (§6.1).
+        let unknown = if receiver == EndpointId(0) { without } else { FfaError::InvalidParameters };
+        let found = self.vms.with(receiver, |state, vcpus| operation(state, usize::from(vcpus.get())));
+        found.unwrap_or(Err(unknown))
+    }
+
+    /// FFA_NOTIFICATION_INFO_GET: tells who has notifications that were not told of before.
+    fn info(&self, is_64bit: bool, registers: &mut MessageRegisters) -> Result<(), FfaError> {
+        let mut info = Info::new(is_64bit);
+        let mut tell = |id, state: &mut State| {
+            if state.is_unreported() && info.add(id) {
+                state.report();
+            }
+        };
+        for partition in self.partitions {
+            if let Some(receiver) = &partition.notifications
+                && !partition.is_stopped()
+            {
+                receiver.with(|state| tell(partition.id(), state));
+            }
+        }
+        self.vms.each(&mut tell);
+        if info.answer(registers) { Ok(()) } else { Err(FfaError::NoData) }
+    }
+
+    fn partition(&self, id: EndpointId) -> Option<(usize, &Partition)> {
+        self.partitions.iter().enumerate().find(|(_, partition)| partition.id() == id)
+    }
+}
+
+fn require_running(partition: &Partition) -> Result<(), FfaError> {
+    if partition.is_stopped() { Err(FfaError::Aborted) } else { Ok(()) }
+}
