@@ -59,6 +59,10 @@ impl Hardware for Machine {
         }
     }
 
+    fn raise_schedule_receiver_interrupt(&self) {
+        gic::raise_schedule_receiver_interrupt();
+    }
+
     fn log(&self, partition: &Partition, line: &[u8]) {
         console::print_partition(partition.name().as_str(), line);
     }

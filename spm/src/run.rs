@@ -29,6 +29,7 @@ use crate::world::World;
 pub(crate) fn serve(world: &World, core: CoreIndex, normal: &mut NormalContext) -> ! {
     answer(&mut normal.message, [function::MSG_WAIT, 0, 0, 0, 0, 0, 0, 0]);
     loop {
+        world.spmc.raise_what_is_due(core, &Machine);
         exchange_with_spmd(&mut normal.message);
         park_if_failed();
         match world.spmc.from_normal_world(&mut normal.message, core, &Machine) {

@@ -70,6 +70,9 @@ impl Platform {
             );
             // 0 queues the normal world's interrupts while the partition runs.
             root.cells("ns-interrupts-action", &[0]);
+            if partition.notifications {
+                root.flag("notification-support");
+            }
             if let Some(policy) = &policy {
                 root.bytes("sidguard,policy-digest", &policy.digest);
             }

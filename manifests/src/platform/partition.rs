@@ -27,6 +27,8 @@ pub struct Partition {
     pub memory: Range,
     /// Whether the boot stops without it.
     pub essential: bool,
+    /// Whether it takes notifications.
+    pub notifications: bool,
     /// Whether it is the one that the policy, the SMMU frames and the pool are for.
     pub iommu_service: bool,
     node: Node,
@@ -67,7 +69,7 @@ pub(super) fn read(node: &Node, memory: &Memory) -> Result<Vec<Partition>> {
 }
 
 fn read_one(node: &Node, id: u16) -> Result<Partition> {
-    node.only(&["reg", "uuid", "essential", "iommu-service"], Some(&[]))?;
+    node.only(&["reg", "uuid", "essential", "notifications", "iommu-service"], Some(&[]))?;
     Ok(Partition {
         name: node.plain_name()?.to_owned(),
         id,
@@ -75,6 +77,7 @@ fn read_one(node: &Node, id: u16) -> Result<Partition> {
             .map_err(|_| node.error(Reason::Malformed("uuid", "a UUID in hexadecimal groups")))?,
         memory: node.range("reg")?,
         essential: node.flag("essential")?,
+        notifications: node.flag("notifications")?,
         iommu_service: node.flag("iommu-service")?,
         node: node.clone(),
     })

@@ -42,6 +42,7 @@ fn spm_admits_every_partition() {
             assert_eq!(admitted.entry, partition.memory.base + IMAGE_OFFSET as u64);
             assert_eq!(place.essential, partition.essential);
             assert_eq!(manifest.services[0].uuid, partition.uuid);
+            assert_eq!(manifest.receives_notifications, partition.notifications);
             assert!(manifest.wants_manifest && manifest.boot_register == Some(0));
         }
         let [iommu, test] = layout.admitted() else { panic!("{:?}", layout.admitted()) };

@@ -12,6 +12,7 @@ use crate::function;
 use crate::hardware::Hardware;
 use crate::mailbox::{BufferPair, Mailbox, MailboxOwner};
 use crate::manifest::AddressRange;
+use crate::partition::CoreIndex;
 use crate::registers::{MessageRegisters, answer, error, low_half, success};
 use crate::spmc::Spmc;
 use crate::version::Negotiation;
@@ -23,6 +24,8 @@ pub(crate) struct Party<'a> {
     pub(crate) caller: Caller,
     pub(crate) version: &'a Negotiation,
     pub(crate) mailbox: &'a Mailbox,
+    /// The core that it calls on.
+    pub(crate) core: CoreIndex,
 }
 
 impl Party<'_> {
@@ -31,7 +34,7 @@ impl Party<'_> {
         match self.caller {
             _ if id == EndpointId(0) => Ok(None),
             Caller::NormalWorld if !id.is_secure() => Ok(Some(id)),
-            Caller::NormalWorld | Caller::Partition => Err(FfaError::InvalidParameters),
+            Caller::NormalWorld | Caller::Partition { .. } => Err(FfaError::InvalidParameters),
         }
     }
 }
@@ -104,6 +107,16 @@ impl Spmc {
             function::MSG_SEND2 => {
                 self.send_indirect(party, registers, hardware)?;
                 (0, 0)
+            }
+            function::NOTIFICATION_BITMAP_CREATE
+            | function::NOTIFICATION_BITMAP_DESTROY
+            | function::NOTIFICATION_BIND
+            | function::NOTIFICATION_UNBIND
+            | function::NOTIFICATION_SET
+            | function::NOTIFICATION_GET
+            | function::NOTIFICATION_INFO_GET_32
+            | function::NOTIFICATION_INFO_GET_64 => {
+                return self.notify(function, party, registers, hardware);
             }
             function::PARTITION_INFO_GET => self.partition_info(party, registers, hardware)?,
             function::PARTITION_INFO_GET_REGS => {

@@ -138,20 +138,23 @@ fn list(
 
 /// Properties that callers of each version know (FF-A 1.2 table 6.2); the others are reserved for them. The ways of talking
 /// have the bits of the manifest.
-fn properties(methods: MessagingMethod, version: Version) -> u64 {
+fn properties(partition: &Partition, methods: MessagingMethod, version: Version) -> u64 {
+    const RECEIVES_NOTIFICATIONS: u32 = 1 << 3;
     const AARCH64: u32 = 1 << 8;
     const DIRECT: MessagingMethod = MessagingMethod::RECEIVES_DIRECT.with(MessagingMethod::SENDS_DIRECT);
     const INDIRECT: MessagingMethod = DIRECT.with(MessagingMethod::INDIRECT);
+    let notifications = if partition.notifications.is_some() { RECEIVES_NOTIFICATIONS } else { 0 };
+    let since_1_1 = AARCH64 | notifications;
     let bits = match version {
         Version(1, 0) => methods.bits() & DIRECT.bits(),
-        Version(1, 1) => methods.bits() & INDIRECT.bits() | AARCH64,
-        _ => methods.bits() | AARCH64,
+        Version(1, 1) => methods.bits() & INDIRECT.bits() | since_1_1,
+        _ => methods.bits() | since_1_1,
     };
     u64::from(bits)
 }
 
 /// The first word of a descriptor: all that there was in FF-A 1.0.
 fn head(partition: &Partition, methods: MessagingMethod, version: Version) -> u64 {
-    let properties = properties(methods, version);
+    let properties = properties(partition, methods, version);
     u64::from(partition.id().0) | (partition.contexts() as u64) << 16 | properties << 32
 }

@@ -5,6 +5,7 @@ use arm_ffa::interface_args::SuccessArgs;
 use arm_ffa::partition_info::{PartitionIdType, PartitionInfoIterator, SuccessArgsPartitionInfoGetRegs};
 
 use super::*;
+use crate::notifications::Receiver;
 
 const GET_REGS: u64 = 0xc400_008b;
 const OK_64: u64 = 0xc400_0061;
@@ -147,14 +148,41 @@ fn features_tell_what_the_callers_version_has() {
 }
 
 #[test]
-fn no_feature_ids_are_there() {
-    let spmc = spmc_of_seven_services();
-    for id in (0..0x200).chain([0x4000_0001, 0x7fff_ffff]) {
+fn feature_ids_tell_what_is_there_for_whom() {
+    let mut spmc = spmc_of_seven_services();
+    spmc.partitions[0].notifications = Some(Receiver::default());
+    for id in (0..0x200).chain([0x4000_0002, 0x7fff_ffff]) {
         for properties in [0, 2, u64::from(u32::MAX)] {
             let ask = [0x8400_0064, id, properties];
-            assert_eq!(call(&spmc, &ask)[..3], [ERROR, 0, NOT_SUPPORTED], "{id:#x}");
-            assert_eq!(call_as(&spmc, AT_FIRST, &ask).1[..3], [ERROR, 0, NOT_SUPPORTED], "{id:#x}");
+            // The schedule receiver interrupt (§13.3, feature ID 2), for whoever schedules.
+            let expected = if id == 2 { [OK, 0, 8] } else { [ERROR, 0, NOT_SUPPORTED] };
+            assert_eq!(call(&spmc, &ask)[..3], expected, "{id:#x}");
+            // The notification pending interrupt (feature ID 1), for who takes notifications.
+            let expected = if id == 1 { [OK, 0, 5] } else { [ERROR, 0, NOT_SUPPORTED] };
+            assert_eq!(call_as(&spmc, AT_FIRST, &ask).1[..3], expected, "{id:#x}");
+            let second = VcpuRef { partition: 1, vcpu: 0 };
+            assert_eq!(call_as(&spmc, second, &ask).1[..3], [ERROR, 0, NOT_SUPPORTED], "{id:#x}");
         }
+    }
+    let spmc = spmc_of_seven_services();
+    spmc.normal_version.negotiate(0x1_0000);
+    assert_eq!(call(&spmc, &[0x8400_0064, 2])[..3], [ERROR, 0, NOT_SUPPORTED], "since FF-A 1.1");
+}
+
+#[test]
+fn who_takes_notifications_says_so_since_1_1() {
+    for (version, bit) in [(0x1_0000, 0), (0x1_0001, 8), (0x1_0002, 8)] {
+        let (mut spmc, hardware) = (spmc(), FakeHardware::default());
+        spmc.partitions[0].notifications = Some(Receiver::default());
+        spmc.normal_version.negotiate(version);
+        let mut message = registers(&[0xc400_0066, 0x4000_1000, 0x4000_0000, 1]);
+        spmc.from_normal_world(&mut message, core(0), &hardware);
+        let mut message = registers(&[0x8400_0068]);
+        spmc.from_normal_world(&mut message, core(0), &hardware);
+        let contents = hardware.mapped.lock().unwrap()[0].2.clone();
+        let size = if version == 0x1_0000 { 8 } else { 24 };
+        assert_eq!(contents[4] & 8, bit, "table 6.2, bit 3: the first one does");
+        assert_eq!(contents[size + 4] & 8, 0, "the second does not");
     }
 }
 

@@ -5,6 +5,8 @@
 use arm_ffa::Version;
 
 use crate::function;
+use crate::gic::SCHEDULE_RECEIVER_SGI;
+use crate::interrupts::InterruptLine;
 use crate::mailbox::MAX_BUFFER_PAGES;
 
 /// Who calls.
@@ -13,7 +15,10 @@ pub enum Caller {
     /// The normal world, through the SPMD.
     NormalWorld,
     /// A partition.
-    Partition,
+    Partition {
+        /// Whether it takes notifications.
+        receives_notifications: bool,
+    },
 }
 
 /// A function that is there.
@@ -25,6 +30,12 @@ pub struct Offer {
     pub properties: u32,
 }
 
+/// Features that FFA_FEATURES tells of by an ID of their own (FF-A 1.2 table 13.14).
+mod feature {
+    pub(super) const NOTIFICATION_PENDING_INTERRUPT: u32 = 1;
+    pub(super) const SCHEDULE_RECEIVER_INTERRUPT: u32 = 2;
+}
+
 const V1_0: Version = Version(1, 0);
 const V1_1: Version = Version(1, 1);
 const V1_2: Version = Version(1, 2);
@@ -34,7 +45,12 @@ const V1_2: Version = Version(1, 2);
 pub fn offer(id: u32, caller: Caller) -> Option<Offer> {
     let (normal_world_only, partitions_only) = match caller {
         Caller::NormalWorld => (Some(()), None),
-        Caller::Partition => (None, Some(())),
+        Caller::Partition { .. } => (None, Some(())),
+    };
+    // FF-A 1.2 §10.7, rule 5.
+    let receivers_only = match caller {
+        Caller::NormalWorld | Caller::Partition { receives_notifications: true } => Some(()),
+        Caller::Partition { receives_notifications: false } => None,
     };
     let (since, properties) = match id {
         function::ERROR_32
@@ -48,13 +64,25 @@ pub fn offer(id: u32, caller: Caller) -> Option<Offer> {
         | function::ID_GET
         | function::REQUEST_32
         | function::REQUEST_64 => (V1_0, 0),
-        function::SPM_ID_GET | function::MSG_SEND2 => (V1_1, 0),
+        function::SPM_ID_GET | function::MSG_SEND2 | function::NOTIFICATION_SET => (V1_1, 0),
         function::REQUEST2 => (V1_2, 0),
         function::RUN => (V1_0, 0),
         function::PARTITION_INFO_GET_REGS => (V1_2, 0),
         // Bits 1–0: buffers are aligned to and at least as large as 4 KiB (0). Bits 31–16: their largest size in pages.
         function::RXTX_MAP_32 | function::RXTX_MAP_64 => (V1_0, MAX_BUFFER_PAGES << 16),
-        function::RX_ACQUIRE => normal_world_only.map(|()| (V1_1, 0))?,
+        function::RX_ACQUIRE
+        | function::NOTIFICATION_BITMAP_CREATE
+        | function::NOTIFICATION_BITMAP_DESTROY
+        | function::NOTIFICATION_INFO_GET_32
+        | function::NOTIFICATION_INFO_GET_64 => normal_world_only.map(|()| (V1_1, 0))?,
+        function::NOTIFICATION_BIND | function::NOTIFICATION_UNBIND | function::NOTIFICATION_GET => {
+            receivers_only.map(|()| (V1_1, 0))?
+        }
+        // w2: the interrupt's ID. The normal world has no partition manager here that could send it the first one.
+        feature::NOTIFICATION_PENDING_INTERRUPT => {
+            partitions_only.and(receivers_only).map(|()| (V1_1, InterruptLine::NOTIFICATION.own_intid()))?
+        }
+        feature::SCHEDULE_RECEIVER_INTERRUPT => normal_world_only.map(|()| (V1_1, SCHEDULE_RECEIVER_SGI))?,
         function::MSG_WAIT | function::YIELD | function::RESPONSE_32 | function::RESPONSE_64 => {
             partitions_only.map(|()| (V1_0, 0))?
         }
@@ -74,11 +102,14 @@ mod tests {
 
     use super::*;
 
+    const PARTITION: Caller = Caller::Partition { receives_notifications: true };
+    const DEAF: Caller = Caller::Partition { receives_notifications: false };
+
     #[test]
     fn what_is_not_offered_is_not_listed() {
-        for absent in [0x8400_0071_u32, 0x8400_007d, 1, 2, 3, 0, u32::MAX] {
+        for absent in [0x8400_0071_u32, 3, 4, 0, u32::MAX] {
             assert_eq!(offer(absent, Caller::NormalWorld), None);
-            assert_eq!(offer(absent, Caller::Partition), None);
+            assert_eq!(offer(absent, PARTITION), None);
         }
     }
 
@@ -86,7 +117,7 @@ mod tests {
     fn some_are_for_partitions_only() {
         for id in [0x8400_006b_u32, 0x8400_008a, 0xc400_0087] {
             assert_eq!(offer(id, Caller::NormalWorld), None);
-            assert!(offer(id, Caller::Partition).is_some());
+            assert!(offer(id, PARTITION).is_some());
         }
     }
 
@@ -94,13 +125,42 @@ mod tests {
     fn each_is_there_since_the_version_that_defined_it() {
         let mut found = 0;
         for id in (0x8400_0060..0x8400_00a0).chain(0xc400_0060..0xc400_00a0) {
-            let anybody = offer(id, Caller::Partition).or_else(|| offer(id, Caller::NormalWorld));
+            let anybody = offer(id, PARTITION).or_else(|| offer(id, Caller::NormalWorld));
             if let Some(offer) = anybody {
                 assert_eq!(offer.since, FuncId::try_from(id).unwrap().minimum_ffa_version(), "{id:#x}");
                 found += 1;
             }
         }
-        assert_eq!(found, 28);
+        assert_eq!(found, 36);
+    }
+
+    #[test]
+    fn notifications_are_for_those_who_take_part() {
+        // FFA_NOTIFICATION_BITMAP_CREATE and _DESTROY, _INFO_GET: whoever schedules (table 10.4).
+        for id in [0x8400_007d, 0x8400_007e, 0x8400_0083, 0xc400_0083] {
+            assert!(offer(id, Caller::NormalWorld).is_some());
+            assert_eq!((offer(id, PARTITION), offer(id, DEAF)), (None, None));
+        }
+        // _BIND, _UNBIND, _GET: receivers (§10.7, rule 5). Anybody may send.
+        for id in [0x8400_007f, 0x8400_0080, 0x8400_0082] {
+            assert!(offer(id, Caller::NormalWorld).is_some() && offer(id, PARTITION).is_some());
+            assert_eq!(offer(id, DEAF), None);
+        }
+        assert!(offer(0x8400_0081, DEAF).is_some());
+    }
+
+    #[test]
+    fn each_side_learns_its_interrupt() {
+        // Table 10.3.
+        let interrupt = |properties| Some(Offer { since: Version(1, 1), properties });
+        assert_eq!(
+            (offer(1, Caller::NormalWorld), offer(1, PARTITION), offer(1, DEAF)),
+            (None, interrupt(5), None)
+        );
+        assert_eq!(
+            (offer(2, Caller::NormalWorld), offer(2, PARTITION), offer(2, DEAF)),
+            (interrupt(8), None, None)
+        );
     }
 
     #[test]

@@ -52,6 +52,9 @@ pub trait Hardware {
     /// Makes `core`, another one, look at its partitions' interrupts.
     fn kick(&self, core: CoreIndex);
 
+    /// Interrupts this core for the normal world, which is to run receivers of notifications.
+    fn raise_schedule_receiver_interrupt(&self);
+
     /// Prints a line that a partition logs. The bytes are the partition's: anything.
     fn log(&self, partition: &Partition, line: &[u8]);
 }
@@ -70,6 +73,8 @@ pub enum InterruptAction {
     Route(u32, usize),
     /// A core was made to look.
     Kick(usize),
+    /// The normal world was made to run receivers of notifications.
+    ScheduleReceiver,
 }
 
 /// A machine that only remembers.
@@ -149,6 +154,10 @@ impl Hardware for FakeHardware {
 
     fn kick(&self, core: CoreIndex) {
         self.interrupts.lock().unwrap().push(InterruptAction::Kick(core.get()));
+    }
+
+    fn raise_schedule_receiver_interrupt(&self) {
+        self.interrupts.lock().unwrap().push(InterruptAction::ScheduleReceiver);
     }
 
     fn log(&self, partition: &Partition, line: &[u8]) {

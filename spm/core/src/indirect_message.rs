@@ -141,7 +141,8 @@ impl Spmc {
                 (vm, owner, mailbox)
             }
         };
-        send(from, mailbox, |header| self.route(sender, header), hardware)?;
+        let message = send(from, mailbox, |header| self.route(sender, header), hardware)?;
+        self.notify_of_message(&message, party, registers, hardware);
         Ok(())
     }
 

@@ -21,6 +21,7 @@ pub mod interrupts;
 pub mod mailbox;
 pub mod manifest;
 pub mod normal_memory;
+pub mod notification_calls;
 pub mod notifications;
 pub mod package;
 pub mod partition;

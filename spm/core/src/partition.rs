@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::console_log::Line;
 use crate::endpoint::EndpointId;
+use crate::features::Caller;
 use crate::interrupts::InterruptLine;
 use crate::mailbox::Mailbox;
 use crate::manifest::actions::{
@@ -250,6 +251,12 @@ impl Partition {
     #[must_use]
     pub fn vcpu(&self, index: usize) -> Option<&Vcpu> {
         self.vcpus.get(index)
+    }
+
+    /// Returns what it is as a caller.
+    #[must_use]
+    pub const fn caller(&self) -> Caller {
+        Caller::Partition { receives_notifications: self.notifications.is_some() }
     }
 
     /// Stops all of it, for good.

@@ -11,7 +11,6 @@ use crate::cycles::{Resume, Runner, check_yield, claim_for_run, wait};
 use crate::direct_message::{
     VcpuRef, check_partition_sender, claim_receiver, close_request, is_response, request_kind,
 };
-use crate::features::Caller;
 use crate::function::{self, REQUEST_32, REQUEST_64, REQUEST2};
 use crate::hardware::Hardware;
 use crate::mailbox::MailboxOwner;
@@ -84,7 +83,7 @@ impl Spmc {
         }
         if function == function::FEATURES {
             partition.version.settle();
-            answer_features(registers, Caller::Partition, &partition.version);
+            answer_features(registers, partition.caller(), &partition.version);
             return PartitionNext::Answer;
         }
         if !is_ffa(function) {
@@ -103,9 +102,10 @@ impl Spmc {
         let party = Party {
             owner: MailboxOwner::Partition(from.partition),
             id: partition.id(),
-            caller: Caller::Partition,
+            caller: partition.caller(),
             version: &partition.version,
             mailbox: &partition.mailbox,
+            core,
         };
         let outcome = match (check_offered(function, &party), function) {
             (Err(status), _) => Err(status),

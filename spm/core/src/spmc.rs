@@ -18,6 +18,7 @@ use crate::hardware::Hardware;
 use crate::mailbox::{Mailbox, MailboxOwner};
 use crate::manifest::{AddressRange, MAX_PARTITIONS};
 use crate::normal_memory::NormalMemory;
+use crate::notification_calls::NotificationState;
 use crate::partition::{CoreIndex, Partition};
 use crate::registers::{MessageRegisters, error, function_id};
 use crate::version::Negotiation;
@@ -49,6 +50,7 @@ pub struct Spmc {
     normal_version: Negotiation,
     normal_mailbox: Mailbox,
     vms: VmMailboxes,
+    notifications: NotificationState,
 }
 
 impl Spmc {
@@ -63,6 +65,7 @@ impl Spmc {
             normal_version: Negotiation::new(arm_ffa::Version(1, 0)),
             normal_mailbox: Mailbox::default(),
             vms: VmMailboxes::default(),
+            notifications: NotificationState::default(),
         }
     }
 
@@ -87,6 +90,11 @@ impl Spmc {
     /// Returns the buffers of VMs.
     pub(crate) const fn vms(&self) -> &VmMailboxes {
         &self.vms
+    }
+
+    /// Returns what is kept of notifications for all.
+    pub(crate) const fn notifications(&self) -> &NotificationState {
+        &self.notifications
     }
 
     /// Serves a call that the SPMD forwarded from the normal world, or a message of the SPMD itself.
@@ -122,7 +130,7 @@ impl Spmc {
                 Err(status) => error(registers, status),
             }
         } else {
-            self.other_from_normal_world(registers, function, hardware);
+            self.other_from_normal_world(registers, function, core, hardware);
         }
         NormalNext::Answer
     }
@@ -152,6 +160,7 @@ impl Spmc {
         &self,
         registers: &mut MessageRegisters,
         function: u32,
+        core: CoreIndex,
         hardware: &impl Hardware,
     ) {
         let party = Party {
@@ -160,6 +169,7 @@ impl Spmc {
             caller: Caller::NormalWorld,
             version: &self.normal_version,
             mailbox: &self.normal_mailbox,
+            core,
         };
         if function == function::VERSION {
             return answer_version(registers, party.version);

@@ -26,6 +26,8 @@ mod discovery;
 mod interrupts;
 #[path = "messaging_tests.rs"]
 mod messaging;
+#[path = "notification_calls_tests.rs"]
+mod notifications;
 
 const RECEIVES: MessagingMethod = MessagingMethod::RECEIVES_DIRECT;
 const ALL: MessagingMethod = RECEIVES

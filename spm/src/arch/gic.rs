@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The GIC's CPU interface: which interrupts are signalled while a partition runs, taking and ending secure ones, and making
-//! another core look. Partitions reach none of it.
+//! The GIC's CPU interface: which interrupts are signalled while a partition runs, taking and ending secure ones, making
+//! another core look, and interrupting the normal world for notifications. Partitions reach none of it.
 //!
 //! Seen from the secure world, the normal world's priorities are 0x80–0xff (GICv3, IHI 0069, 4.8.6).
 #![expect(unsafe_code, reason = "writes interrupt controller registers")]
 
-use spm_core::gic::{KICK_SGI, sgi_to};
+use spm_core::gic::{KICK_SGI, SCHEDULE_RECEIVER_SGI, sgi_to};
 
 use super::features::Features;
 use super::sysreg::{
-    ICC_CTLR_EL1, ICC_DIR_EL1, ICC_EOIR1_EL1, ICC_HPPIR0_EL1, ICC_IAR1_EL1, ICC_PMR_EL1, ICC_SGI1R_EL1,
-    ICC_SRE_EL2, ICH_HCR, ICH_HCR_EL2, isb,
+    ICC_ASGI1R_EL1, ICC_CTLR_EL1, ICC_DIR_EL1, ICC_EOIR1_EL1, ICC_HPPIR0_EL1, ICC_IAR1_EL1, ICC_PMR_EL1,
+    ICC_SGI1R_EL1, ICC_SRE_EL2, ICH_HCR, ICH_HCR_EL2, MPIDR_EL1, isb,
 };
 
 /// ICC_PMR_EL1 while a partition runs that the normal world's interrupts wait for: only more urgent ones, which are all
@@ -78,6 +78,13 @@ pub(crate) fn kick(affinity: u64) {
 pub(crate) fn wait() {
     // SAFETY: spm runs with all interrupts masked: they end the wait and are not taken.
     unsafe { core::arch::asm!("dsb sy", "wfi", options(nostack, preserves_flags)) };
+}
+
+/// Sends this core the normal world's schedule receiver interrupt. It is taken when the core is back there.
+pub(crate) fn raise_schedule_receiver_interrupt() {
+    // SAFETY: as above.
+    unsafe { ICC_ASGI1R_EL1::write(sgi_to(MPIDR_EL1::read(), SCHEDULE_RECEIVER_SGI)) };
+    isb();
 }
 
 /// Tells whether an interrupt of EL3's (group 0) is pending.

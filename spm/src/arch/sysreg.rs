@@ -78,6 +78,7 @@ system_registers! {
     HFGWTR2_EL2 = "s3_4_c3_c1_3": write;
     HPFAR_EL2 = "hpfar_el2": read;
     HSTR_EL2 = "hstr_el2": write;
+    ICC_ASGI1R_EL1 = "s3_0_c12_c11_6": write;
     ICC_CTLR_EL1 = "s3_0_c12_c12_4": read write;
     ICC_DIR_EL1 = "s3_0_c12_c11_1": write;
     ICC_EOIR1_EL1 = "s3_0_c12_c12_1": write;

@@ -127,6 +127,7 @@ impl Doorbells {
     }
 
     /// Returns what is bound to `sender`.
+    #[inline(never)]
     fn of(&self, sender: EndpointId) -> Bitmap {
         let mut theirs = 0;
         for (index, holder) in self.senders.iter().enumerate() {

@@ -16,8 +16,9 @@ mod vms;
 use arm_ffa::FfaError;
 
 use self::call::{Binding, Get, Set};
+use self::doorbells::{Bitmap, Doorbells};
 use self::info::Info;
-use self::receiver::State;
+use self::receiver::{State, Taken};
 use crate::direct_message::VcpuRef;
 use crate::endpoint::EndpointId;
 use crate::function;
@@ -45,7 +46,12 @@ pub struct Effects {
     pub schedule_receiver: Option<ScheduleReceiver>,
     /// The receiver, if it is a partition: a vCPU gets its notification pending interrupt when it runs next.
     pub notification_pending: Option<VcpuRef>,
+    /// The place of a partition that got all its notifications, so that its interrupt would be for nothing.
+    pub nothing_pending: Option<usize>,
 }
+
+/// What is done to a receiver's notifications; the number is that of its vCPUs. Not generic, to keep spm small.
+type Operation<'a> = &'a mut dyn FnMut(&mut State, usize) -> Result<(), FfaError>;
 
 /// All who can receive notifications.
 #[derive(Clone, Copy, Debug)]
@@ -84,24 +90,24 @@ impl Receivers<'_> {
                 return self.info(true, registers).map(|()| effects);
             }
             (function::NOTIFICATION_BIND, _) => {
-                let Binding { sender, receiver, bitmap } = Binding::bind(speaker, registers)?;
-                self.change(sender, receiver, |state| state.doorbells(sender).bind(bitmap, sender))?;
+                self.change(&Binding::bind(speaker, registers)?, Doorbells::bind)?
             }
             (function::NOTIFICATION_UNBIND, _) => {
-                let Binding { sender, receiver, bitmap } = Binding::unbind(speaker, registers)?;
-                self.change(sender, receiver, |state| state.doorbells(sender).unbind(bitmap, sender))?;
+                self.change(&Binding::unbind(speaker, registers)?, Doorbells::unbind)?;
             }
-            (function::NOTIFICATION_SET, _) => effects = self.set(Set::read(speaker, registers)?, core)?,
+            (function::NOTIFICATION_SET, _) => effects = self.set(&Set::read(speaker, registers)?, core)?,
             (function::NOTIFICATION_GET, _) => {
                 let Get { receiver, vcpu, wanted } = Get::read(speaker, registers)?;
-                let taken = self.with(receiver, FfaError::NotSupported, |state, vcpus| {
-                    if usize::from(vcpu) < vcpus {
-                        Ok(state.take(wanted))
-                    } else {
-                        Err(FfaError::InvalidParameters)
+                let (mut taken, mut more) = (Taken::default(), false);
+                self.with(receiver, FfaError::NotSupported, &mut |state, vcpus| {
+                    if usize::from(vcpu) >= vcpus {
+                        return Err(FfaError::InvalidParameters);
                     }
+                    (taken, more) = (state.take(wanted), state.is_pending());
+                    Ok(())
                 })?;
                 Get::answer(registers, taken);
+                effects.nothing_pending = self.partition(receiver).map(|(place, _)| place).filter(|_| !more);
                 return Ok(effects);
             }
             _ => return Err(FfaError::NotSupported),
@@ -119,14 +125,22 @@ impl Receivers<'_> {
         delay: bool,
         core: CoreIndex,
     ) -> Effects {
-        let set = |state: &mut State, _| {
+        let mut unreported = false;
+        let set = self.with(receiver, FfaError::NotSupported, &mut |state, _| {
             state.set_buffer_full(sender);
-            Ok(state.is_unreported())
-        };
-        match self.with(receiver, FfaError::NotSupported, set) {
-            Ok(unreported) => self.effects(receiver, unreported, delay, core),
+            unreported = state.is_unreported();
+            Ok(())
+        });
+        match set {
+            Ok(()) => self.effects(receiver, unreported, delay, core),
             Err(_) => Effects::default(),
         }
+    }
+
+    /// Tells whether a partition has notifications that it did not get yet.
+    #[must_use]
+    pub fn is_pending(&self, partition: &Partition) -> bool {
+        partition.notifications.as_ref().is_some_and(|receiver| receiver.with(|state| state.is_pending()))
     }
 
     /// Forgets whatever a partition that was stopped has to do with notifications: its own, what it has set for others, and
@@ -147,13 +161,15 @@ impl Receivers<'_> {
         self.vms.each(|_, state| state.doorbells(id).forget(id));
     }
 
-    fn set(&self, Set { binding, delay }: Set, core: CoreIndex) -> Result<Effects, FfaError> {
-        let Binding { sender, receiver, bitmap } = binding;
-        let unreported = self.with(receiver, FfaError::Denied, |state, _| {
+    fn set(&self, set: &Set, core: CoreIndex) -> Result<Effects, FfaError> {
+        let Binding { sender, receiver, bitmap } = set.binding;
+        let mut unreported = false;
+        self.with(receiver, FfaError::Denied, &mut |state, _| {
             state.doorbells(sender).set(bitmap, sender)?;
-            Ok(state.is_unreported())
+            unreported = state.is_unreported();
+            Ok(())
         })?;
-        Ok(self.effects(receiver, unreported, delay, core))
+        Ok(self.effects(receiver, unreported, set.delay, core))
     }
 
     /// Says whom to interrupt for a receiver for which a notification was set. Its vCPU on this core gets the interrupt,
@@ -165,34 +181,36 @@ impl Receivers<'_> {
             notification_pending: self
                 .partition(receiver)
                 .map(|(place, partition)| VcpuRef { partition: place, vcpu: partition.vcpu_for(core) }),
+            nothing_pending: None,
         }
     }
 
-    /// Changes what `sender` may set for `receiver`.
+    /// Changes what a sender may set for a receiver.
     fn change(
         &self,
-        sender: EndpointId,
-        receiver: EndpointId,
-        change: impl FnOnce(&mut State) -> Result<(), FfaError>,
+        binding: &Binding,
+        change: fn(&mut Doorbells, Bitmap, EndpointId) -> Result<(), FfaError>,
     ) -> Result<(), FfaError> {
-        self.with(receiver, FfaError::NotSupported, |state, _| {
+        let Binding { sender, receiver, bitmap } = *binding;
+        self.with(receiver, FfaError::NotSupported, &mut |state, _| {
             // With the receiver's lock held, so that `forget` comes either before this or after the change.
             if sender.is_secure() {
                 let (_, partition) = self.partition(sender).ok_or(FfaError::InvalidParameters)?;
                 require_running(partition)?;
             }
-            change(state)
+            change(state.doorbells(sender), bitmap, sender)
         })
     }
 
     /// Does one operation on the notifications of `receiver`, which also gets to know how many vCPUs it has. `without` is
     /// the status where it takes no notifications.
-    fn with<R>(
+    #[inline(never)]
+    fn with(
         &self,
         receiver: EndpointId,
         without: FfaError,
-        operation: impl FnOnce(&mut State, usize) -> Result<R, FfaError>,
-    ) -> Result<R, FfaError> {
+        operation: Operation<'_>,
+    ) -> Result<(), FfaError> {
         if receiver.is_secure() {
             let (_, partition) = self.partition(receiver).ok_or(FfaError::InvalidParameters)?;
             let notifications = partition.notifications.as_ref().ok_or(without)?;
@@ -226,6 +244,7 @@ impl Receivers<'_> {
         if info.answer(registers) { Ok(()) } else { Err(FfaError::NoData) }
     }
 
+    #[inline(never)]
     fn partition(&self, id: EndpointId) -> Option<(usize, &Partition)> {
         self.partitions.iter().enumerate().find(|(_, partition)| partition.id() == id)
     }

@@ -13,13 +13,16 @@ fn a_full_buffer_is_told_by_the_world_that_filled_it() {
     let now = Some(ScheduleReceiver::Now);
     let effects = fill(&world, ONE, MANY, false);
     let vcpu = Some(VcpuRef { partition: 1, vcpu: 2 });
-    assert_eq!(effects, Effects { schedule_receiver: now, notification_pending: vcpu });
+    assert_eq!(effects, Effects { schedule_receiver: now, notification_pending: vcpu, ..Effects::default() });
     assert_eq!(world.get(MANY), [0, 0, 1, 0], "a partition's message: spm's bitmap");
     _ = fill(&world, VM, MANY, false);
     assert_eq!(world.get(MANY), [0, 0, 0, 1], "a VM's message: the hypervisor's");
     let effects = fill(&world, ONE, 0, true);
     let later = Some(ScheduleReceiver::OnReturn);
-    assert_eq!(effects, Effects { schedule_receiver: later, notification_pending: None });
+    assert_eq!(
+        effects,
+        Effects { schedule_receiver: later, notification_pending: None, ..Effects::default() }
+    );
     assert_eq!(world.ok(0, &[INFO_GET]), [1 << 7, 0, 0, 0, 0, 0]);
     world.refused(0, &[BITMAP_DESTROY, 0], FfaError::Denied);
     assert_eq!(world.get(0), [0, 0, 1, 0]);

@@ -98,13 +98,19 @@ fn the_scheduler_and_the_receiver_are_interrupted() {
     let effects = |by, call: [u64; 5]| world.call(by, &call).0.unwrap();
     // The normal world, by the one and by the other (§10.9, rules 14 and 15).
     let effect = effects(ONE, about(SET, ONE, 0, 0, 1));
-    assert_eq!(effect, Effects { schedule_receiver: now, notification_pending: None });
+    assert_eq!(effect, Effects { schedule_receiver: now, notification_pending: None, ..Effects::default() });
     let effect = effects(0, about(SET, VM, ONE, 0, 1));
-    assert_eq!(effect, Effects { schedule_receiver: now, notification_pending: pends_for(0, 0) });
+    assert_eq!(
+        effect,
+        Effects { schedule_receiver: now, notification_pending: pends_for(0, 0), ..Effects::default() }
+    );
     // §16.5.1: the sender goes on first. Calls are made on core 3, whose vCPU gets the interrupt.
     let effect = effects(ONE, about(SET, ONE, MANY, 2, 1));
     let later = Some(ScheduleReceiver::OnReturn);
-    assert_eq!(effect, Effects { schedule_receiver: later, notification_pending: pends_for(1, 3) });
+    assert_eq!(
+        effect,
+        Effects { schedule_receiver: later, notification_pending: pends_for(1, 3), ..Effects::default() }
+    );
     // What fails interrupts nobody.
     world.refused(MANY, &about(SET, MANY, 0, 0, 1), FfaError::Denied);
 }

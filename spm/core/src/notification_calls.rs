@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! How calls come to the notifications ([`crate::notifications`]), and which interrupts come of them: the receiver's own, and
+//! the schedule receiver interrupt, now or when a core goes back to the normal world.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use arm_ffa::FfaError;
+
+use crate::common_calls::Party;
+use crate::direct_message::VcpuRef;
+use crate::features::Caller;
+use crate::hardware::Hardware;
+use crate::indirect_message::Header;
+use crate::interrupts::InterruptLine;
+use crate::notifications::{Effects, Receivers, ScheduleReceiver, Speaker, Vms};
+use crate::partition::{CoreIndex, MAX_CORES, Partition};
+use crate::registers::{MessageRegisters, low_half};
+use crate::spmc::Spmc;
+
+/// What the SPMC keeps of notifications beside those of its partitions.
+#[derive(Debug, Default)]
+pub(crate) struct NotificationState {
+    vms: Vms,
+    /// Cores that owe the normal world a schedule receiver interrupt. Each one is used by its core alone.
+    due: [AtomicBool; MAX_CORES],
+}
+
+/// Bit 1 of the flags of FFA_MSG_SEND2 (FF-A 1.2 §15.1): the schedule receiver interrupt has to wait. Partitions only.
+const DELAY: u32 = 1 << 1;
+
+impl Spmc {
+    fn receivers(&self) -> Receivers<'_> {
+        Receivers { partitions: self.partitions(), vms: &self.notifications().vms }
+    }
+
+    /// Serves the notification interfaces.
+    pub(crate) fn notify(
+        &self,
+        function: u32,
+        party: &Party<'_>,
+        registers: &mut MessageRegisters,
+        hardware: &impl Hardware,
+    ) -> Result<(), FfaError> {
+        let speaker = match party.caller {
+            Caller::NormalWorld => Speaker::NormalWorld,
+            Caller::Partition { .. } => Speaker::Partition(party.id),
+        };
+        let effects = self.receivers().serve(function, speaker, party.core, registers)?;
+        self.interrupt(effects, party.core, hardware);
+        Ok(())
+    }
+
+    /// Notifies the receiver of an indirect message that it is there.
+    pub(crate) fn notify_of_message(
+        &self,
+        message: &Header,
+        party: &Party<'_>,
+        registers: &MessageRegisters,
+        hardware: &impl Hardware,
+    ) {
+        let delay = party.caller != Caller::NormalWorld && low_half(registers[2]) & DELAY != 0;
+        let effects = self.receivers().set_buffer_full(message.sender, message.receiver, delay, party.core);
+        self.interrupt(effects, party.core, hardware);
+    }
+
+    fn interrupt(&self, effects: Effects, core: CoreIndex, hardware: &impl Hardware) {
+        match effects.schedule_receiver {
+            Some(ScheduleReceiver::Now) => hardware.raise_schedule_receiver_interrupt(),
+            Some(ScheduleReceiver::OnReturn) => {
+                if let Some(due) = self.notifications().due.get(core.get()) {
+                    due.store(true, Ordering::Relaxed);
+                }
+            }
+            None => {}
+        }
+        if let Some(vcpu) = effects.notification_pending {
+            self.pend(vcpu, InterruptLine::NOTIFICATION, core, hardware);
+        }
+        if let Some(place) = effects.nothing_pending {
+            self.withdraw(place, core, hardware);
+        }
+    }
+
+    /// Takes a partition's notification pending interrupt back.
+    fn withdraw(&self, place: usize, core: CoreIndex, hardware: &impl Hardware) {
+        let Some(partition) = self.partitions().get(place) else { return };
+        for vcpu in (0..partition.contexts()).filter_map(|index| partition.vcpu(index)) {
+            vcpu.interrupts.withdraw(InterruptLine::NOTIFICATION);
+        }
+        // What another core set meanwhile may have been taken back, too. It sets first and pends then.
+        if self.receivers().is_pending(partition) {
+            let vcpu = VcpuRef { partition: place, vcpu: partition.vcpu_for(core) };
+            self.pend(vcpu, InterruptLine::NOTIFICATION, core, hardware);
+        }
+    }
+
+    /// Raises the schedule receiver interrupt if it was put off until `core`, which asks, goes back to the normal world.
+    #[inline(always)]
+    pub fn raise_what_is_due(&self, core: CoreIndex, hardware: &impl Hardware) {
+        if let Some(due) = self.notifications().due.get(core.get())
+            && due.load(Ordering::Relaxed)
+        {
+            due.store(false, Ordering::Relaxed);
+            hardware.raise_schedule_receiver_interrupt();
+        }
+    }
+
+    /// Stops a partition for good, and forgets its notifications.
+    pub fn stop(&self, partition: &Partition) {
+        partition.stop();
+        self.receivers().forget(partition);
+    }
+}
