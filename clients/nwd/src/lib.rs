@@ -13,7 +13,7 @@ pub mod edu;
 mod entry;
 mod exceptions;
 pub mod ffa;
-mod gic;
+pub mod gic;
 pub mod guarded;
 pub mod iommu;
 mod machine;

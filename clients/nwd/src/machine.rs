@@ -35,8 +35,8 @@ pub struct Description {
     pub pci_mmio: Region,
     /// GICv3 distributor.
     pub distributor: Region,
-    /// GICv3 redistributor of the first core, both frames.
-    pub redistributor: Region,
+    /// GICv3 redistributors of all cores, both frames of each.
+    pub redistributors: Region,
     /// Affinities of the cores, as PSCI wants them.
     pub cores: &'static [u64],
     /// Non-secure RAM, in which this image lies.
@@ -52,7 +52,7 @@ pub struct Description {
 }
 
 /// A machine that runs: console, MMU and sleep work.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Machine {
     description: &'static Description,
 }
@@ -70,12 +70,27 @@ impl Machine {
         if let Err(error) = paging::start(description) {
             fatal(format_args!("cannot map the machine: {error}"));
         }
-        // SAFETY: our caller vouches for the range, which was just mapped as device memory.
-        let distributor = unsafe { Mmio::new(description.distributor) };
-        // SAFETY: our caller vouches for the range, which was just mapped as device memory.
-        let redistributor = unsafe { Mmio::new(description.redistributor) };
-        gic::let_wake(distributor, redistributor, timer::INTERRUPT);
-        Self { description }
+        let machine = Self { description };
+        machine.receive(0, timer::INTERRUPT);
+        machine
+    }
+
+    /// Lets a private interrupt be signalled to the core of this number, which is the one that calls.
+    pub fn receive(&self, core: usize, interrupt: u32) {
+        // SAFETY: `start`'s caller vouches for the range, which it mapped as device memory.
+        let distributor = unsafe { Mmio::new(self.description.distributor) };
+        gic::let_wake(distributor, self.redistributor(core), interrupt);
+    }
+
+    /// Ends what [`Machine::receive`] did.
+    pub fn refuse(&self, core: usize, interrupt: u32) {
+        gic::keep_off(self.redistributor(core), interrupt);
+    }
+
+    fn redistributor(&self, core: usize) -> Mmio {
+        // SAFETY: `start`'s caller vouches for the range, which it mapped as device memory.
+        let all = unsafe { Mmio::new(self.description.redistributors) };
+        all.part(core as u64 * gic::REDISTRIBUTOR_SIZE, gic::REDISTRIBUTOR_SIZE)
     }
 
     /// Returns PCI configuration space.

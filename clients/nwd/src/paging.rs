@@ -116,7 +116,7 @@ pub(crate) fn start(machine: &Description) -> Result<(), PagingError> {
     identity(text_end, rodata_end, normal | Attributes::READ_ONLY | Attributes::XN)?;
     identity(rodata_end, end(&machine.ram), normal | Attributes::XN)?;
     let named =
-        [&machine.console, &machine.ecam, &machine.pci_mmio, &machine.distributor, &machine.redistributor];
+        [&machine.console, &machine.ecam, &machine.pci_mmio, &machine.distributor, &machine.redistributors];
     for region in named.into_iter().chain(machine.forbidden) {
         identity(region.base, end(region), device)?;
     }

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "the calls are not known here")]
 
 use core::cell::UnsafeCell;
+use core::mem;
 
 use crate::protocol::Status;
 
@@ -29,8 +30,32 @@ pub(crate) fn buffers() -> (u64, u64) {
     (base, base + PAGE as u64)
 }
 
-/// Calls `function` with x1 to x3 = `arguments` and answers with x0 to x3.
-pub(crate) fn call(function: u64, arguments: [u64; 3]) -> [u64; 5] {
+/// What of a call and of its answer has no room in a request: x4 to x7.
+pub(crate) struct Rest {
+    arguments: [u64; 4],
+    results: [u64; 4],
+}
+
+impl Rest {
+    pub(crate) const fn new() -> Self {
+        Self { arguments: [0; 4], results: [0; 4] }
+    }
+
+    /// Keeps x4 to x7 for the next call.
+    pub(crate) fn prepare(&mut self, arguments: [u64; 4]) -> [u64; 5] {
+        self.arguments = arguments;
+        [0; 5]
+    }
+
+    /// Returns x4 to x7 of the last answer.
+    pub(crate) const fn results(&self) -> [u64; 5] {
+        let [r4, r5, r6, r7] = self.results;
+        [r4, r5, r6, r7, 0]
+    }
+}
+
+/// Calls `function` with x1 to x3 = `arguments`, and x4 to x7 from `rest`, and answers with x0 to x3.
+pub(crate) fn call(rest: &mut Rest, function: u64, arguments: [u64; 3]) -> [u64; 5] {
     let Ok(function) = u32::try_from(function) else { return Status::InvalidParameters.answer() };
     if matches!(function, RXTX_MAP_32 | RXTX_MAP_64) && !leaves_image_alone(arguments) {
         return Status::Denied.answer();
@@ -40,13 +65,25 @@ pub(crate) fn call(function: u64, arguments: [u64; 3]) -> [u64; 5] {
         return Status::Denied.answer();
     }
     let mut registers = [0; 17];
-    let [x1, x2, x3, ..] = &mut registers;
+    let [x1, x2, x3, x4, x5, x6, x7, ..] = &mut registers;
     [*x1, *x2, *x3] = arguments;
+    [*x4, *x5, *x6, *x7] = mem::take(&mut rest.arguments);
     // SAFETY: 1. Buffers for messages are not in memory that Rust uses, as was checked. 2. Calls that share or unmap
     // memory take descriptors in the TX buffer, where nothing is ever written. 3. All others change no memory, and start
     // nothing in it.
-    let [r0, r1, r2, r3, ..] = unsafe { sp_runtime::call(function, registers) };
+    let [r0, r1, r2, r3, r4, r5, r6, r7, ..] = unsafe { sp_runtime::call(function, registers) };
+    rest.results = [r4, r5, r6, r7];
     [r0, r1, r2, r3, 0]
+}
+
+/// Makes the hypercall `function` with x1 to x3 = `arguments` and answers with x0: those are about interrupts, which stay
+/// masked here.
+pub(crate) fn hypercall(function: u64, arguments: [u64; 3]) -> [u64; 5] {
+    let Ok(function) = u32::try_from(function) else { return Status::InvalidParameters.answer() };
+    let mut registers = [0; 17];
+    registers.iter_mut().zip(arguments).for_each(|(register, argument)| *register = argument);
+    let [answer, ..] = smccc::hvc64(function, registers);
+    [answer, 0, 0, 0, 0]
 }
 
 /// Tells whether pages that FFA_RXTX_MAP would make buffers of are the ones meant for that, or not this image's.

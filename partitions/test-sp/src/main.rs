@@ -70,7 +70,10 @@ fn execute(vcpu: VcpuId, number: u64, a: u64, b: u64, c: u64, d: u64) -> [u64; 5
             [vcpu.index() as u64, mpidr(), calls, rx, tx]
         }
         Command::Undefined => fault::undefined_instruction(),
-        Command::FfaCall => ffa_call::call(a, [b, c, d]),
+        Command::FfaCall => ffa_call::call(&mut state.call.lock(), a, [b, c, d]),
+        Command::PrepareCall => state.call.lock().prepare([a, b, c, d]),
+        Command::CallResults => state.call.lock().results(),
+        Command::Hypercall => ffa_call::hypercall(a, [b, c, d]),
     }
 }
 

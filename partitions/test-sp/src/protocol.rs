@@ -10,6 +10,9 @@
 //! | 4 | report | – | x3 vCPU, x4 MPIDR_EL1, x5 requests but echoes on this vCPU, x6 and x7 a page each for FFA_RXTX_MAP |
 //! | 5 | execute an undefined instruction | – | none |
 //! | 7 | make an FF-A call | x4 function ID, x5–x7 = x1–x3 | x3–x6 = x0–x3 |
+//! | 8 | say more of the next FF-A call | x4–x7 of it, which are 0 otherwise | x3 status |
+//! | 9 | tell more of the last FF-A call | – | x3–x6 = x4–x7 of its answer |
+//! | 10 | make a hypercall | x4 function, x5–x7 = x1–x3 | x3 = x0 |
 //!
 //! By a 32-bit direct request only echo can be had. Any other command, and a class or an access that is not there, answers NOT_SUPPORTED in x3. Classes are bits:
 //! 0 EL1 system registers, 1 FP, SIMD and SVE, 2 virtual timer, 3 pointer authentication keys, 4 x8 to x30, 5 debug and
@@ -35,6 +38,12 @@ pub(crate) enum Command {
     Undefined,
     /// Call the partition manager.
     FfaCall,
+    /// Keep x4 to x7 for the next call.
+    PrepareCall,
+    /// Tell x4 to x7 of the last call's answer.
+    CallResults,
+    /// Call the partition manager by HVC.
+    Hypercall,
 }
 
 impl Command {
@@ -47,6 +56,9 @@ impl Command {
             4 => Some(Self::Report),
             5 => Some(Self::Undefined),
             7 => Some(Self::FfaCall),
+            8 => Some(Self::PrepareCall),
+            9 => Some(Self::CallResults),
+            10 => Some(Self::Hypercall),
             _ => None,
         }
     }

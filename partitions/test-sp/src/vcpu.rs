@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use sp_runtime::{MAX_VCPUS, VcpuId};
 use spin::mutex::SpinMutex;
 
+use crate::ffa_call::Rest;
 use crate::registers::Poisoned;
 use crate::registers::general::General;
 
@@ -16,6 +17,8 @@ pub(crate) struct Vcpu {
     calls: AtomicU64,
     /// What the registers were filled with. Only this vCPU takes the lock, so it never waits.
     pub(crate) poisoned: SpinMutex<Poisoned>,
+    /// x4 to x7 of calls. As above.
+    pub(crate) call: SpinMutex<Rest>,
     /// x8 to x30, which no code can leave alone between two requests.
     pub(crate) general: General,
 }
@@ -31,7 +34,12 @@ impl Vcpu {
     }
 
     const fn new() -> Self {
-        Self { calls: AtomicU64::new(0), poisoned: SpinMutex::new(Poisoned::new()), general: General::new() }
+        Self {
+            calls: AtomicU64::new(0),
+            poisoned: SpinMutex::new(Poisoned::new()),
+            call: SpinMutex::new(Rest::new()),
+            general: General::new(),
+        }
     }
 
     /// Counts a request and returns how many there were.

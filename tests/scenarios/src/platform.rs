@@ -2,7 +2,7 @@
 //! The machine that this image was built for: constants that the policy compiler wrote, as a [`Description`].
 #![expect(unsafe_code, reason = "vouches for the platform's addresses")]
 
-use nwd::{Description, Machine, Region, ram::Ram};
+use nwd::{Description, Machine, Region, gic::REDISTRIBUTOR_SIZE, ram::Ram};
 
 #[expect(unreachable_pub, dead_code, reason = "written without knowing who includes it, and what for")]
 mod constants {
@@ -12,8 +12,6 @@ pub(crate) use constants::*;
 
 /// Bytes of a page.
 const PAGE_SIZE: u64 = 4096;
-/// Both frames of a GICv3 redistributor (IHI 0069, 12.10).
-const REDISTRIBUTOR_SIZE: u64 = 0x2_0000;
 const DISTRIBUTOR_SIZE: u64 = 0x1_0000;
 /// One bus of configuration space: 32 devices with 8 functions of 4 KiB.
 const BUS_SIZE: u64 = 0x10_0000;
@@ -28,7 +26,7 @@ static DESCRIPTION: Description = Description {
     ecam: Region { base: ECAM, size: BUS_SIZE },
     pci_mmio: region(PCI_MMIO),
     distributor: Region { base: GICD, size: DISTRIBUTOR_SIZE },
-    redistributor: Region { base: GICR, size: REDISTRIBUTOR_SIZE },
+    redistributors: Region { base: GICR, size: MPIDRS.len() as u64 * REDISTRIBUTOR_SIZE },
     cores: &MPIDRS,
     ram: region(RAM),
     scratch: region(SCRATCH),

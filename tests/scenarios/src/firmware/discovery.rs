@@ -32,8 +32,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "ffa-feature-ids",
-        claim: "Features that are not there are not told: notification interrupts and managed exit",
-        expected: "NOT_SUPPORTED for feature IDs 1 to 4, and for numbers that are none",
+        claim: "By feature ID the normal world learns its schedule receiver interrupt, and of no feature that is not there for it",
+        expected: "SGI 8 for ID 2; NOT_SUPPORTED for 1, 3 and 4, and for numbers that are none",
         audience: Test,
         cores: 1,
         run: feature_ids,
@@ -116,8 +116,9 @@ fn wrong_calls(world: &mut World) -> Outcome {
 
 fn feature_ids(_: &mut World) -> Outcome {
     let error = (u64::from(u32::from(FuncId::Error32)), 0xffff_ffff_u64);
-    // NPI, SRI, ME, per-vCPU notifications; then reserved ones, and bits 30-8, which must be zero.
-    let ids = [1_u64, 2, 3, 4, 0, 0x42, 0xff, 0x101, 0x4000_0001, 0x7fff_ffff];
+    // A partition's own interrupt for notifications, managed exit, notifications of vCPUs; then reserved ones, and bits
+    // 30-8, which must be zero.
+    let ids = [1_u64, 3, 4, 0, 0x42, 0xff, 0x101, 0x4000_0002, 0x7fff_ffff];
     for id in ids {
         for properties in [0, 2] {
             let mut call = [0; 18];
@@ -127,5 +128,12 @@ fn feature_ids(_: &mut World) -> Outcome {
             ensure!(seen == error, "feature {id:#x}: {:#x} {:#x}", seen.0, seen.1);
         }
     }
-    seen!("{} numbers, NOT_SUPPORTED each", ids.len())
+    let mut call = [0; 18];
+    (call[0], call[1]) = (u64::from(u32::from(FuncId::Features)), 2);
+    let [function, _, interrupt, ..] = ffa::registers(call);
+    ensure!(
+        function & 0xffff_ffff == u64::from(u32::from(FuncId::Success32)) && interrupt == 8,
+        "feature 2: {function:#x} {interrupt:#x}"
+    );
+    seen!("interrupt {interrupt}; {} other numbers, NOT_SUPPORTED each", ids.len())
 }

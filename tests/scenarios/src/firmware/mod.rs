@@ -6,6 +6,7 @@ mod calls;
 mod context;
 mod discovery;
 mod messages;
+mod notifications;
 mod random;
 mod secrets;
 
@@ -16,6 +17,7 @@ pub(crate) const SCENARIOS: &[&[Scenario]] = &[
     calls::SCENARIOS,
     discovery::SCENARIOS,
     messages::SCENARIOS,
+    notifications::SCENARIOS,
     random::SCENARIOS,
     secrets::SCENARIOS,
     context::SCENARIOS,
@@ -33,4 +35,7 @@ mod command {
     pub(super) const REPORT: u64 = 4;
     pub(super) const UNDEFINED: u64 = 5;
     pub(super) const CALL: u64 = 7;
+    pub(super) const PREPARE_CALL: u64 = 8;
+    pub(super) const CALL_RESULTS: u64 = 9;
+    pub(super) const HYPERCALL: u64 = 10;
 }
