@@ -18,7 +18,7 @@ use crate::manifest::actions::{
 use crate::manifest::interrupt::{DeviceInterrupt, Interrupts};
 use crate::manifest::layout::PartitionLayout;
 use crate::manifest::messaging::MessagingMethod;
-use crate::manifest::partition::Service;
+use crate::manifest::services::Service;
 use crate::manifest::spmc::SpmcPartition;
 use crate::manifest::{AddressRange, MAX_SERVICES, Name, PartitionManifest};
 use crate::notifications::Receiver;

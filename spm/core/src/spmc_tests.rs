@@ -13,7 +13,8 @@ use crate::manifest::actions::{
 };
 use crate::manifest::layout::PartitionLayout;
 use crate::manifest::messaging::MessagingMethod;
-use crate::manifest::partition::{ExceptionLevel, Service};
+use crate::manifest::partition::ExceptionLevel;
+use crate::manifest::services::Service;
 use crate::manifest::spmc::{Gic, MemoryKind, MemoryRange, SpmcPartition};
 use crate::manifest::{Name, PartitionManifest, SpmcManifest};
 use crate::partition_calls::PartitionNext;
@@ -56,11 +57,10 @@ pub(crate) fn partition_with(id: u16, services: &[Service], contexts: u16) -> Pa
     let manifest = PartitionManifest {
         ffa_version: Version(1, 2),
         id: Some(id),
-        description: Name::new("p"),
         services: Vec::from_slice(services).unwrap(),
         contexts: NonZeroU16::new(contexts).unwrap(),
         load_address: None,
-        entry_offset: 0x4000,
+        entry_offset: Some(0x4000),
         boot_order: 0,
         boot_register: None,
         wants_manifest: false,
@@ -101,7 +101,6 @@ fn normal_memory() -> NormalMemory {
     let range = AddressRange::new(0x4000_0000, 0x4000_0000).unwrap();
     let manifest = SpmcManifest {
         spmc_id: 0x8000,
-        version: (1, 2),
         load_address: 0x0e10_0000,
         entrypoint: 0x0e10_0000,
         binary_size: 0x10_0000,

@@ -206,12 +206,14 @@ impl<'a> Node<'a> {
     /// # Errors
     /// [`Reason::WrongCompatible`] if it does not.
     pub fn require_compatible(&self, wanted: &'static str) -> Result<(), Noted> {
+        if self.is_compatible(wanted) { Ok(()) } else { Err(self.wrong(Reason::WrongCompatible(wanted))) }
+    }
+
+    /// Tells whether `compatible` lists `wanted`.
+    #[must_use]
+    pub fn is_compatible(&self, wanted: &str) -> bool {
         let listed = self.bytes("compatible").unwrap_or_default();
-        if listed.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes()) {
-            Ok(())
-        } else {
-            Err(self.wrong(Reason::WrongCompatible(wanted)))
-        }
+        listed.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
     }
 
     /// Notes an error that names this node.

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Which properties and nodes of a manifest are read, ignored and refused: the one list.
+//! Which properties and nodes of a manifest are read, ignored and refused: the one list. `docs/manifests.md` says for each
+//! what it does or why not; a test holds it against this list.
 //!
 //! A property that is in no list is refused too, since a mistyped name must not silently lose its meaning. Names of
-//! the form `vendor,name` belong to the partition and are left alone. Sources: FF-A 1.2 §5.2 and Hafnium's partition
-//! manifest binding.
+//! the form `vendor,name` belong to the partition and are left alone. Sources: FF-A 1.3 §5.2, TF-A's
+//! `ffa-manifest-binding`, and what Hafnium reads.
 
 use super::Reason;
 use super::fdt::{Node, Noted};
 
 /// What becomes of a property or node.
-#[derive(Clone, Copy)]
-enum Treatment {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Treatment {
     /// The parser of its node reads it.
     Read,
-    /// It changes nothing here; the text says why.
-    Ignored(#[expect(dead_code, reason = "says why to whoever reads the list")] &'static str),
+    /// It changes nothing here.
+    Ignored,
     /// Its presence asks for something that is not offered.
     Refused(&'static str),
     /// As `Refused`, but the value 0 asks for nothing.
@@ -23,88 +24,117 @@ enum Treatment {
 
 use Treatment::{Ignored, Read, Refused, RefusedUnlessZero};
 
-type List = [(&'static str, Treatment)];
+pub(super) type List = [(&'static str, Treatment)];
+
+const SMC: &str = "no SMC of a partition goes past spm";
 
 /// Properties of a partition manifest's root.
 const PARTITION: &List = &[
     ("compatible", Read),
     ("ffa-version", Read),
     ("uuid", Read),
+    ("messaging-method", Read),
     ("id", Read),
-    ("description", Read),
+    ("auxiliary-id", Ignored),
+    ("description", Ignored),
+    ("debug_name", Ignored),
     ("execution-ctx-count", Read),
     ("exception-level", Read),
     ("execution-state", Read),
     ("load-address", Read),
     ("entrypoint-offset", Read),
+    ("image-size", Ignored),
     ("xlat-granule", Read),
     ("boot-order", Read),
     ("gp-register-num", Read),
-    ("messaging-method", Read),
     ("ns-interrupts-action", Read),
     ("notification-support", Read),
     ("managed-exit", Read),
     ("managed-exit-virq", Read),
     ("other-s-interrupts-action", Read),
-    ("power-management-messages", Read),
-    ("lifecycle-support", Read),
-    ("abort-action", Read),
-    ("#address-cells", Ignored("all addresses are properties of one or two cells")),
-    ("#size-cells", Ignored("all sizes are properties of one or two cells")),
-    ("has-primary-scheduler", Ignored("partitions run only when they are called")),
-    ("time-slice-mem", Ignored("a partition runs until it gives the core back")),
     (
         "sri-interrupts-policy",
         RefusedUnlessZero("the normal world is not asked to run partitions for interrupts"),
     ),
-    ("auxiliary-id", RefusedUnlessZero("a partition has one ID")),
+    ("run-time-model", Ignored),
+    ("has-primary-scheduler", Ignored),
+    ("time-slice-mem", Ignored),
+    ("power-management-messages", Read),
     ("vm-availability-messages", RefusedUnlessZero("partitions get no VM availability messages")),
-    ("stream-endpoint-ids", Ignored("no stream gets any access")),
+    ("lifecycle-support", Read),
+    ("abort-action", Read),
+    ("live-activation-support", Refused("live activation")),
+    ("live-activation-register", Ignored),
+    ("image-uuid", Ignored),
+    ("stream-endpoint-ids", Ignored),
+    ("#address-cells", Ignored),
+    ("#size-cells", Ignored),
 ];
 
 /// Child nodes of a partition manifest's root.
-const PARTITION_NODES: &List = &[
+pub(super) const PARTITION_NODES: &List = &[
     ("services", Read),
     ("boot-info", Read),
     ("memory-regions", Read),
     ("device-regions", Read),
-    ("rx_tx-info", Refused("a partition maps its buffers by FFA_RXTX_MAP")),
+    ("rx_tx-info", Ignored),
+    ("live-state-buffer-info", Ignored),
 ];
 
+/// Properties of `services` itself.
+const SERVICES: &List = &[("compatible", Read)];
+
 /// Properties of one service below `services`.
-const SERVICE: &List =
-    &[("uuid", Read), ("messaging-method", Read), ("description", Ignored("a name for people"))];
+const SERVICE: &List = &[("uuid", Read), ("messaging-method", Read), ("description", Ignored)];
 
 /// Properties of `boot-info`.
-const BOOT_INFO: &List = &[("compatible", Read), ("ffa_manifest", Read)];
+const BOOT_INFO: &List =
+    &[("compatible", Read), ("ffa_manifest", Read), ("hob_list", Refused("packages hold no HOB list"))];
 
 /// Properties of one memory region.
 const MEMORY_REGION: &List = &[
-    ("description", Ignored("a name for the partition's own use")),
+    ("description", Ignored),
     ("base-address", Read),
     ("load-address-relative-offset", Read),
     ("pages-count", Read),
     ("attributes", Read),
     ("smmu-id", Read),
     ("stream-ids", Read),
-    ("stream-ids-access-permissions", Ignored("no stream gets any access")),
+    ("stream-ids-access-permissions", Ignored),
+    ("phandle", Ignored),
 ];
 
 /// Properties of one device region.
 const DEVICE_REGION: &List = &[
-    ("description", Ignored("a name for the partition's own use")),
+    ("description", Ignored),
     ("base-address", Read),
     ("pages-count", Read),
     ("attributes", Read),
-    ("exclusive-access", Ignored("no region is ever given to two partitions")),
+    ("exclusive-access", Ignored),
     ("smmu-id", Read),
     ("stream-ids", Read),
     ("interrupts", Read),
     ("interrupts-target", Read),
+    ("reg", Ignored),
+    ("phandle", Ignored),
 ];
 
 /// Properties of `memory-regions` and `device-regions` themselves.
 const REGIONS: &List = &[("compatible", Read)];
+
+/// Properties of the SPMC manifest's `attribute`.
+const ATTRIBUTE: &List = &[
+    ("spmc_id", Read),
+    ("maj_ver", Read),
+    ("min_ver", Read),
+    ("exec_state", Read),
+    ("load_address", Read),
+    ("entrypoint", Read),
+    ("binary_size", Read),
+];
+
+/// Properties of the SPMC manifest's `hypervisor`.
+const HYPERVISOR: &List = &[("compatible", Read), ("ffa_tee_enabled", Ignored)];
 
 /// Properties of a partition's entry in the SPMC manifest.
 const SPMC_PARTITION: &List = &[
@@ -114,6 +144,10 @@ const SPMC_PARTITION: &List = &[
     ("vcpu_count", Read),
     ("mem_size", Read),
     ("sidguard,essential", Read),
+    ("smc_whitelist", Refused(SMC)),
+    ("smc_whitelist_permissive", Refused(SMC)),
+    ("hyp_loaded", Refused("spm loads each partition from its package")),
+    ("fdt_filename", Ignored),
 ];
 
 /// The nodes whose properties are listed.
@@ -121,6 +155,8 @@ const SPMC_PARTITION: &List = &[
 pub enum Binding {
     /// Root of a partition manifest.
     Partition,
+    /// `services` itself.
+    Services,
     /// A child of `services`.
     Service,
     /// `boot-info`.
@@ -131,19 +167,27 @@ pub enum Binding {
     MemoryRegion,
     /// A child of `device-regions`.
     DeviceRegion,
+    /// `attribute` in the SPMC manifest.
+    Attribute,
+    /// `hypervisor` in the SPMC manifest.
+    Hypervisor,
     /// `vmN` below `hypervisor` in the SPMC manifest.
     SpmcPartition,
 }
 
 impl Binding {
-    const fn list(self) -> &'static List {
+    /// Returns what is read of it, ignored and refused.
+    pub(super) const fn list(self) -> &'static List {
         match self {
             Self::Partition => PARTITION,
+            Self::Services => SERVICES,
             Self::Service => SERVICE,
             Self::BootInfo => BOOT_INFO,
             Self::Regions => REGIONS,
             Self::MemoryRegion => MEMORY_REGION,
             Self::DeviceRegion => DEVICE_REGION,
+            Self::Attribute => ATTRIBUTE,
+            Self::Hypervisor => HYPERVISOR,
             Self::SpmcPartition => SPMC_PARTITION,
         }
     }
@@ -155,7 +199,7 @@ impl Binding {
 /// [`Reason::NotSupported`] or [`Reason::Unknown`], with the property's name.
 pub fn check_properties(node: &Node<'_>, binding: Binding) -> Result<(), Noted> {
     node.each_property(|name| match find(binding.list(), name) {
-        Some(Read | Ignored(_)) => Ok(()),
+        Some(Read | Ignored) => Ok(()),
         Some(RefusedUnlessZero(_)) if node.u32(name)? == Some(0) => Ok(()),
         Some(Refused(why) | RefusedUnlessZero(why)) => {
             Err(node.wrong_property(name, Reason::NotSupported(why)))
@@ -173,7 +217,7 @@ pub fn check_nodes(root: &Node<'_>) -> Result<(), Noted> {
     for child in root.children() {
         let child = child?;
         match find(PARTITION_NODES, child.name()) {
-            Some(Read | Ignored(_)) => {}
+            Some(Read | Ignored) => {}
             Some(Refused(why) | RefusedUnlessZero(why)) => return Err(child.wrong(Reason::NotSupported(why))),
             None if child.name().contains(',') => {}
             None => return Err(child.wrong(Reason::Unknown)),
@@ -184,7 +228,8 @@ pub fn check_nodes(root: &Node<'_>) -> Result<(), Noted> {
 
 /// `vendor,name` is the partition's own, but spm itself has no business with another vendor's words.
 fn binds_vendor(binding: Binding, name: &str) -> bool {
-    binding != Binding::SpmcPartition && name.contains(',')
+    !matches!(binding, Binding::Attribute | Binding::Hypervisor | Binding::SpmcPartition)
+        && name.contains(',')
 }
 
 fn find(list: &List, name: &str) -> Option<Treatment> {

@@ -310,11 +310,12 @@ impl<'a> Layout<'a> {
 }
 
 fn entry(place: &SpmcPartition, manifest: &PartitionManifest, package: &Package) -> Result<u64, LayoutError> {
-    let outside = LayoutError::EntryOutsideImage(manifest.entry_offset);
-    match usize::try_from(manifest.entry_offset) {
-        Ok(offset) if package.image().contains(&offset) => {
-            place.memory.start().checked_add(manifest.entry_offset).ok_or(outside)
-        }
+    let image = package.image();
+    let first = u64::try_from(image.start).unwrap_or(u64::MAX);
+    let offset = manifest.entry_offset.unwrap_or(first);
+    let outside = LayoutError::EntryOutsideImage(offset);
+    match usize::try_from(offset) {
+        Ok(inside) if image.contains(&inside) => place.memory.start().checked_add(offset).ok_or(outside),
         _ => Err(outside),
     }
 }

@@ -17,6 +17,7 @@ mod offered;
 pub mod partition;
 pub mod range;
 pub mod region;
+pub mod services;
 pub mod spmc;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -132,6 +133,9 @@ pub enum Reason {
     /// The value is no printable text.
     #[error("the value is not text")]
     NotText,
+    /// The value is no UUID.
+    #[error("the value is not a UUID")]
+    NotUuid,
     /// The value is outside what the binding defines.
     #[error("the value {0:#x} is out of range")]
     OutOfRange(u64),

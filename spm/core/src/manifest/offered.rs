@@ -48,3 +48,28 @@ const fn abort_action(action: AbortAction) -> Option<&'static str> {
         AbortAction::Propagate => Some("failing with a partition"),
     }
 }
+
+/// Returns for each field why values of it are refused.
+#[cfg(test)]
+pub(super) fn missing() -> [(&'static str, Vec<&'static str>); 4] {
+    use ExceptionLevel::{SEl0, SEl1};
+    use NsInterruptsAction::{ManagedExit, Queued, Signalled};
+    let messages = [
+        PowerMessages::NONE,
+        PowerMessages::CPU_OFF,
+        PowerMessages::CPU_SUSPEND,
+        PowerMessages::CPU_SUSPEND_RESUME,
+    ];
+    let aborts = [AbortAction::Stop, AbortAction::Destroy, AbortAction::Restart, AbortAction::Propagate];
+    let mut messages: Vec<_> = messages.into_iter().filter_map(power_messages).collect();
+    messages.dedup();
+    [
+        ("exception-level", [SEl0, SEl1].into_iter().filter_map(exception_level).collect()),
+        (
+            "ns-interrupts-action",
+            [Queued, ManagedExit, Signalled].into_iter().filter_map(ns_interrupts).collect(),
+        ),
+        ("power-management-messages", messages),
+        ("abort-action", aborts.into_iter().filter_map(abort_action).collect()),
+    ]
+}

@@ -6,29 +6,15 @@
 
 use core::num::NonZeroU16;
 
-use arm_ffa::{UuidHelper, Version};
-use heapless::Vec;
-use uuid::Uuid;
+use arm_ffa::Version;
 
 use super::actions::{AbortAction, InterruptActions, PowerMessages};
 use super::fdt::{Node, Noted, Tree};
 use super::fields::{Binding, check_nodes, check_properties};
 use super::interrupt::Interrupts;
-use super::messaging::MessagingMethod;
 use super::region::{self, Region, Regions};
-use super::{MAX_SERVICES, ManifestError, Name, Reason, offered};
-
-/// Entry point of the image behind the load address where the manifest names none, in bytes (Hafnium's default).
-const DEFAULT_ENTRY_OFFSET: u64 = 0x1000;
-
-/// One service of a partition, as FFA_PARTITION_INFO_GET lists it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Service {
-    /// Its protocol.
-    pub uuid: Uuid,
-    /// How it is talked to.
-    pub messaging: MessagingMethod,
-}
+use super::services::{self, BindingVersion, Services};
+use super::{ManifestError, Reason, offered};
 
 /// Where a partition runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,16 +32,15 @@ pub struct PartitionManifest {
     pub ffa_version: Version,
     /// The partition ID that it wants, if it wants a certain one.
     pub id: Option<u16>,
-    /// A name for people; may be empty.
-    pub description: Name,
     /// What it offers, at least one.
-    pub services: Vec<Service, MAX_SERVICES>,
+    pub services: Services,
     /// How many execution contexts (vCPUs) it has.
     pub contexts: NonZeroU16,
     /// Where it expects to be loaded, if it does.
     pub load_address: Option<u64>,
-    /// Distance of its first instruction from the load address, in bytes, a multiple of 4.
-    pub entry_offset: u64,
+    /// Distance of its first instruction from the load address, in bytes, a multiple of 4; where there is none, it is the
+    /// first of the image.
+    pub entry_offset: Option<u64>,
     /// When it boots, lower first; `u16::MAX` where the manifest does not say.
     pub boot_order: u16,
     /// The general-purpose register, 0 to 3, that gets the address of the boot information.
@@ -97,19 +82,19 @@ impl PartitionManifest {
     }
 
     fn read(root: &Node<'_>) -> Result<Self, Noted> {
-        root.require_compatible("arm,ffa-manifest-1.0")?;
+        let binding = BindingVersion::of(root)?;
         check_properties(root, Binding::Partition)?;
         check_nodes(root)?;
         require_fixed_values(root)?;
         let (boot_register, wants_manifest) = boot_information(root)?;
+        let ffa_version = ffa_version(root)?;
         let exception_level = exception_level(root)?;
         let contexts = contexts(root, exception_level)?;
         let mut interrupts = Interrupts::new();
         let manifest = Self {
-            ffa_version: ffa_version(root)?,
+            ffa_version,
             id: id(root)?,
-            description: Name::new(root.text("description")?.unwrap_or_default()),
-            services: services(root)?,
+            services: services::read(root, binding, ffa_version)?,
             contexts,
             load_address: root.u64("load-address")?,
             entry_offset: entry_offset(root)?,
@@ -159,6 +144,8 @@ fn id(root: &Node<'_>) -> Result<Option<u16>, Noted> {
     match u16::try_from(raw) {
         // Bit 15 marks secure endpoints, 0x8000 is the SPMC and 0xffff the SPMD.
         Ok(id @ 0x8001..=0xfffe) => Ok(Some(id)),
+        // No ID of a secure partition. Hafnium gives IDs by the order of the SPMC manifest, whatever stands here.
+        Ok(1..=0x7fff) => Ok(None),
         _ => Err(out_of_range(root, "id", raw)),
     }
 }
@@ -192,12 +179,13 @@ fn power_messages(root: &Node<'_>, contexts: NonZeroU16) -> Result<PowerMessages
     Ok(if contexts == NonZeroU16::MIN { PowerMessages::NONE } else { wanted })
 }
 
-fn entry_offset(root: &Node<'_>) -> Result<u64, Noted> {
-    let offset = root.u64("entrypoint-offset")?.unwrap_or(DEFAULT_ENTRY_OFFSET);
-    if offset.is_multiple_of(4) {
-        Ok(offset)
-    } else {
-        Err(root.wrong_property("entrypoint-offset", Reason::OutOfRange(offset)))
+fn entry_offset(root: &Node<'_>) -> Result<Option<u64>, Noted> {
+    const OFFSET: &str = "entrypoint-offset";
+    match root.u64(OFFSET)? {
+        Some(offset) if !offset.is_multiple_of(4) => {
+            Err(root.wrong_property(OFFSET, Reason::OutOfRange(offset)))
+        }
+        offset => Ok(offset),
     }
 }
 
@@ -218,63 +206,6 @@ fn boot_information(root: &Node<'_>) -> Result<(Option<u8>, bool), Noted> {
         return Err(root.wrong_property("gp-register-num", Reason::Missing));
     }
     Ok((register, node.has("ffa_manifest")))
-}
-
-/// Reads the `services` node, or `uuid` and `messaging-method` of the root where there is none.
-fn services(root: &Node<'_>) -> Result<Vec<Service, MAX_SERVICES>, Noted> {
-    let mut services = Vec::new();
-    match root.child("services")? {
-        None => read_services(root, &mut services)?,
-        Some(list) => {
-            for name in ["uuid", "messaging-method"] {
-                if root.has(name) {
-                    return Err(root.wrong_property(name, Reason::Duplicate));
-                }
-            }
-            for service in list.children() {
-                let service = service?;
-                check_properties(&service, Binding::Service)?;
-                read_services(&service, &mut services)?;
-            }
-        }
-    }
-    if services.is_empty() {
-        return Err(root.wrong_property("uuid", Reason::Missing));
-    }
-    Ok(services)
-}
-
-fn read_services(node: &Node<'_>, services: &mut Vec<Service, MAX_SERVICES>) -> Result<(), Noted> {
-    let messaging = MessagingMethod::from_bits(node.require_u32("messaging-method")?)
-        .map_err(|reason| node.wrong_property("messaging-method", reason))?;
-    let bytes = node.bytes("uuid").ok_or_else(|| node.wrong_property("uuid", Reason::Missing))?;
-    let (uuids, rest) = bytes.as_chunks::<16>();
-    if !rest.is_empty() || uuids.is_empty() {
-        return Err(node.wrong_property("uuid", Reason::WrongLength));
-    }
-    for bytes in uuids {
-        let uuid = uuid_from_cells(bytes);
-        if uuid.is_nil() {
-            // The nil UUID is FFA_PARTITION_INFO_GET's "all partitions".
-            return Err(node.wrong_property("uuid", Reason::OutOfRange(0)));
-        }
-        if services.iter().any(|service| service.uuid == uuid) {
-            return Err(node.wrong_property("uuid", Reason::Duplicate));
-        }
-        let service = Service { uuid, messaging };
-        services.push(service).map_err(|_| node.wrong_property("uuid", Reason::TooMany(MAX_SERVICES)))?;
-    }
-    Ok(())
-}
-
-/// The binding writes a UUID as the four words in which FFA_PARTITION_INFO_GET passes it (FF-A 1.2 §13.8), each a cell.
-fn uuid_from_cells(bytes: &[u8; 16]) -> Uuid {
-    let (cells, _) = bytes.as_chunks::<4>();
-    let mut words = [0; 4];
-    for (word, cell) in words.iter_mut().zip(cells) {
-        *word = u32::from_be_bytes(*cell);
-    }
-    UuidHelper::from_u32_regs(words)
 }
 
 fn u16_or(node: &Node<'_>, property: &str, default: u16) -> Result<u16, Noted> {

@@ -75,8 +75,6 @@ pub struct Gic {
 pub struct SpmcManifest {
     /// spm's own FF-A ID; bit 15 is set.
     pub spmc_id: u16,
-    /// The FF-A version (major, minor) that the integrator announced to the SPMD.
-    pub version: (u16, u16),
     /// Where spm was loaded.
     pub load_address: u64,
     /// spm's first instruction.
@@ -106,12 +104,13 @@ impl SpmcManifest {
         root.require_compatible("arm,ffa-core-manifest-1.0")?;
         let cells = Cells::of(root)?;
         let attribute = root.require_child("attribute")?;
+        check_properties(&attribute, Binding::Attribute)?;
+        check_version(&attribute)?;
         if attribute.u32("exec_state")?.unwrap_or(0) != 0 {
             return Err(attribute.wrong_property("exec_state", Reason::NotSupported("AArch32")));
         }
         Ok(Self {
             spmc_id: spmc_id(&attribute)?,
-            version: (u16_of(&attribute, "maj_ver")?, u16_of(&attribute, "min_ver")?),
             load_address: attribute.require_u64("load_address")?,
             entrypoint: attribute.require_u64("entrypoint")?,
             binary_size: attribute.require_u64("binary_size")?,
@@ -133,6 +132,17 @@ impl SpmcManifest {
     pub fn holds(&self, kind: MemoryKind, range: AddressRange) -> bool {
         self.memory.iter().any(|memory| memory.kind == kind && memory.range.contains(range))
     }
+}
+
+/// Refuses to be announced to the SPMD as something else than what [`crate::version`] negotiates.
+fn check_version(attribute: &Node<'_>) -> Result<(), Noted> {
+    for (property, possible) in [("maj_ver", 1..=1), ("min_ver", 0..=2)] {
+        let announced = attribute.require_u32(property)?;
+        if !possible.contains(&announced) {
+            return Err(attribute.wrong_property(property, Reason::OutOfRange(u64::from(announced))));
+        }
+    }
+    Ok(())
 }
 
 fn spmc_id(attribute: &Node<'_>) -> Result<u16, Noted> {
@@ -166,6 +176,7 @@ fn gic(root: &Node<'_>, cells: Cells) -> Result<Gic, Noted> {
 fn partitions(root: &Node<'_>) -> Result<Vec<SpmcPartition, MAX_PARTITIONS>, Noted> {
     let list = root.require_child("hypervisor")?;
     list.require_compatible("hafnium,hafnium")?;
+    check_properties(&list, Binding::Hypervisor)?;
     let mut partitions: Vec<SpmcPartition, MAX_PARTITIONS> = Vec::new();
     for node in list.children() {
         let node = node?;

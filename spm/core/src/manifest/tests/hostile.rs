@@ -56,7 +56,7 @@ fn parse_both(bytes: &[u8]) {
         assert!(manifest.spmc_id >= 0x8000);
     }
     if let Ok(manifest) = PartitionManifest::parse(bytes) {
-        assert!(!manifest.services.is_empty() && manifest.entry_offset % 4 == 0);
+        assert!(!manifest.services.is_empty() && manifest.entry_offset.unwrap_or(0) % 4 == 0);
         for region in manifest.memory_regions.iter().chain(&manifest.device_regions) {
             assert!(region.range(0).is_ok(), "{region:?}");
         }

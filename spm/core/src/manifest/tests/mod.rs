@@ -2,10 +2,12 @@
 //! Tests of the manifests: good ones are read, each kind of bad one is refused by name, and no bytes do worse than that.
 
 mod actions;
+mod documented;
 mod hostile;
 mod interrupts;
 mod partitions;
 mod places;
+mod services;
 mod spmc;
 mod tree;
 

@@ -121,6 +121,9 @@ fn the_manifests_have_to_agree() {
             Err(LayoutError::EntryOutsideImage(offset))
         );
     }
+    // Where the manifest does not say, it is the start of the image.
+    let first = second(|tree| tree.without("entrypoint-offset")).unwrap();
+    assert_eq!(first.entry, SECOND + 0x4000);
     let contexts = |wanted: u32, given: u32| {
         let spmc = spmc_tree().set("hypervisor/vm2", "vcpu_count", cells(&[given]));
         admit_both(&spmc, &partition_tree(), &plain().set("", "execution-ctx-count", cells(&[wanted])))

@@ -21,7 +21,6 @@ fn node(node: &str, reason: Reason) -> Result<SpmcManifest, ManifestError> {
 fn reads_every_field() {
     let manifest = parse(&spmc_tree()).unwrap();
     assert_eq!(manifest.spmc_id, 0x8000);
-    assert_eq!(manifest.version, (1, 2));
     assert_eq!(manifest.load_address, 0x0e10_0000);
     assert_eq!(manifest.entrypoint, 0x0e10_0000);
     assert_eq!(manifest.binary_size, 0x10_0000);
@@ -89,6 +88,26 @@ fn names_node_property_and_reason() {
         (
             tree().set("attribute", "spmc_id", cells(&[0xffff])),
             property("attribute", "spmc_id", Reason::OutOfRange(0xffff)),
+        ),
+        (
+            tree().set("attribute", "maj_ver", cells(&[2])),
+            property("attribute", "maj_ver", Reason::OutOfRange(2)),
+        ),
+        (
+            tree().set("attribute", "min_ver", cells(&[3])),
+            property("attribute", "min_ver", Reason::OutOfRange(3)),
+        ),
+        (
+            tree().edit("attribute", |node| node.without("min_ver")),
+            property("attribute", "min_ver", Reason::Missing),
+        ),
+        (
+            tree().set("attribute", "spmc-id", cells(&[0x8000])),
+            property("attribute", "spmc-id", Reason::Unknown),
+        ),
+        (
+            tree().set("hypervisor", "vm_count", cells(&[2])),
+            property("hypervisor", "vm_count", Reason::Unknown),
         ),
         (
             tree().set("attribute", "exec_state", cells(&[1])),
@@ -163,6 +182,14 @@ fn names_what_is_wrong_with_a_partition() {
         (tree().set(vm, "mem_size", cells(&[0])), node("vm2", Reason::BadRange(0x0e60_0000))),
         (tree().set(vm, "load_address", cells(&[4])), node("vm2", Reason::Unaligned(4))),
         (tree().set(vm, "debug_name", vec![0xff, 0]), property("vm2", "debug_name", Reason::NotText)),
+        (
+            tree().set(vm, "smc_whitelist", cells(&[0x8200_0010])),
+            property("vm2", "smc_whitelist", Reason::NotSupported("no SMC of a partition goes past spm")),
+        ),
+        (
+            tree().set(vm, "hyp_loaded", vec![]),
+            property("vm2", "hyp_loaded", Reason::NotSupported("spm loads each partition from its package")),
+        ),
         (tree().set(vm, "sidguard,esential", vec![]), property("vm2", "sidguard,esential", Reason::Unknown)),
         (
             tree().edit("hypervisor", |list| list.child(Tree::node("vm02"))),
