@@ -159,7 +159,7 @@ fn write_boot_information(
         (Ok(offset), Ok(size)) if manifest.wants_manifest => Some(ManifestLocation { offset, size }),
         _ => None,
     };
-    boot_info::write(memory, layout.memory.start(), location)?;
+    boot_info::write(memory, layout.memory.start(), manifest.ffa_version, location)?;
     if let Some(touched) = memory.get(..blob.end) {
         clean_and_invalidate(touched);
     }
