@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::{Tree, partition_tree, spmc_tree};
+use super::{Tree, cells, partition_tree, spmc_tree, text};
 use crate::manifest::token::{Structure, Token};
 use crate::manifest::{BlobFault, MAX_DTB_BYTES, ManifestError, PartitionManifest, Reason, SpmcManifest};
 
@@ -60,11 +60,36 @@ fn parse_both(bytes: &[u8]) {
         for region in manifest.memory_regions.iter().chain(&manifest.device_regions) {
             assert!(region.range(0).is_ok(), "{region:?}");
         }
+        for (number, service) in manifest.services.iter().enumerate() {
+            assert!(!service.uuid.is_nil());
+            assert!(manifest.services.iter().skip(number + 1).all(|other| other.uuid != service.uuid));
+        }
         for (number, one) in manifest.interrupts.iter().enumerate() {
             assert!(matches!(one.intid, 16..19 | 32..1020), "{one:?}");
+            assert!(one.target.is_none() || one.intid >= 32, "{one:?}");
             assert!(manifest.interrupts.iter().skip(number + 1).all(|other| other.intid != one.intid));
         }
     }
+}
+
+/// A partition manifest of binding 1.1 with interrupts, targets and streams.
+fn full_tree() -> Tree {
+    let service = |name: &str, last: char| {
+        let uuid = format!("b4b5671e-4a90-4fe1-b81f-fb13dae1dac{last}");
+        Tree::node(name).with("uuid", text(&uuid)).with("messaging-method", cells(&[0x607]))
+    };
+    let services = Tree::node("services").with("compatible", text("arm,ffa-manifest-services"));
+    partition_tree()
+        .set("", "compatible", text("arm,ffa-manifest-1.1"))
+        .without("uuid")
+        .without("messaging-method")
+        .set("", "other-s-interrupts-action", cells(&[0]))
+        .set("", "lifecycle-support", vec![])
+        .set("", "abort-action", cells(&[0]))
+        .child(services.child(service("a", 'a')).child(service("b", 'b')))
+        .set("memory-regions/pool", "stream-ids", cells(&[0, 1]))
+        .set("device-regions/smmu", "interrupts", cells(&[56, 0x900, 16, 0x780]))
+        .set("device-regions/smmu", "interrupts-target", cells(&[56, 0, 0x100]))
 }
 
 /// One change of some bytes.
@@ -120,8 +145,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
     #[test]
-    fn changed_blobs_are_answered(spmc in any::<bool>(), changes in vec(change(), 1..6)) {
-        let mut blob = if spmc { spmc_tree() } else { partition_tree() }.blob();
+    fn changed_blobs_are_answered(tree in 0..3, changes in vec(change(), 1..6)) {
+        let mut blob = match tree {
+            0 => spmc_tree(),
+            1 => partition_tree(),
+            _ => full_tree(),
+        }
+        .blob();
         for change in &changes {
             apply(&mut blob, change);
         }
@@ -150,7 +180,8 @@ proptest! {
 
 #[test]
 fn sound_blobs_are_walked_alike() {
-    for tree in [spmc_tree(), partition_tree()] {
+    assert!(PartitionManifest::parse(&full_tree().blob()).is_ok());
+    for tree in [spmc_tree(), partition_tree(), full_tree()] {
         assert!(walks_agree(&tree.blob()));
     }
     // Words without meaning between the tokens: one where the root's properties begin, one behind the last node.
@@ -169,7 +200,7 @@ fn sound_blobs_are_walked_alike() {
 
 #[test]
 fn every_truncation_is_refused() {
-    for tree in [spmc_tree(), partition_tree()] {
+    for tree in [spmc_tree(), partition_tree(), full_tree()] {
         let blob = tree.blob();
         for length in 0..blob.len() {
             assert!(SpmcManifest::parse(&blob[..length]).is_err());

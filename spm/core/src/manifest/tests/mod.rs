@@ -3,6 +3,7 @@
 
 mod actions;
 mod documented;
+mod hafnium;
 mod hostile;
 mod interrupts;
 mod partitions;
