@@ -276,7 +276,7 @@ impl Run<'_> {
     #[cold]
     fn stop(&self, vcpu: VcpuRef, reason: Arguments<'_>) -> Left {
         if let Some(partition) = self.world.spmc.partitions().get(vcpu.partition) {
-            self.world.spmc.stop(partition);
+            self.world.spmc.stop(partition, &Machine);
             partition.log.lock().flush(|line| Machine.log(partition, line));
             say!("{}: stopped: {reason}", partition.name());
         }

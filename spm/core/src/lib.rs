@@ -3,6 +3,7 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+mod abort;
 pub mod boot_info;
 mod common_calls;
 pub mod console_log;

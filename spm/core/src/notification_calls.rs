@@ -105,9 +105,8 @@ impl Spmc {
         }
     }
 
-    /// Stops a partition for good, and forgets its notifications.
-    pub fn stop(&self, partition: &Partition) {
-        partition.stop();
-        self.receivers().forget(partition);
+    /// Forgets whatever a partition that was stopped has to do with notifications.
+    pub(crate) fn forget_notifications(&self, stopped: &Partition) {
+        self.receivers().forget(stopped);
     }
 }

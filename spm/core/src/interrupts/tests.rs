@@ -193,6 +193,25 @@ fn an_interrupt_is_ended_by_its_own_call_too() {
     assert_eq!(done(&hardware), [InterruptAction::Deactivate(40)]);
 }
 
+#[test]
+fn a_partition_that_aborts_leaves_no_interrupt_behind() {
+    let (spmc, hardware) = (spmc(), FakeHardware::default());
+    enable(&spmc, AT_FIRST, 40);
+    enable(&spmc, AT_FIRST, 41);
+    spmc.take_interrupt(40, core(0), &hardware);
+    assert_eq!(hypercall(&spmc, AT_FIRST, &hardware, &GET), 40);
+    spmc.take_interrupt(41, core(0), &hardware);
+    spmc.stop(&spmc.partitions()[0], &hardware);
+    let expected = [
+        InterruptAction::Enable(40, false),
+        InterruptAction::Enable(41, false),
+        InterruptAction::Deactivate(40),
+        InterruptAction::Deactivate(41),
+    ];
+    assert_eq!(done(&hardware), expected);
+    assert_eq!(spmc.claim_for_interrupt(core(0), &mut 0), None);
+}
+
 /// Cores pend, others run the vCPU and wait again: each interrupt that was pended is taken, whatever the order.
 #[test]
 fn none_is_lost_between_cores() {

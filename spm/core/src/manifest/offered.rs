@@ -51,9 +51,8 @@ const fn abort_action(action: AbortAction) -> Option<&'static str> {
 
 /// Returns for each field why values of it are refused.
 #[cfg(test)]
-pub(super) fn missing() -> [(&'static str, Vec<&'static str>); 4] {
+pub(super) fn missing() -> [(&'static str, Vec<&'static str>); 3] {
     use ExceptionLevel::{SEl0, SEl1};
-    use NsInterruptsAction::{ManagedExit, Queued, Signalled};
     let messages = [
         PowerMessages::NONE,
         PowerMessages::CPU_OFF,
@@ -65,10 +64,6 @@ pub(super) fn missing() -> [(&'static str, Vec<&'static str>); 4] {
     messages.dedup();
     [
         ("exception-level", [SEl0, SEl1].into_iter().filter_map(exception_level).collect()),
-        (
-            "ns-interrupts-action",
-            [Queued, ManagedExit, Signalled].into_iter().filter_map(ns_interrupts).collect(),
-        ),
         ("power-management-messages", messages),
         ("abort-action", aborts.into_iter().filter_map(abort_action).collect()),
     ]

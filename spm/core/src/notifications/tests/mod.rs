@@ -14,7 +14,7 @@ use arm_ffa::Uuid;
 
 use super::*;
 use crate::manifest::messaging::MessagingMethod;
-use crate::manifest::partition::Service;
+use crate::manifest::services::Service;
 use crate::spmc::Partitions;
 use crate::spmc::tests::partition_with;
 

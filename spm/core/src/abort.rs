@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What is cleaned up when a partition aborts (FF-A 1.3 §7.2.3, §7.2.4): no vCPU of it runs any more, its interrupts are off,
+//! and nobody has notifications of it or for it.
+
+use crate::hardware::Hardware;
+use crate::partition::Partition;
+use crate::spmc::Spmc;
+
+impl Spmc {
+    /// Stops a partition for good. A core that runs one of its vCPUs meanwhile does not enter it again.
+    pub fn stop(&self, partition: &Partition, hardware: &impl Hardware) {
+        partition.stop();
+        self.forget_notifications(partition);
+        for interrupt in partition.interrupts() {
+            hardware.enable_interrupt(interrupt.intid, false);
+        }
+        for vcpu in (0..partition.contexts()).filter_map(|index| partition.vcpu(index)) {
+            vcpu.timer.reset();
+            let devices = vcpu.interrupts.clear();
+            for (place, interrupt) in partition.interrupts().iter().enumerate() {
+                if devices >> place & 1 != 0 {
+                    hardware.deactivate_interrupt(interrupt.intid);
+                }
+            }
+        }
+    }
+}
