@@ -2,8 +2,8 @@
 //! Platform descriptions and policies, and the compiler from them to all that boots.
 //!
 //! A platform is a folder of this package with `platform.dtsi` (what stands where: every address is written there once)
-//! and `policy.dts` (which stream belongs to which device, and who may hold it). The README beside this package has
-//! the binding. [`Platform::load`] compiles and checks them; its methods generate everything that is built from them:
+//! and `policy.dts` (which stream belongs to which device, and who may hold it); where the conformance suite runs, there
+//! is `conformance.dts`, which has other partitions. The README beside this package has the binding. [`Platform::load`] compiles and checks them; its methods generate everything that is built from them:
 //!
 //! | method | what |
 //! |---|---|
@@ -26,9 +26,11 @@ mod source;
 
 pub use error::{Error, Reason, Result};
 pub use output::{DeviceTree, IMAGE_OFFSET, MANIFEST_OFFSET, PartitionFiles, package, with_policy};
-pub use platform::{Devices, Memory, Partition, Platform, Roles, SmmuFrame};
+pub use platform::{Devices, Memory, Partition, Platform, Roles, Set, SmmuFrame};
 pub use policy::Blob;
 pub use source::{Node, Tree};
 
 /// The platforms that this project has descriptions of.
 pub const PLATFORMS: [&str; 3] = ["qemu-sbsa", "qemu-virt", "fvp"];
+/// Those that the conformance suite runs on.
+pub const CONFORMANCE_PLATFORMS: [&str; 2] = ["qemu-sbsa", "qemu-virt"];

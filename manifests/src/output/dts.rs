@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Writes device-tree source. The text also passes the C preprocessor in TF-A's build, so it has no apostrophes.
 
+use crate::source::Node;
 use iommu_core::policy::Range;
 use std::fmt::Write as _;
 
@@ -9,20 +10,70 @@ use std::fmt::Write as _;
 pub(super) struct Writer {
     text: String,
     depth: usize,
+    /// Properties and nodes of the root that are left out, since something else is written in their place.
+    replaced: Vec<String>,
 }
 
 impl Writer {
     /// Writes a whole source: head, a comment that says what this is, and the root node.
     pub(super) fn source(comment: &str, root: impl FnOnce(&mut Self)) -> String {
+        Self::source_with(comment, None, root)
+    }
+
+    /// As [`Self::source`]; what stands in `instead` takes the place of what `root` writes under the same names.
+    pub(super) fn source_with(comment: &str, instead: Option<&Node>, root: impl FnOnce(&mut Self)) -> String {
         let mut writer = Self {
             text: format!("// SPDX-License-Identifier: Apache-2.0 OR MIT\n/* {comment} */\n/dts-v1/;\n\n"),
             depth: 0,
+            replaced: Vec::new(),
         };
-        writer.node("/", root);
+        if let Some(node) = instead {
+            writer.replaced.extend(node.properties().map(|(name, _)| name.to_owned()));
+            writer.replaced.extend(node.children().map(|child| child.name().to_owned()));
+        }
+        writer.node("/", |writer| {
+            // dtc wants properties before nodes.
+            let replaced = core::mem::take(&mut writer.replaced);
+            instead.into_iter().for_each(|node| writer.copy_properties(node));
+            writer.replaced = replaced;
+            root(writer);
+            writer.replaced.clear();
+            instead.into_iter().for_each(|node| writer.copy_children(node));
+        });
         writer.text
     }
 
+    /// Writes the properties of a node. Values have no types in a device tree: words and bytes say all there is.
+    fn copy_properties(&mut self, node: &Node) {
+        for (name, value) in node.properties() {
+            match value.as_chunks::<4>() {
+                ([], []) => self.flag(name),
+                (cells, []) => {
+                    let cells: Vec<_> = cells.iter().map(|cell| u32::from_be_bytes(*cell)).collect();
+                    self.cells(name, &cells);
+                }
+                _ => self.bytes(name, value),
+            }
+        }
+    }
+
+    fn copy_children(&mut self, node: &Node) {
+        for child in node.children() {
+            self.node(child.name(), |writer| {
+                writer.copy_properties(child);
+                writer.copy_children(child);
+            });
+        }
+    }
+
+    fn is_replaced(&self, name: &str) -> bool {
+        self.depth == 1 && self.replaced.iter().any(|other| other == name)
+    }
+
     pub(super) fn node(&mut self, name: &str, inside: impl FnOnce(&mut Self)) {
+        if self.is_replaced(name) {
+            return;
+        }
         if self.depth > 0 && !self.text.ends_with("{\n") {
             self.text.push('\n');
         }
@@ -34,17 +85,17 @@ impl Writer {
     }
 
     pub(super) fn flag(&mut self, name: &str) {
-        self.line(&format!("{name};"));
+        self.property(name, "");
     }
 
     pub(super) fn string(&mut self, name: &str, value: &str) {
-        self.line(&format!("{name} = \"{value}\";"));
+        self.property(name, &format!(" = \"{value}\""));
     }
 
     /// Writes 32-bit cells.
     pub(super) fn cells(&mut self, name: &str, values: &[u32]) {
         let words: Vec<_> = values.iter().map(|value| format!("{value:#x}")).collect();
-        self.line(&format!("{name} = <{}>;", words.join(" ")));
+        self.property(name, &format!(" = <{}>", words.join(" ")));
     }
 
     /// Writes one value of 64 bits as two cells.
@@ -62,7 +113,7 @@ impl Writer {
                 format!("<{base_high:#x} {base_low:#x} {size_high:#x} {size_low:#x}>")
             })
             .collect();
-        self.line(&format!("{name} = {};", words.join(", ")));
+        self.property(name, &format!(" = {}", words.join(", ")));
     }
 
     pub(super) fn bytes(&mut self, name: &str, value: &[u8]) {
@@ -71,7 +122,13 @@ impl Writer {
             // Writing into a String cannot fail.
             let _ = write!(words, "{byte:02x}");
         }
-        self.line(&format!("{name} = [{words}];"));
+        self.property(name, &format!(" = [{words}]"));
+    }
+
+    fn property(&mut self, name: &str, value: &str) {
+        if !self.is_replaced(name) {
+            self.line(&format!("{name}{value};"));
+        }
     }
 
     fn line(&mut self, text: &str) {

@@ -2,7 +2,8 @@
 //! SP manifests (`arm,ffa-manifest-1.0`, TF-A docs/components/ffa-manifest-binding.rst): what a partition is given.
 //!
 //! The iommu service gets the SMMU frames as devices, the pool as non-secure memory, and the digest of its policy as
-//! `sidguard,policy-digest`; other partitions get nothing but their own memory.
+//! `sidguard,policy-digest`; other partitions get nothing but their own memory. What the description's `manifest` node has
+//! takes the place of what would be generated under the same name.
 
 use super::{DeviceTree, IMAGE_OFFSET, dts::Writer};
 use crate::{
@@ -47,13 +48,13 @@ impl Platform {
         let image_offset =
             u32::try_from(IMAGE_OFFSET).map_err(|_| partition.error(Reason::High(partition.memory)))?;
         let comment = format!("SP manifest of {} on {}.", partition.name, self.model);
-        let text = Writer::source(&comment, |root| {
+        let text = Writer::source_with(&comment, partition.manifest.as_ref(), |root| {
             root.string("compatible", "arm,ffa-manifest-1.0");
             root.cells("ffa-version", &[FFA_VERSION]);
             root.cells("uuid", &uuid_cells(partition));
             root.string("description", &partition.name);
             root.cells("id", &[u32::from(partition.id)]);
-            root.cells("execution-ctx-count", &[self.execution_contexts()]);
+            root.cells("execution-ctx-count", &[partition.contexts]);
             root.cells("exception-level", &[S_EL1]);
             // 0 is AArch64.
             root.cells("execution-state", &[0]);

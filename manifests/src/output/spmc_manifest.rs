@@ -57,7 +57,7 @@ impl Platform {
                 vm.flag("is_ffa_partition");
                 vm.string("debug_name", &partition.name);
                 vm.cells("load_address", &[low(partition.memory.base)]);
-                vm.cells("vcpu_count", &[self.execution_contexts()]);
+                vm.cells("vcpu_count", &[partition.contexts]);
                 vm.cells("mem_size", &[low(partition.memory.size)]);
                 if partition.essential {
                     vm.flag("sidguard,essential");

@@ -24,10 +24,27 @@ use std::path::Path;
 
 /// The binding that this crate reads.
 const BINDING: &str = "sidguard,platform-1";
-/// Source file in a platform's folder.
-const SOURCE: &str = "policy.dts";
 /// Cores that spm keeps state for, and so the most that a partition can have execution contexts for.
 const MAX_CORES: usize = 8;
+
+/// Which partitions boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Set {
+    /// Those of the product, the iommu service among them.
+    Product,
+    /// Those of the conformance suite.
+    Conformance,
+}
+
+impl Set {
+    /// Returns the source file in a platform's folder.
+    const fn source(self) -> &'static str {
+        match self {
+            Self::Product => "policy.dts",
+            Self::Conformance => "conformance.dts",
+        }
+    }
+}
 
 /// Everything that a platform's description says, checked.
 #[derive(Clone, Debug)]
@@ -51,13 +68,21 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// Compiles and checks the description in `folder/name/policy.dts`.
+    /// Compiles and checks the description in `folder/name`, with the product's partitions.
     ///
     /// # Errors
     /// The first thing that is wrong, with file and node.
     pub fn load(folder: &Path, name: &str) -> Result<Self> {
-        let file = folder.join(name).join(SOURCE);
-        Self::from_tree(name, &file, &Tree::from_source(&file)?)
+        Self::load_set(folder, name, Set::Product)
+    }
+
+    /// As [`Platform::load`], with the partitions of a set.
+    ///
+    /// # Errors
+    /// As for [`Platform::load`].
+    pub fn load_set(folder: &Path, name: &str, set: Set) -> Result<Self> {
+        let file = folder.join(name).join(set.source());
+        Self::from_tree(name, &file, &Tree::from_source(&file)?, set)
     }
 
     /// Checks a description that is compiled already; `file` stands for it in errors.
@@ -65,10 +90,10 @@ impl Platform {
     /// # Errors
     /// As for [`Platform::load`].
     pub fn from_dtb(name: &str, file: &Path, bytes: &[u8]) -> Result<Self> {
-        Self::from_tree(name, file, &Tree::from_dtb(file, bytes)?)
+        Self::from_tree(name, file, &Tree::from_dtb(file, bytes)?, Set::Product)
     }
 
-    fn from_tree(name: &str, file: &Path, tree: &Tree) -> Result<Self> {
+    fn from_tree(name: &str, file: &Path, tree: &Tree, set: Set) -> Result<Self> {
         let root = tree.root();
         if !root.has("compatible") || root.string("compatible")? != BINDING {
             return Err(Error::file(file, Reason::Binding(BINDING)));
@@ -87,7 +112,9 @@ impl Platform {
             }
         }
         let memory = Memory::read(root.child("memory")?)?;
-        let partitions = partition::read(root.child("partitions")?, &memory)?;
+        // A context for each core, so that each core has its own.
+        let cores = u32::try_from(core_affinities.len()).unwrap_or(u32::MAX);
+        let partitions = partition::read(root.child("partitions")?, &memory, cores, set)?;
         let devices = Devices::read(root.child("devices")?)?;
         layout::check(root, &memory, &partitions)?;
         let policy = policy::compile(tree, &memory, &devices)?;
@@ -102,12 +129,6 @@ impl Platform {
             policy,
             roles,
         })
-    }
-
-    /// Returns how many execution contexts each partition has: one a core, so that each core has its own.
-    #[must_use]
-    pub fn execution_contexts(&self) -> u32 {
-        u32::try_from(self.core_affinities.len()).unwrap_or(u32::MAX)
     }
 
     /// Finds a partition by name.

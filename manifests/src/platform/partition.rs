@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Secure partitions: the children of `/partitions` of a description.
 
-use super::Memory;
+use super::{Memory, Set};
 use crate::{
     error::{Error, Reason, Result},
     source::Node,
@@ -13,12 +13,16 @@ use uuid::Uuid;
 const MAX_PARTITIONS: usize = 8;
 /// ID of the first partition: bit 15 marks the secure world (FF-A 1.2, 6.1), 0x8000 is the SPMC.
 const FIRST_ID: u16 = 0x8001;
+/// The property of an SP manifest that the SPMC manifest repeats.
+const CONTEXTS: &str = "execution-ctx-count";
 
 /// One partition.
 #[derive(Clone, Debug)]
 pub struct Partition {
-    /// Name of its node, and of its image.
+    /// Name of its node.
     pub name: String,
+    /// Name of its image: its own, unless it shares another's.
+    pub image: String,
     /// Its FF-A endpoint ID.
     pub id: u16,
     /// Its service, and the name of its package in the FIP.
@@ -31,6 +35,10 @@ pub struct Partition {
     pub notifications: bool,
     /// Whether it is the one that the policy, the SMMU frames and the pool are for.
     pub iommu_service: bool,
+    /// How many execution contexts it has.
+    pub contexts: u32,
+    /// What stands in its SP manifest instead of, or beside, what is generated.
+    pub manifest: Option<Node>,
     node: Node,
 }
 
@@ -42,11 +50,12 @@ impl Partition {
     }
 }
 
-pub(super) fn read(node: &Node, memory: &Memory) -> Result<Vec<Partition>> {
+/// Reads the partitions of a description; `cores` is what a partition has contexts for where it does not say.
+pub(super) fn read(node: &Node, memory: &Memory, cores: u32, set: Set) -> Result<Vec<Partition>> {
     node.only(&[], None)?;
     let mut partitions: Vec<Partition> = Vec::new();
     for (id, child) in (FIRST_ID..).zip(node.children()) {
-        let partition = read_one(child, id)?;
+        let partition = read_one(child, id, cores)?;
         if partitions.len() == MAX_PARTITIONS {
             return Err(node.error(Reason::TooMany("partitions", MAX_PARTITIONS)));
         }
@@ -62,16 +71,20 @@ pub(super) fn read(node: &Node, memory: &Memory) -> Result<Vec<Partition>> {
         partitions.push(partition);
     }
     match partitions.iter().filter(|partition| partition.iommu_service).count() {
+        0 if set == Set::Conformance => Ok(partitions),
         0 => Err(node.error(Reason::MissingNode("with iommu-service".to_owned()))),
         1 => Ok(partitions),
         _ => Err(node.error(Reason::Twice("iommu-service".to_owned()))),
     }
 }
 
-fn read_one(node: &Node, id: u16) -> Result<Partition> {
-    node.only(&["reg", "uuid", "essential", "notifications", "iommu-service"], Some(&[]))?;
+fn read_one(node: &Node, id: u16, cores: u32) -> Result<Partition> {
+    node.only(&["reg", "uuid", "image", "essential", "notifications", "iommu-service"], Some(&["manifest"]))?;
+    let name = node.plain_name()?;
+    let manifest = node.children().next();
     Ok(Partition {
-        name: node.plain_name()?.to_owned(),
+        name: name.to_owned(),
+        image: if node.has("image") { node.string("image")? } else { name }.to_owned(),
         id,
         uuid: Uuid::try_parse(node.string("uuid")?)
             .map_err(|_| node.error(Reason::Malformed("uuid", "a UUID in hexadecimal groups")))?,
@@ -79,6 +92,11 @@ fn read_one(node: &Node, id: u16) -> Result<Partition> {
         essential: node.flag("essential")?,
         notifications: node.flag("notifications")?,
         iommu_service: node.flag("iommu-service")?,
+        contexts: match manifest {
+            Some(manifest) if manifest.has(CONTEXTS) => manifest.u32(CONTEXTS)?,
+            _ => cores,
+        },
+        manifest: manifest.cloned(),
         node: node.clone(),
     })
 }

@@ -64,6 +64,14 @@ impl Node {
         Error { file: self.file.clone(), node: self.path.clone(), reason: reason.into() }
     }
 
+    /// Returns the properties in source order, without those that dtc adds.
+    pub fn properties(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.properties
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_slice()))
+            .filter(|(name, _)| !ALWAYS.contains(name))
+    }
+
     /// Returns the children in source order.
     pub fn children(&self) -> core::slice::Iter<'_, Self> {
         self.children.iter()

@@ -153,6 +153,21 @@ fn partitions_are_different_and_one_is_the_service() {
 }
 
 #[test]
+fn a_manifest_of_its_own_is_read_and_nothing_else_is() {
+    altered(&[("essential;", "essential; manifest { execution-ctx-count = <1>; };")]).unwrap();
+    refused(
+        &[("essential;", "essential; manifests { };")],
+        "/partitions/iommu-sp",
+        "node manifests is not known",
+    );
+    refused(
+        &[("essential;", "essential; manifest { execution-ctx-count = <1 2>; };")],
+        "/partitions/iommu-sp/manifest",
+        "execution-ctx-count is not one 32-bit cell",
+    );
+}
+
+#[test]
 fn cores_are_eight_at_most_and_different() {
     refused(&[("0x6 0x7>", "0x6 0x6>")], "/", "core 0x6 is used twice");
     refused(&[("0x6 0x7>", "0x6 0x7 0x8>")], "/", "more than 8 cores");

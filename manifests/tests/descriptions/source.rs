@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Descriptions for tests: the project's own, and copies of them with something changed.
 
-use manifests::{Platform, Result};
+use manifests::{Platform, Result, Set};
 use std::{fs, path::Path};
 
 /// The folder of the descriptions.
@@ -12,6 +12,11 @@ pub(crate) fn folder() -> &'static Path {
 /// Loads one of the project's descriptions.
 pub(crate) fn platform(name: &str) -> Platform {
     Platform::load(folder(), name).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Loads one of the project's descriptions with the partitions of the conformance suite.
+pub(crate) fn conformance(name: &str) -> Platform {
+    Platform::load_set(folder(), name, Set::Conformance).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Loads a copy of `qemu-sbsa` in which each first text, which must be there, is replaced by the second.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! spm reads what is generated, with the code that runs at S-EL2, and admits both partitions.
+//! spm reads what is generated, with the code that runs at S-EL2, and admits every partition.
 
-use crate::source::platform;
+use crate::source::{conformance, platform};
 use iommu_core::policy::Range;
-use manifests::{Blob, IMAGE_OFFSET, PLATFORMS, package};
+use manifests::{Blob, CONFORMANCE_PLATFORMS, IMAGE_OFFSET, PLATFORMS, package};
 use spm_core::{
     manifest::{
         AddressRange, PartitionManifest, SpmcManifest,
@@ -53,6 +53,40 @@ fn spm_admits_every_partition() {
         assert_eq!(frame.range, addresses(platform.policy.smmus[0].frame));
         assert_eq!((frame.access, frame.security), (Access::ReadWrite, Security::NonSecure));
         assert!(test.memory_regions.is_empty() && test.device_regions.is_empty());
+    }
+}
+
+#[test]
+fn spm_admits_the_partitions_of_the_conformance_suite() {
+    for name in CONFORMANCE_PLATFORMS {
+        let platform = conformance(name);
+        let spmc = SpmcManifest::parse(&platform.spmc_manifest().unwrap().blob).unwrap();
+        let spm = addresses(platform.memory.spm);
+        let mut layout = Layout::new(&spmc, NonZeroU16::new(8).unwrap(), &[spm]).unwrap();
+        let mut contexts = 0;
+        for (place, partition) in spmc.partitions.iter().zip(&platform.partitions) {
+            let tree = platform.sp_manifest(partition).unwrap();
+            let mut memory = package(partition, &tree.blob, &[0; 64]).unwrap();
+            memory.resize(usize::try_from(partition.memory.size).unwrap(), 0);
+            let parsed = Package::parse(&memory).unwrap();
+            let manifest = PartitionManifest::parse(&memory[parsed.manifest()]).unwrap();
+            layout.admit(place, &manifest, &parsed).unwrap();
+            assert_eq!(u32::from(manifest.contexts.get()), partition.contexts);
+            assert_eq!(u32::from(place.vcpu_count.get()), partition.contexts);
+            contexts += partition.contexts;
+        }
+        assert_eq!(layout.admitted().len(), platform.partitions.len());
+        assert!(contexts <= 24, "spm has room for 24 vCPUs");
+    }
+}
+
+#[test]
+fn a_manifest_node_takes_the_place_of_what_is_generated() {
+    let platform = conformance("qemu-virt");
+    let text = platform.sp_manifest(platform.partition("old-1-0").unwrap()).unwrap().text;
+    for (property, value) in [("ffa-version", "<0x10000>"), ("execution-ctx-count", "<0x1>")] {
+        let lines: Vec<_> = text.lines().filter(|line| line.contains(property)).collect();
+        assert_eq!(lines, [format!("\t{property} = {value};")], "{text}");
     }
 }
 

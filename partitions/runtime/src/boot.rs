@@ -15,18 +15,36 @@ use crate::{image, log};
 /// Largest boot information that is read, in bytes: a page for the blob, and a manifest.
 const MAX_BLOB: usize = 64 * 1024;
 
+/// This partition's manifest, if it asked for it.
+#[derive(Clone, Copy)]
+pub struct Manifest(Option<Fdt<'static>>);
+
+impl Manifest {
+    /// Reads the boot information at `address`; 0 if there is none.
+    pub(crate) fn read(address: u64) -> Self {
+        let manifest = if address == 0 { None } else { find_manifest(address) };
+        Self(manifest.and_then(|bytes| Fdt::new(bytes).ok()))
+    }
+
+    /// Returns the bytes of a property of its root.
+    #[must_use]
+    pub fn property(&self, name: &str) -> Option<&'static [u8]> {
+        let found = self.0?.root().properties().find(|property| property.name() == name)?;
+        found.value_as().ok()
+    }
+}
+
 /// What a partition knows when it starts.
 #[derive(Clone, Copy)]
 pub struct BootInfo {
     id: EndpointId,
-    manifest: Option<Fdt<'static>>,
+    manifest: Manifest,
 }
 
 impl BootInfo {
-    /// Reads the blob at `address`; 0 if there is none.
-    pub(crate) fn read(id: EndpointId, address: u64) -> Self {
-        let manifest = if address == 0 { None } else { find_manifest(address) };
-        Self { id, manifest: manifest.and_then(|bytes| Fdt::new(bytes).ok()) }
+    /// Puts together what is known.
+    pub(crate) const fn new(id: EndpointId, manifest: Manifest) -> Self {
+        Self { id, manifest }
     }
 
     /// Returns this partition's ID.
@@ -38,14 +56,13 @@ impl BootInfo {
     /// Returns this partition's manifest, if it asked for it.
     #[must_use]
     pub fn manifest(&self) -> Option<Fdt<'static>> {
-        self.manifest
+        self.manifest.0
     }
 
     /// Returns the bytes of a property of the manifest's root.
     #[must_use]
     pub fn property(&self, name: &str) -> Option<&'static [u8]> {
-        let found = self.manifest?.root().properties().find(|property| property.name() == name)?;
-        found.value_as().ok()
+        self.manifest.property(name)
     }
 
     /// Returns what was appended to the image where the linker script left room for it; empty if it left none.

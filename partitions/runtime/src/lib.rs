@@ -25,7 +25,7 @@ mod stop;
 pub mod time;
 mod vcpu;
 
-pub use boot::BootInfo;
+pub use boot::{BootInfo, Manifest};
 pub use cache::{clean_to_coherency, line_bytes};
 pub use console::print;
 pub use ffa::{CallError, EndpointId, call};

@@ -9,8 +9,8 @@ use core::fmt;
 
 use arm_ffa::{FfaError, FuncId};
 
-use crate::boot::BootInfo;
-use crate::ffa::{self, EndpointId, low};
+use crate::boot::{BootInfo, Manifest};
+use crate::ffa::{self, CallError, EndpointId, low};
 use crate::vcpu::VcpuId;
 use crate::{log, stop};
 
@@ -24,6 +24,16 @@ pub trait Partition: Sized + Sync + 'static {
     /// # Errors
     /// Whatever keeps it from its work; the partition then ends with FFA_ERROR.
     fn start(boot: &BootInfo) -> Result<Self, Self::Error>;
+
+    /// Agrees on a version of FF-A, before any other call. By default on the one that this runtime is written for; a
+    /// partition that replaces it speaks for itself.
+    ///
+    /// # Errors
+    /// There is no common version; the partition then ends with FFA_ERROR.
+    fn negotiate_version(manifest: &Manifest) -> Result<(), CallError> {
+        let _ = manifest;
+        ffa::negotiate_version()
+    }
 
     /// Answers a 64-bit direct request: x3 to x7 in, x3 to x7 out. Several vCPUs call it at once.
     fn direct_request(&self, vcpu: VcpuId, from: EndpointId, arguments: [u64; 5]) -> [u64; 5];

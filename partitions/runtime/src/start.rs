@@ -3,7 +3,7 @@
 
 use spin::Once;
 
-use crate::boot::BootInfo;
+use crate::boot::{BootInfo, Manifest};
 use crate::message::{self, Partition};
 use crate::vcpu::VcpuId;
 use crate::{entry, ffa, log, mmu, stop};
@@ -11,7 +11,8 @@ use crate::{entry, ffa, log, mmu, stop};
 /// Starts the partition on its first vCPU. `boot_information` is the address of the blob, or 0.
 pub fn primary<P: Partition>(instance: &'static Once<P>, boot_information: u64) -> ! {
     mmu::mark_active();
-    if let Err(error) = ffa::negotiate_version() {
+    let manifest = Manifest::read(boot_information);
+    if let Err(error) = P::negotiate_version(&manifest) {
         // FFA_CONSOLE_LOG may not work then, but silence would be worse.
         log!("FFA_VERSION: {error}");
         stop()
@@ -23,7 +24,7 @@ pub fn primary<P: Partition>(instance: &'static Once<P>, boot_information: u64) 
             stop()
         }
     };
-    let boot = BootInfo::read(id, boot_information);
+    let boot = BootInfo::new(id, manifest);
     let partition = match P::start(&boot) {
         Ok(partition) => instance.call_once(|| partition),
         Err(error) => {
