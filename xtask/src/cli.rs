@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Run every test: on this machine, then on QEMU sbsa-ref and virt
     Test(Test),
+    /// Run the FF-A conformance suite and print its matrix
+    Conformance(Conformance),
     /// Count instructions per operation, and sizes
     Bench(Bench),
     /// Say what this machine lacks, and the command that installs it
@@ -63,6 +65,20 @@ pub(crate) struct Test {
     /// Only this number of cores (1 and 4 otherwise)
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=8))]
     pub(crate) smp: Option<u64>,
+}
+
+/// Arguments of `conformance`.
+#[derive(Debug, Args)]
+pub(crate) struct Conformance {
+    /// Only this machine
+    #[arg(long, value_enum)]
+    pub(crate) machine: Option<Machine>,
+    /// Only this number of cores (1 and 4 otherwise)
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=8))]
+    pub(crate) smp: Option<u64>,
+    /// Write docs/conformance.md anew
+    #[arg(long, conflicts_with_all = ["machine", "smp"])]
+    pub(crate) write: bool,
 }
 
 /// Arguments of `bench`.

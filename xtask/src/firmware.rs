@@ -8,6 +8,7 @@ use crate::step;
 use crate::store;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, bail};
+use manifests::Set;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,7 +55,23 @@ pub(crate) struct Firmware {
     /// The partitions by the names that the platform description gives them.
     pub(crate) partitions: Vec<(String, Image)>,
     /// BL33.
-    pub(crate) scenarios: Image,
+    pub(crate) normal: Image,
+}
+
+/// Returns the package of BL33 that goes with a set of partitions.
+const fn normal_package(set: Set) -> &'static str {
+    match set {
+        Set::Product => "scenarios",
+        Set::Conformance => "conformance-nwd",
+    }
+}
+
+/// Returns the name under which the constants of a platform with a set of partitions are kept.
+fn constants_name(of: Platform, set: Set) -> String {
+    match set {
+        Set::Product => of.to_string(),
+        Set::Conformance => format!("{of}-conformance"),
+    }
 }
 
 /// Compiles everything that `platform` boots.
@@ -65,12 +82,17 @@ pub(crate) fn build(
     workspace: &Workspace,
     platform: &manifests::Platform,
     of: Platform,
+    set: Set,
     broken: Option<Broken>,
 ) -> Result<Firmware> {
     let secure = Cargo::new(workspace, "firmware")?;
-    let names: Vec<&str> = platform.partitions.iter().map(|partition| partition.name.as_str()).collect();
-    let mut built =
-        secure.build("compiling spm and partitions", &[&["spm"], names.as_slice()].concat(), &[])?;
+    let mut packages = vec!["spm"];
+    for partition in &platform.partitions {
+        if !packages.contains(&partition.image.as_str()) {
+            packages.push(&partition.image);
+        }
+    }
+    let mut built = secure.build("compiling spm and partitions", &packages, &[])?;
     if let Some(broken) = broken {
         // A folder of its own, so that no image that is broken on purpose ever stands where a good one is expected.
         let cargo = Cargo::new(workspace, broken.feature())?;
@@ -82,29 +104,29 @@ pub(crate) fn build(
         built.retain(|(name, _)| name != service);
         built.extend(image);
     }
-    let constants = workspace.cache_dir("platforms")?.join(format!("{of}.rs"));
+    let constants_name = constants_name(of, set);
+    let constants = workspace.cache_dir("platforms")?.join(format!("{constants_name}.rs"));
     let text = platform.constants()?;
     // A file that has not changed keeps its time, so that cargo has nothing to do.
     if fs::read(&constants).ok().as_deref() != Some(text.as_bytes()) {
         store::write_whole(&constants, text.as_bytes())?;
     }
-    let mut normal = Cargo::new(workspace, &format!("scenarios-{of}"))?;
-    normal.environment.push(("SIDGUARD_PLATFORM_RS", constants.into()));
-    let scenarios = take(
-        &mut normal.build(&format!("compiling the client for {of}"), &["scenarios"], &[])?,
-        "scenarios",
-    )?;
-    let spm = take(&mut built, "spm")?;
+    let mut cargo = Cargo::new(workspace, &format!("scenarios-{constants_name}"))?;
+    cargo.environment.push(("SIDGUARD_PLATFORM_RS", constants.into()));
+    let package = normal_package(set);
+    let normal =
+        find(&cargo.build(&format!("compiling the client for {constants_name}"), &[package], &[])?, package)?;
+    let spm = find(&built, "spm")?;
     let mut partitions = Vec::new();
-    for name in names {
-        partitions.push((name.to_owned(), take(&mut built, name)?));
+    for partition in &platform.partitions {
+        partitions.push((partition.name.clone(), find(&built, &partition.image)?));
     }
-    Ok(Firmware { spm, partitions, scenarios })
+    Ok(Firmware { spm, partitions, normal })
 }
 
-fn take(images: &mut Vec<(String, Image)>, name: &str) -> Result<Image> {
-    let place = images.iter().position(|(other, _)| other == name);
-    place.map(|place| images.swap_remove(place).1).with_context(|| format!("cargo built no image `{name}`"))
+fn find(images: &[(String, Image)], name: &str) -> Result<Image> {
+    let found = images.iter().find(|(other, _)| other == name);
+    found.map(|(_, image)| image.clone()).with_context(|| format!("cargo built no image `{name}`"))
 }
 
 /// cargo, with a target folder of its own.

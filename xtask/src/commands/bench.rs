@@ -11,6 +11,7 @@ use crate::report::{self, print_failures};
 use crate::store::write_whole;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, bail};
+use manifests::Set;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ const SIZES: [Figure; 4] = [
 ];
 
 pub(super) fn bench(workspace: &Workspace, arguments: &Bench) -> Result<ExitCode> {
-    let (kit, image) = prepare_one(workspace, arguments.machine.platform(), None)?;
+    let (kit, image) = prepare_one(workspace, arguments.machine.platform(), Set::Product, None)?;
     let boot = Boot {
         machine: arguments.machine,
         image: &image,

@@ -8,6 +8,7 @@ use crate::qemu::{Boot, Console, Flow};
 use crate::report::{Tally, print_claims};
 use crate::workspace::Workspace;
 use anyhow::Result;
+use manifests::Set;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(180);
 
 pub(super) fn demo(workspace: &Workspace, arguments: &Demo) -> Result<ExitCode> {
     let machine = arguments.machine;
-    let (kit, image) = prepare_one(workspace, machine.platform(), arguments.broken)?;
+    let (kit, image) = prepare_one(workspace, machine.platform(), Set::Product, arguments.broken)?;
     let seed = random_seed()?;
     println!(
         "\nBooting QEMU {machine} with {} core(s); this run's patterns come from the seed {seed:#018x}.",

@@ -2,6 +2,7 @@
 //! The commands, one a module; what several share stands here.
 
 mod bench;
+mod conformance;
 mod demo;
 mod host_tests;
 mod house;
@@ -19,6 +20,7 @@ use crate::setup::{self, needs::Purpose};
 use crate::tfa::Source;
 use crate::workspace::Workspace;
 use anyhow::Result;
+use manifests::Set;
 use std::process::ExitCode;
 
 /// Does what the person asked for.
@@ -30,6 +32,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Demo(arguments) => demo::demo(&workspace, &arguments),
         Command::Test(arguments) => test::test(&workspace, &arguments),
+        Command::Conformance(arguments) => conformance::conformance(&workspace, &arguments),
         Command::Bench(arguments) => bench::bench(&workspace, &arguments),
         Command::Doctor => Ok(doctor()),
         Command::Setup => {
@@ -41,7 +44,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Build(OfPlatform { platform }) => build(&workspace, platform),
         Command::Image(OfPlatform { platform }) => {
-            let prepared = prepare(&workspace, platform, Purpose::Build, None, &[None])?;
+            let prepared = prepare(&workspace, platform, Set::Product, Purpose::Build, None, &[None])?;
             for image in &prepared.images {
                 println!("The image for {platform} stands in {}", image.dir.display());
             }
@@ -75,8 +78,8 @@ fn doctor() -> ExitCode {
 fn build(workspace: &Workspace, platform: Platform) -> Result<ExitCode> {
     let _lock = workspace.lock()?;
     setup::ensure(workspace, Purpose::Build)?;
-    let kit = Kit::build(workspace, platform, None)?;
-    let named = [("spm", &kit.firmware.spm), ("client", &kit.firmware.scenarios)];
+    let kit = Kit::build(workspace, platform, Set::Product, None)?;
+    let named = [("spm", &kit.firmware.spm), ("client", &kit.firmware.normal)];
     let partitions = kit.firmware.partitions.iter().map(|(name, image)| (name.as_str(), image));
     for (name, image) in named.into_iter().chain(partitions) {
         println!(
@@ -99,13 +102,14 @@ struct Prepared {
 fn prepare(
     workspace: &Workspace,
     platform: Platform,
+    set: Set,
     purpose: Purpose,
     broken: Option<Broken>,
     changes: &[Option<Change>],
 ) -> Result<Prepared> {
     let _lock = workspace.lock()?;
     setup::ensure(workspace, purpose)?;
-    let kit = Kit::build(workspace, platform, broken)?;
+    let kit = Kit::build(workspace, platform, set, broken)?;
     let mut images = Vec::new();
     for change in changes {
         images.push(kit.image(workspace, *change)?);
@@ -114,8 +118,13 @@ fn prepare(
 }
 
 /// Prepares the one image that most commands boot.
-fn prepare_one(workspace: &Workspace, platform: Platform, broken: Option<Broken>) -> Result<(Kit, Image)> {
-    let Prepared { kit, images } = prepare(workspace, platform, Purpose::Run, broken, &[None])?;
+fn prepare_one(
+    workspace: &Workspace,
+    platform: Platform,
+    set: Set,
+    broken: Option<Broken>,
+) -> Result<(Kit, Image)> {
+    let Prepared { kit, images } = prepare(workspace, platform, set, Purpose::Run, broken, &[None])?;
     let image =
         images.into_iter().next().ok_or_else(|| anyhow::anyhow!("no image was built for {platform}"))?;
     Ok((kit, image))

@@ -7,11 +7,12 @@ use crate::contract::{Mailbox, random_seed};
 use crate::qemu::{Boot, Console, Flow};
 use crate::workspace::Workspace;
 use anyhow::Result;
+use manifests::Set;
 use std::process::ExitCode;
 use std::time::Duration;
 
 pub(super) fn run(workspace: &Workspace, arguments: &Run) -> Result<ExitCode> {
-    let (kit, image) = prepare_one(workspace, arguments.machine.platform(), arguments.broken)?;
+    let (kit, image) = prepare_one(workspace, arguments.machine.platform(), Set::Product, arguments.broken)?;
     let boot = Boot {
         machine: arguments.machine,
         image: &image,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `test`: every test there is, and one line at the end that counts them all.
 
-use super::{Prepared, host_tests, prepare, refusals};
+use super::{Prepared, conformance, host_tests, prepare, refusals};
 use crate::cli::Test;
 use crate::contract::{Mailbox, Mode, random_seed};
 use crate::firmware::Broken;
@@ -14,6 +14,7 @@ use crate::setup::{self, needs::Purpose};
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
+use manifests::Set;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -28,10 +29,15 @@ pub(super) fn test(workspace: &Workspace, arguments: &Test) -> Result<ExitCode> 
     drop(lock);
     let mut groups = Groups::default();
     groups.add("host tests", host_tests::run(workspace));
+    let mut results = conformance::Results::default();
     for machine in Machine::ALL {
         if arguments.machine.is_none_or(|only| only == machine) {
             on_machine(workspace, machine, arguments.smp, &mut groups);
+            conformance_on_machine(workspace, machine, arguments.smp, &mut results, &mut groups);
         }
+    }
+    if arguments.machine.is_none() && arguments.smp.is_none() {
+        groups.add("docs/conformance.md", conformance::check_document(workspace, &results));
     }
     println!();
     print!("{}", report::table(&groups.rows));
@@ -68,7 +74,7 @@ impl Groups {
 fn on_machine(workspace: &Workspace, machine: Machine, smp: Option<u64>, groups: &mut Groups) {
     let changes: Vec<Option<Change>> =
         std::iter::once(None).chain(refusals::ALL.iter().map(|refusal| Some(refusal.change))).collect();
-    let prepared = match prepare(workspace, machine.platform(), Purpose::Run, None, &changes) {
+    let prepared = match prepare(workspace, machine.platform(), Set::Product, Purpose::Run, None, &changes) {
         Ok(prepared) => prepared,
         Err(error) => return groups.add(&format!("images of {machine}"), Err(error)),
     };
@@ -88,6 +94,23 @@ fn on_machine(workspace: &Workspace, machine: Machine, smp: Option<u64>, groups:
             Ok(tally)
         });
     groups.add(&format!("damaged images on {machine}"), refused);
+}
+
+fn conformance_on_machine(
+    workspace: &Workspace,
+    machine: Machine,
+    smp: Option<u64>,
+    results: &mut conformance::Results,
+    groups: &mut Groups,
+) {
+    match conformance::on_machine(workspace, machine, smp, results) {
+        Ok(tallies) => {
+            for (cores, tally) in tallies {
+                groups.add(&format!("conformance on {machine} with {cores} core(s)"), Ok(tally));
+            }
+        }
+        Err(error) => groups.add(&format!("conformance on {machine}"), Err(error)),
+    }
 }
 
 fn scenarios(workspace: &Workspace, machine: Machine, kit: &Kit, image: &Image, cores: u64) -> Result<Tally> {

@@ -13,6 +13,7 @@ use crate::store::{self, Key};
 use crate::tfa::{self, Built, Constants, Facts};
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, bail};
+use manifests::Set;
 use parts::Parts;
 use std::fs::{self, File};
 use std::io::{Seek as _, SeekFrom, Write as _};
@@ -36,13 +37,18 @@ pub(crate) struct Kit {
 }
 
 impl Kit {
-    /// Compiles what a platform boots.
+    /// Compiles what a platform boots with a set of partitions.
     ///
     /// # Errors
     /// The description is wrong or something does not compile.
-    pub(crate) fn build(workspace: &Workspace, of: Platform, broken: Option<Broken>) -> Result<Self> {
-        let platform = manifests::Platform::load(&workspace.root().join("manifests"), of.name())?;
-        let firmware = firmware::build(workspace, &platform, of, broken)?;
+    pub(crate) fn build(
+        workspace: &Workspace,
+        of: Platform,
+        set: Set,
+        broken: Option<Broken>,
+    ) -> Result<Self> {
+        let platform = manifests::Platform::load_set(&workspace.root().join("manifests"), of.name(), set)?;
+        let firmware = firmware::build(workspace, &platform, of, set, broken)?;
         Ok(Self { of, platform, firmware, facts: Facts::read(workspace, of)? })
     }
 

@@ -76,7 +76,7 @@ impl Parts {
         }
         Ok(Self {
             spm: firmware.spm.flat.bytes.clone(),
-            normal: firmware.scenarios.flat.bytes.clone(),
+            normal: firmware.normal.flat.bytes.clone(),
             spmc_manifest: platform.spmc_manifest()?,
             tb_fw_config: platform.tb_fw_config()?,
             partitions,

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The normal world as an endpoint of the suite, and the other cores that cases let work.
+
+use crate::platform;
+use conformance::case::Instance;
+use conformance::endpoint::{Endpoint, Foreign, PAGE, PAGES, Registers};
+use conformance::exchange::NormalWorld;
+use conformance::outcome::{Failure, Outcome};
+use nwd::ram::Ram;
+use nwd::random::Random;
+use nwd::{cores, ffa};
+use spin::mutex::SpinMutex;
+
+/// Most cores that cases use.
+const CORES: usize = 4;
+/// Seconds until a core counts as lost.
+const PATIENCE: u64 = 30;
+
+/// The normal world on one core.
+pub(crate) struct Host {
+    pub(crate) instance: Instance,
+    pub(crate) memory: Ram,
+    pub(crate) random: Random,
+    pub(crate) affinities: &'static [u64],
+    pub(crate) cores: usize,
+    /// The number of the case that runs.
+    pub(crate) number: u64,
+}
+
+impl Endpoint for Host {
+    fn call(&mut self, registers: Registers) -> Registers {
+        ffa::registers(registers)
+    }
+
+    fn id(&self) -> u16 {
+        ffa::SELF
+    }
+
+    fn instance(&self) -> Instance {
+        self.instance
+    }
+
+    fn pages(&self) -> u64 {
+        self.memory.address().0
+    }
+
+    fn read(&self, offset: u64, bytes: &mut [u8]) {
+        self.memory.part(0, PAGE * PAGES).read(offset, bytes);
+    }
+
+    fn write(&mut self, offset: u64, bytes: &[u8]) {
+        self.memory.part(0, PAGE * PAGES).write(offset, bytes);
+    }
+
+    fn foreign(&self, which: Foreign) -> u64 {
+        let (base, size) = platform::SECURE_RAM;
+        match which {
+            // spm stands at the start of secure RAM, partitions behind it.
+            Foreign::Spmc => base,
+            Foreign::OtherWorld => base + size - PAGE,
+        }
+    }
+
+    fn random(&mut self) -> u64 {
+        self.random.word()
+    }
+}
+
+/// What another core is to do, and what came of it.
+struct Work {
+    job: fn(&mut dyn Endpoint, u64) -> Outcome,
+    host: Host,
+    outcome: Option<Outcome>,
+}
+
+static WORK: [SpinMutex<Option<Work>>; CORES] = [const { SpinMutex::new(None) }; CORES];
+
+/// Runs on another core.
+fn work(core: usize) {
+    let Some(mut place) = WORK.get(core).map(SpinMutex::lock) else { return };
+    if let Some(work) = place.as_mut() {
+        work.outcome = Some((work.job)(&mut work.host, core as u64));
+    }
+}
+
+impl NormalWorld for Host {
+    fn number(&self) -> u64 {
+        self.number
+    }
+
+    fn on_other_cores(&mut self, job: fn(&mut dyn Endpoint, u64) -> Outcome) -> Outcome {
+        let others = 1..self.cores.min(CORES);
+        for core in others.clone() {
+            let host = Host { random: Random::new(self.random.word()), ..*self };
+            if let Some(place) = WORK.get(core) {
+                *place.lock() = Some(Work { job, host, outcome: None });
+            }
+            cores::run(self.affinities, core, work).map_err(|_| Failure::here([core as u64, 0, 0]))?;
+        }
+        let mut outcome = Ok(());
+        for core in others {
+            let back = cores::wait(self.affinities, core, PATIENCE);
+            let done = WORK.get(core).and_then(|place| place.try_lock()?.take()?.outcome);
+            let lost = Failure::here([core as u64, u64::from(back.is_ok()), 1]);
+            outcome = outcome.and(done.unwrap_or(Err(lost)));
+        }
+        outcome
+    }
+
+    fn endpoint(&mut self) -> &mut dyn Endpoint {
+        self
+    }
+}

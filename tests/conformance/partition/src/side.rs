@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! This partition as an endpoint of the suite.
+#![expect(unsafe_code, reason = "the calls are the cases'")]
+
+use crate::pages;
+use arm_ffa::Version;
+use conformance::case::{Instance, World};
+use conformance::endpoint::{Endpoint, Foreign, Registers};
+use core::sync::atomic::{AtomicU64, Ordering};
+use sp_runtime::{EndpointId, time};
+
+/// What random numbers begin with, beside the time.
+static STATE: AtomicU64 = AtomicU64::new(0x9e37_79b9_7f4a_7c15);
+
+/// The partition while it does its side of a case.
+pub(crate) struct Side {
+    id: EndpointId,
+    version: Version,
+    /// Addresses that are the SPMC's and the other world's.
+    foreign: [u64; 2],
+}
+
+impl Side {
+    pub(crate) const fn new(id: EndpointId, version: Version, foreign: [u64; 2]) -> Self {
+        Self { id, version, foreign }
+    }
+}
+
+impl Endpoint for Side {
+    fn call(&mut self, registers: Registers) -> Registers {
+        let [x0, arguments @ ..] = registers;
+        let [a, b, c, d, ..] = x0.to_le_bytes();
+        // SAFETY: cases let the partition manager write, share and unmap nothing but `pages`, which Rust does not use
+        // otherwise, and what is not this partition's, which it refuses.
+        unsafe { sp_runtime::call(u32::from_le_bytes([a, b, c, d]), arguments) }
+    }
+
+    fn id(&self) -> u16 {
+        self.id.0
+    }
+
+    fn instance(&self) -> Instance {
+        Instance { world: World::Secure, version: self.version }
+    }
+
+    fn pages(&self) -> u64 {
+        pages::address()
+    }
+
+    fn read(&self, offset: u64, bytes: &mut [u8]) {
+        pages::read(offset, bytes);
+    }
+
+    fn write(&mut self, offset: u64, bytes: &[u8]) {
+        pages::write(offset, bytes);
+    }
+
+    fn foreign(&self, which: Foreign) -> u64 {
+        let [spmc, other_world] = self.foreign;
+        match which {
+            Foreign::Spmc => spmc,
+            Foreign::OtherWorld => other_world,
+        }
+    }
+
+    fn random(&mut self) -> u64 {
+        // SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014), stirred by the time.
+        let state = STATE.fetch_add(0x9e37_79b9_7f4a_7c15 ^ time::ticks(), Ordering::Relaxed);
+        let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Which interfaces spm is to offer at which instance, and why the others are not there: what is known beside the
+//! specification. The matrix takes its words from here, and a case for each interface tests that they are true.
+
+use crate::case::{Instance, World};
+use crate::interface::Interface;
+use arm_ffa::FfaError;
+
+/// Whether an interface can be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Availability {
+    /// It can.
+    Offered,
+    /// The specification has no such call at this instance, or not in this version.
+    Absent,
+    /// spm does not offer it and says NOT_SUPPORTED: the reason.
+    Refused(&'static str),
+    /// TF-A's SPMD does not let it through to any SPMC: the reason.
+    StoppedAtEl3(&'static str),
+}
+
+use Availability::{Absent, Offered, Refused, StoppedAtEl3};
+
+const INDIRECT: &str = "there are no indirect messages";
+const NOTIFICATIONS: &str = "there are no notifications";
+const MEMORY: &str = "there is no memory management";
+const CYCLES: &str = "a partition runs until it answers";
+
+/// Returns whether an interface can be called at an instance.
+#[must_use]
+pub fn availability(interface: Interface, at: Instance) -> Availability {
+    if interface.since() > at.version {
+        return Absent;
+    }
+    match at.world {
+        World::Normal => to_normal_world(interface),
+        World::Secure => to_partitions(interface),
+    }
+}
+
+const fn to_normal_world(interface: Interface) -> Availability {
+    use Interface as I;
+    match interface {
+        I::AnyCall
+        | I::Error
+        | I::Success
+        | I::Version
+        | I::Features
+        | I::RxRelease
+        | I::RxTxMap
+        | I::RxTxUnmap
+        | I::PartitionInfoGet
+        | I::PartitionInfoGetRegs
+        | I::IdGet
+        | I::SpmIdGet
+        | I::DirectReq => Offered,
+        I::MsgWait
+        | I::Yield
+        | I::NormalWorldResume
+        | I::DirectResp
+        | I::DirectResp2
+        | I::El3IntrHandle
+        | I::SecondaryEpRegister
+        | I::MemRetrieveResp
+        | I::MemPermGet
+        | I::MemPermSet => Absent,
+        I::ConsoleLog => StoppedAtEl3("TF-A 2.12's SPMD answers NOT_SUPPORTED itself"),
+        I::RxAcquire | I::MsgSend2 => Refused(INDIRECT),
+        I::MsgSend | I::MsgPoll => Refused("FF-A 1.1 replaced it by FFA_MSG_SEND2"),
+        I::Run | I::Interrupt => Refused(CYCLES),
+        I::DirectReq2 => Refused("only FFA_MSG_SEND_DIRECT_REQ is there"),
+        I::NotificationBitmapCreate
+        | I::NotificationBitmapDestroy
+        | I::NotificationBind
+        | I::NotificationUnbind
+        | I::NotificationSet
+        | I::NotificationGet
+        | I::NotificationInfoGet => Refused(NOTIFICATIONS),
+        I::MemDonate
+        | I::MemLend
+        | I::MemShare
+        | I::MemRetrieveReq
+        | I::MemRelinquish
+        | I::MemReclaim
+        | I::MemFragRx
+        | I::MemFragTx => Refused(MEMORY),
+    }
+}
+
+const fn to_partitions(interface: Interface) -> Availability {
+    use Interface as I;
+    match interface {
+        I::AnyCall
+        | I::Error
+        | I::Success
+        | I::Version
+        | I::Features
+        | I::RxRelease
+        | I::RxTxMap
+        | I::RxTxUnmap
+        | I::PartitionInfoGet
+        | I::PartitionInfoGetRegs
+        | I::IdGet
+        | I::SpmIdGet
+        | I::ConsoleLog
+        | I::MsgWait
+        | I::DirectReq
+        | I::DirectResp
+        | I::SecondaryEpRegister => Offered,
+        I::RxAcquire
+        | I::Interrupt
+        | I::NormalWorldResume
+        | I::NotificationBitmapCreate
+        | I::NotificationBitmapDestroy
+        | I::NotificationInfoGet
+        | I::El3IntrHandle
+        | I::MsgSend
+        | I::MsgPoll
+        | I::MemRetrieveResp => Absent,
+        I::MsgSend2 => Refused(INDIRECT),
+        I::Yield | I::Run => Refused(CYCLES),
+        I::DirectReq2 | I::DirectResp2 => Refused("only FFA_MSG_SEND_DIRECT_REQ is there"),
+        I::NotificationBind | I::NotificationUnbind | I::NotificationSet | I::NotificationGet => {
+            Refused(NOTIFICATIONS)
+        }
+        I::MemDonate
+        | I::MemLend
+        | I::MemShare
+        | I::MemRetrieveReq
+        | I::MemRelinquish
+        | I::MemReclaim
+        | I::MemPermGet
+        | I::MemPermSet
+        | I::MemFragRx
+        | I::MemFragTx => Refused(MEMORY),
+    }
+}
+
+/// Returns with what status a call is refused that is not there: NOT_SUPPORTED (chapter 11, rule 6), unless EL3 is known
+/// to answer otherwise.
+#[must_use]
+pub fn refusal(interface: Interface, at: Instance) -> FfaError {
+    match (at.world, interface) {
+        // TF-A 2.12, services/std_svc/spmd/spmd_main.c: outside of a secure interrupt.
+        (World::Normal, Interface::NormalWorldResume) => FfaError::Denied,
+        _ => FfaError::NotSupported,
+    }
+}

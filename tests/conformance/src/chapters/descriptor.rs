@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The partition information descriptor (DEN0077A 6.2.1), and what it has to say of the partitions of this suite.
+
+use crate::outcome::{Outcome, ensure, same};
+use crate::partner::Partner;
+use arm_ffa::{UuidHelper, Version};
+use uuid::Uuid;
+
+/// A UUID that nobody offers.
+pub(super) const UNKNOWN: Uuid = Uuid::from_u128(0x1234_5678);
+
+/// A partition information descriptor (table 6.1), as far as a version has it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Descriptor {
+    id: u16,
+    contexts: u16,
+    properties: u32,
+    uuid: Uuid,
+}
+
+/// Reads little-endian words.
+pub(super) fn words(bytes: &[u8]) -> [u64; 3] {
+    let mut words = [0; 3];
+    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    words
+}
+
+impl Descriptor {
+    /// Takes the three words of it apart.
+    pub(super) fn read(words: [u64; 3]) -> Self {
+        let [head, low, high] = words;
+        let [a, b, c, d, e, f, g, h] = head.to_le_bytes();
+        Self {
+            id: u16::from_le_bytes([a, b]),
+            contexts: u16::from_le_bytes([c, d]),
+            properties: u32::from_le_bytes([e, f, g, h]),
+            uuid: UuidHelper::from_u64_regs([low, high]),
+        }
+    }
+
+    /// Requires what the specification has for a partition, told to a caller that speaks `version`; `uuid` is what the
+    /// descriptor is to have.
+    #[track_caller]
+    pub(super) fn is(&self, partner: Partner, version: Version, uuid: Uuid) -> Outcome {
+        same(self.id, partner.id())?;
+        same(self.contexts, partner.contexts())?;
+        same(self.properties, properties(partner, version))?;
+        let [low, high] = UuidHelper::to_u64_regs(self.uuid);
+        ensure(self.uuid == uuid, [u64::from(self.id), low, high])
+    }
+}
+
+/// AArch64, since FF-A 1.1 (table 6.2).
+const AARCH64: u32 = 1 << 8;
+
+/// The properties field of a partition (table 6.2): what it receives and sends, and its execution state.
+fn properties(partner: Partner, version: Version) -> u32 {
+    let messaging = partner.messaging();
+    let mut properties = messaging & 0x3;
+    if version >= Version(1, 1) {
+        properties |= AARCH64;
+    }
+    properties
+}

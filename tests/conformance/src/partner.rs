@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The partitions of the suite, as `manifests/conformance.dtsi` describes them. xtask tests that both say the same.
+
+use arm_ffa::Version;
+use uuid::{Uuid, uuid};
+
+/// A partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Partner {
+    /// Has a context for each core and all rights.
+    PeerMp,
+    /// Has one context and all rights.
+    PeerUp,
+    /// Speaks FF-A 1.1.
+    Old11,
+    /// Speaks FF-A 1.0.
+    Old10,
+    /// Takes no direct requests.
+    Deaf,
+    /// Sends no direct requests; cases stop it.
+    Victim,
+}
+
+impl Partner {
+    /// All of them, in the order of their IDs.
+    pub const ALL: [Self; 6] =
+        [Self::PeerMp, Self::PeerUp, Self::Old11, Self::Old10, Self::Deaf, Self::Victim];
+
+    /// Returns the name in the description.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PeerMp => "peer-mp",
+            Self::PeerUp => "peer-up",
+            Self::Old11 => "old-1-1",
+            Self::Old10 => "old-1-0",
+            Self::Deaf => "deaf",
+            Self::Victim => "victim",
+        }
+    }
+
+    /// Returns the endpoint ID.
+    #[must_use]
+    pub const fn id(self) -> u16 {
+        match self {
+            Self::PeerMp => 0x8001,
+            Self::PeerUp => 0x8002,
+            Self::Old11 => 0x8003,
+            Self::Old10 => 0x8004,
+            Self::Deaf => 0x8005,
+            Self::Victim => 0x8006,
+        }
+    }
+
+    /// Returns the UUID of its protocol.
+    #[must_use]
+    pub const fn uuid(self) -> Uuid {
+        match self {
+            Self::PeerMp => uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e01"),
+            Self::PeerUp => uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e02"),
+            Self::Old11 => uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e03"),
+            Self::Old10 => uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e04"),
+            Self::Deaf => uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e05"),
+            Self::Victim => uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e06"),
+        }
+    }
+
+    /// Returns the version that it speaks.
+    #[must_use]
+    pub const fn version(self) -> Version {
+        match self {
+            Self::Old11 => Version(1, 1),
+            Self::Old10 => Version(1, 0),
+            Self::PeerMp | Self::PeerUp | Self::Deaf | Self::Victim => Version(1, 2),
+        }
+    }
+
+    /// Returns how many execution contexts it has.
+    #[must_use]
+    pub const fn contexts(self) -> u16 {
+        match self {
+            Self::PeerMp => 8,
+            Self::PeerUp | Self::Old11 | Self::Old10 | Self::Deaf | Self::Victim => 1,
+        }
+    }
+
+    /// Returns `messaging-method` of its manifest (table 5.1).
+    #[must_use]
+    pub const fn messaging(self) -> u32 {
+        match self {
+            Self::PeerMp | Self::PeerUp | Self::Old11 | Self::Old10 => 0x3,
+            Self::Deaf => 0x2,
+            Self::Victim => 0x1,
+        }
+    }
+}

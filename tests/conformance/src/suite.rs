@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! All cases in the order in which they run, and how the normal world runs them.
+
+use crate::case::{Case, Instance, Run, World};
+use crate::chapters;
+use crate::endpoint::{Endpoint, Foreign, reset};
+use crate::exchange::{CLEAN, NormalWorld, ask};
+use crate::outcome::{Failure, Outcome};
+use crate::partner::Partner;
+
+/// Returns all cases. The number of a case is its place here.
+pub fn cases() -> impl Iterator<Item = &'static Case> {
+    chapters::ALL.iter().flat_map(|cases| cases.iter())
+}
+
+/// Returns the case of a number.
+#[must_use]
+pub fn case(number: u64) -> Option<&'static Case> {
+    cases().nth(usize::try_from(number).ok()?)
+}
+
+/// Where and with what the suite runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// What the normal world speaks.
+    pub normal: Instance,
+    /// How many cores there are.
+    pub cores: u64,
+}
+
+impl Setting {
+    /// Tells whether a case runs at an instance. Partitions are looked at once, while the normal world speaks FF-A 1.2.
+    #[must_use]
+    pub fn runs(self, case: &Case, at: Instance) -> bool {
+        let here = match at.world {
+            World::Normal => at == self.normal,
+            World::Secure => Instance::NORMAL.contains(&self.normal),
+        };
+        here && case.at.contains(&at) && case.cores <= self.cores
+    }
+
+    /// Returns the numbers, cases and instances that run.
+    pub fn plan(self) -> impl Iterator<Item = (u64, &'static Case, Instance)> {
+        (0..).zip(cases()).flat_map(move |(number, case)| {
+            let at = case.at.iter().copied().filter(move |at| self.runs(case, *at));
+            at.map(move |at| (number, case, at))
+        })
+    }
+}
+
+/// Runs one case at one instance.
+///
+/// # Errors
+/// The step that failed.
+pub fn run(normal: &mut dyn NormalWorld, number: u64, case: &Case, at: Instance) -> Outcome {
+    let outcome = match (at.partner(), case.run) {
+        (None, Run::Alone(run)) => run(normal.endpoint()),
+        (None, Run::Each(run)) => run(normal.endpoint(), case.interface),
+        (Some(partner), Run::Alone(_) | Run::Each(_)) => {
+            // A partition does not know what is somebody else's.
+            let foreign = [normal.foreign(Foreign::Spmc), normal.pages(), 0, 0];
+            ask(normal.endpoint(), partner, number, foreign).map(|_| ())
+        }
+        (_, Run::Exchange { normal: run, .. }) => run(normal).and(clean_partners(normal.endpoint())),
+    };
+    outcome.and(clean(normal.endpoint()))
+}
+
+/// Partitions that took part in an exchange forget their buffers.
+fn clean_partners(endpoint: &mut dyn Endpoint) -> Outcome {
+    for partner in [Partner::PeerMp, Partner::PeerUp, Partner::Old11, Partner::Old10] {
+        ask(endpoint, partner, CLEAN, [0; 4])?;
+    }
+    Ok(())
+}
+
+fn clean(endpoint: &mut dyn Endpoint) -> Outcome {
+    reset(endpoint).map_err(|Failure { seen, .. }| Failure::here(seen))
+}
