@@ -65,6 +65,23 @@ fn a_request2_is_of_ffa_1_2() {
 }
 
 #[test]
+fn so_is_a_response2_whatever_its_sender_works_on() {
+    for minor in 0..2 {
+        let spmc = chain();
+        spmc.partitions()[0].version.negotiate(0x1_0000 + minor);
+        normal(&spmc, &[0xc400_006f, FIRST]);
+        for response in [[0xc400_008e, FIRST << 16], [0xc400_008e, 0]] {
+            let (next, answer) = call_as(&spmc, at(0), &response);
+            assert_eq!((next, answer[2]), (PartitionNext::Answer, NOT_SUPPORTED));
+        }
+        assert_eq!(
+            call_as(&spmc, at(0), &[0xc400_0070, FIRST << 16]).0,
+            PartitionNext::Response(0xc400_0070)
+        );
+    }
+}
+
+#[test]
 fn a_32_bit_response_ends_a_64_bit_request_and_not_the_other_way_round() {
     let spmc = chain();
     normal(&spmc, &[0xc400_006f, FIRST]);

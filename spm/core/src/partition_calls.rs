@@ -3,7 +3,7 @@
 //!
 //! What the normal world calls, and the state that both share, is in [`crate::spmc`].
 
-use arm_ffa::FfaError;
+use arm_ffa::{FfaError, Version};
 
 use crate::common_calls::{Party, answer_features, answer_version, check_offered};
 use crate::console_log::Characters;
@@ -11,7 +11,7 @@ use crate::cycles::{Resume, Runner, check_yield, claim_for_run, wait};
 use crate::direct_message::{
     VcpuRef, check_partition_sender, claim_receiver, close_request, is_response, request_kind,
 };
-use crate::function::{self, REQUEST_32, REQUEST_64, REQUEST2};
+use crate::function::{self, REQUEST_32, REQUEST_64, REQUEST2, RESPONSE2};
 use crate::hardware::Hardware;
 use crate::mailbox::MailboxOwner;
 use crate::partition::{CoreIndex, Partition};
@@ -55,7 +55,9 @@ impl Spmc {
             return PartitionNext::Answer;
         };
         let function = function_id(registers);
-        if is_response(function) {
+        // Of all responses, only this one is newer than FF-A 1.0: who does not know it is refused below.
+        let known = function != RESPONSE2 || partition.version.agreed() >= Version(1, 2);
+        if is_response(function) && known {
             return match close_request(partition, from.vcpu, registers, function) {
                 Ok(()) => PartitionNext::Response(function),
                 Err(status) => {
