@@ -21,10 +21,8 @@ pub enum Availability {
 
 use Availability::{Absent, Offered, Refused, StoppedAtEl3};
 
-const INDIRECT: &str = "there are no indirect messages";
 const NOTIFICATIONS: &str = "there are no notifications";
 const MEMORY: &str = "there is no memory management";
-const CYCLES: &str = "a partition runs until it answers";
 
 /// Returns whether an interface can be called at an instance.
 #[must_use]
@@ -53,7 +51,11 @@ const fn to_normal_world(interface: Interface) -> Availability {
         | I::PartitionInfoGetRegs
         | I::IdGet
         | I::SpmIdGet
-        | I::DirectReq => Offered,
+        | I::RxAcquire
+        | I::Run
+        | I::MsgSend2
+        | I::DirectReq
+        | I::DirectReq2 => Offered,
         I::MsgWait
         | I::Yield
         | I::NormalWorldResume
@@ -65,10 +67,9 @@ const fn to_normal_world(interface: Interface) -> Availability {
         | I::MemPermGet
         | I::MemPermSet => Absent,
         I::ConsoleLog => StoppedAtEl3("TF-A 2.12's SPMD answers NOT_SUPPORTED itself"),
-        I::RxAcquire | I::MsgSend2 => Refused(INDIRECT),
         I::MsgSend | I::MsgPoll => Refused("FF-A 1.1 replaced it by FFA_MSG_SEND2"),
-        I::Run | I::Interrupt => Refused(CYCLES),
-        I::DirectReq2 => Refused("only FFA_MSG_SEND_DIRECT_REQ is there"),
+        // It completes other calls, and nobody calls it.
+        I::Interrupt => Absent,
         I::NotificationBitmapCreate
         | I::NotificationBitmapDestroy
         | I::NotificationBind
@@ -104,8 +105,13 @@ const fn to_partitions(interface: Interface) -> Availability {
         | I::SpmIdGet
         | I::ConsoleLog
         | I::MsgWait
+        | I::Yield
+        | I::Run
+        | I::MsgSend2
         | I::DirectReq
         | I::DirectResp
+        | I::DirectReq2
+        | I::DirectResp2
         | I::SecondaryEpRegister => Offered,
         I::RxAcquire
         | I::Interrupt
@@ -117,9 +123,6 @@ const fn to_partitions(interface: Interface) -> Availability {
         | I::MsgSend
         | I::MsgPoll
         | I::MemRetrieveResp => Absent,
-        I::MsgSend2 => Refused(INDIRECT),
-        I::Yield | I::Run => Refused(CYCLES),
-        I::DirectReq2 | I::DirectResp2 => Refused("only FFA_MSG_SEND_DIRECT_REQ is there"),
         I::NotificationBind | I::NotificationUnbind | I::NotificationSet | I::NotificationGet => {
             Refused(NOTIFICATIONS)
         }

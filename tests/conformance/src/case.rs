@@ -2,7 +2,7 @@
 //! What a case is: which interface it is about, where it runs, what it cites, and what is done.
 
 use crate::endpoint::Endpoint;
-use crate::exchange::NormalWorld;
+use crate::exchange::{NormalWorld, PartitionEndpoint};
 use crate::interface::Interface;
 use crate::outcome::Outcome;
 use crate::partner::Partner;
@@ -74,7 +74,7 @@ impl Instance {
 }
 
 /// The side of a partition in an exchange: gets what the asker passes, and returns what the asker looks at.
-pub type PartitionSide = fn(&mut dyn Endpoint, [u64; 4]) -> Outcome<[u64; 4]>;
+pub type PartitionSide = fn(&mut dyn PartitionEndpoint, [u64; 4]) -> Outcome<[u64; 4]>;
 
 /// What is done.
 #[derive(Clone, Copy)]
@@ -146,7 +146,7 @@ impl Case {
 ///
 /// # Errors
 /// Always: nobody is to ask.
-pub fn no_side(_: &mut dyn Endpoint, arguments: [u64; 4]) -> Outcome<[u64; 4]> {
+pub fn no_side(_: &mut dyn PartitionEndpoint, arguments: [u64; 4]) -> Outcome<[u64; 4]> {
     let [a, b, c, _] = arguments;
     Err(crate::outcome::Failure::here([a, b, c]))
 }

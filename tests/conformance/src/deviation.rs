@@ -27,6 +27,12 @@ pub const DEVIATIONS: &[Deviation] = &[
         why: "TF-A 2.12 takes only numbers up to 0x8f for FF-A's and answers those behind as SMCCC's unknown functions",
     },
     Deviation {
+        interface: Interface::DirectReq,
+        case: "x8-to-x17-zero",
+        at: Instance::SECURE,
+        why: "spm leaves x8 to x17 as the receiver had them, which FF-A had before 1.2; nothing of anybody else is there",
+    },
+    Deviation {
         interface: Interface::SpmIdGet,
         case: "discovery",
         at: &[Instance { world: World::Normal, version: arm_ffa::Version(1, 0) }],

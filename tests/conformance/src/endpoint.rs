@@ -157,7 +157,7 @@ pub fn reset(endpoint: &mut dyn Endpoint) -> Outcome {
     ensure(again.w(0) == u32::from(FuncId::Error32), again.seen())
 }
 
-/// Sender and receiver as w1 of a message holds them (table 15.5).
+/// Sender and receiver as w1 of a message holds them.
 #[must_use]
 pub const fn ids(sender: u16, receiver: u16) -> u64 {
     (sender as u64) << 16 | receiver as u64

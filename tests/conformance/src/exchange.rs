@@ -5,16 +5,23 @@
 //! |---|---|---|
 //! | x3 | number of the case | 0: done; 1: failed |
 //! | x4–x7 | what the asker passes | done: four words; failed: line, and what was seen |
+//!
+//! What a partition does at its next FFA_RUN is asked for beforehand, by [`ask_at_next_run`], and told of afterwards.
+//! FFA_MSG_SEND_DIRECT_REQ2 has an answer of its own, [`answer2`].
 
 use crate::case::{Case, Run};
-use crate::endpoint::{Answer, Endpoint, call, ids, reset};
-use crate::outcome::{Failure, Outcome};
+use crate::endpoint::{Answer, Endpoint, Registers, call, ids, reset};
+use crate::outcome::{Failure, Outcome, same};
 use crate::partner::Partner;
 use crate::suite;
 use arm_ffa::FuncId;
 
 /// In the place of a case's number: the partition is to forget its buffers.
 pub const CLEAN: u64 = u64::MAX;
+/// In the place of a case's number: the partition is to tell what came of its FFA_RUN.
+const COLLECT: u64 = u64::MAX - 1;
+/// With a case's number: at the next FFA_RUN.
+const AT_NEXT_RUN: u64 = 1 << 32;
 /// x3 of an answer: the partition did its side.
 const DONE: u64 = 0;
 /// x3 of an answer: a step failed.
@@ -24,20 +31,36 @@ const FAILED: u64 = 1;
 pub trait NormalWorld: Endpoint {
     /// Returns the number of the case that runs.
     fn number(&self) -> u64;
-    /// Lets each other core do a job at the same time and waits until all are done; the job gets its core's endpoint.
+    /// Lets each other core do a job, which gets its core's endpoint and number, while this one does `meanwhile`, and waits
+    /// until all are done.
     ///
     /// # Errors
-    /// What the first job that failed came to, or that a core did not come back.
-    fn on_other_cores(&mut self, job: fn(&mut dyn Endpoint, u64) -> Outcome) -> Outcome;
+    /// What the first that failed came to, or that a core did not come back.
+    fn with_other_cores(
+        &mut self,
+        job: fn(&mut dyn Endpoint, u64) -> Outcome,
+        meanwhile: fn(&mut dyn NormalWorld) -> Outcome,
+    ) -> Outcome;
     /// Returns this core's endpoint, to hand it to what takes any.
     fn endpoint(&mut self) -> &mut dyn Endpoint;
 }
 
-/// Returns a request to do a side of a case.
+/// A partition while it does its side.
+pub trait PartitionEndpoint: Endpoint {
+    /// Returns the registers with which it was entered last: those of the request that it works on.
+    fn arrival(&self) -> Registers;
+    /// Keeps a request for its next FFA_RUN.
+    fn keep(&mut self, request: [u64; 5]);
+    /// Returns what came of it.
+    fn kept_outcome(&mut self) -> [u64; 5];
+    /// Ends the partition.
+    fn fail(&mut self) -> !;
+}
+
+/// x8 to x17 that a partition leaves behind when it gives its core back: secrets that nobody else may see.
 #[must_use]
-pub fn request(from: u16, to: u16, number: u64, arguments: [u64; 4]) -> [u64; 7] {
-    let [a, b, c, d] = arguments;
-    [ids(from, to), 0, number, a, b, c, d]
+pub const fn secret(register: usize) -> u64 {
+    0x5ec2_e700_dead_0000 | register as u64
 }
 
 /// Asks a partition to do its side of a case.
@@ -46,9 +69,38 @@ pub fn request(from: u16, to: u16, number: u64, arguments: [u64; 4]) -> [u64; 7]
 /// What failed there; or the answer, if it is none.
 #[track_caller]
 pub fn ask(endpoint: &mut dyn Endpoint, to: Partner, number: u64, arguments: [u64; 4]) -> Outcome<[u64; 4]> {
-    let request = request(endpoint.id(), to.id(), number, arguments);
-    let answer = call(endpoint, FuncId::MsgSendDirectReq64, &request);
+    let answer = begin(endpoint, to, number, arguments);
     outcome_of(&answer, endpoint.id(), to)
+}
+
+/// As [`ask`], for what need not come to an answer at once.
+pub fn begin(endpoint: &mut dyn Endpoint, to: Partner, number: u64, arguments: [u64; 4]) -> Answer {
+    let [a, b, c, d] = arguments;
+    let request = [ids(endpoint.id(), to.id()), 0, number, a, b, c, d];
+    call(endpoint, FuncId::MsgSendDirectReq64, &request)
+}
+
+/// Asks a partition to do its side when it is run by FFA_RUN.
+///
+/// # Errors
+/// As for [`ask`].
+#[track_caller]
+pub fn ask_at_next_run(
+    endpoint: &mut dyn Endpoint,
+    to: Partner,
+    number: u64,
+    arguments: [u64; 4],
+) -> Outcome {
+    ask(endpoint, to, number | AT_NEXT_RUN, arguments).map(|_| ())
+}
+
+/// Asks a partition what came of its side when it was run.
+///
+/// # Errors
+/// As for [`ask`].
+#[track_caller]
+pub fn collect(endpoint: &mut dyn Endpoint, from: Partner) -> Outcome<[u64; 4]> {
+    ask(endpoint, from, COLLECT, [0; 4])
 }
 
 /// Reads a partition's answer.
@@ -58,7 +110,7 @@ pub fn ask(endpoint: &mut dyn Endpoint, to: Partner, number: u64, arguments: [u6
 #[track_caller]
 pub fn outcome_of(answer: &Answer, asker: u16, from: Partner) -> Outcome<[u64; 4]> {
     answer.is(FuncId::MsgSendDirectResp64)?;
-    crate::outcome::same(answer.x(1), ids(from.id(), asker))?;
+    same(answer.x(1), ids(from.id(), asker))?;
     let [_, _, _, kind, a, b, c, d, ..] = answer.0;
     match kind {
         DONE => Ok([a, b, c, d]),
@@ -68,7 +120,7 @@ pub fn outcome_of(answer: &Answer, asker: u16, from: Partner) -> Outcome<[u64; 4
 }
 
 /// Does a partition's side; what a request asks for in x3 to x7. Returns x3 to x7 of the answer.
-pub fn serve(endpoint: &mut dyn Endpoint, request: [u64; 5]) -> [u64; 5] {
+pub fn serve(endpoint: &mut dyn PartitionEndpoint, request: [u64; 5]) -> [u64; 5] {
     let [number, a, b, c, d] = request;
     let outcome = match suite::case(number) {
         Some(Case { run: Run::Alone(run), .. }) => alone(endpoint, |endpoint| run(endpoint)),
@@ -77,6 +129,11 @@ pub fn serve(endpoint: &mut dyn Endpoint, request: [u64; 5]) -> [u64; 5] {
         }
         Some(Case { run: Run::Exchange { partition, .. }, .. }) => partition(endpoint, [a, b, c, d]),
         None if number == CLEAN => alone(endpoint, |_| Ok(())),
+        None if number == COLLECT => return endpoint.kept_outcome(),
+        None if number & AT_NEXT_RUN != 0 => {
+            endpoint.keep([number & !AT_NEXT_RUN, a, b, c, d]);
+            Ok([0; 4])
+        }
         None => Err(Failure::here([number, 0, 0])),
     };
     match outcome {
@@ -86,7 +143,37 @@ pub fn serve(endpoint: &mut dyn Endpoint, request: [u64; 5]) -> [u64; 5] {
 }
 
 /// Runs a case of this endpoint alone, and cleans up.
-fn alone(endpoint: &mut dyn Endpoint, run: impl FnOnce(&mut dyn Endpoint) -> Outcome) -> Outcome<[u64; 4]> {
+fn alone(
+    endpoint: &mut dyn PartitionEndpoint,
+    run: impl FnOnce(&mut dyn Endpoint) -> Outcome,
+) -> Outcome<[u64; 4]> {
     let outcome = run(endpoint);
     outcome.and(reset(endpoint)).map(|()| [0; 4])
+}
+
+/// In w3 of a 32-bit request: the partition is to try a 64-bit response, and to tell of its status.
+pub const WIDE_ANSWER: u64 = 0x1de;
+
+/// Answers a 32-bit request: w3 to w7 turned over. Returns w3 to w7 of the answer.
+pub fn answer_32(endpoint: &mut dyn Endpoint, words: [u32; 5]) -> [u32; 5] {
+    let [first, ..] = words;
+    if u64::from(first) == WIDE_ANSWER {
+        let own = endpoint.id();
+        let answer = call(endpoint, FuncId::MsgSendDirectResp64, &[ids(own, 0)]);
+        return [answer.w(2), answer.w(0), 0, 0, 0];
+    }
+    words.map(|word| !word)
+}
+
+/// Answers FFA_MSG_SEND_DIRECT_REQ2: x4 to x15 turned over, and the UUID of x2 and x3 in x16 and x17.
+#[must_use]
+pub fn answer2(request: &Registers) -> Registers {
+    let [_, w1, low, high, rest @ ..] = *request;
+    let mut answer = [0; 18];
+    let [x0, x1, _, _, words @ .., x16, x17] = &mut answer;
+    (*x0, *x1) =
+        (u64::from(u32::from(FuncId::MsgSendDirectResp64_2)), w1 << 16 & 0xffff_0000 | w1 >> 16 & 0xffff);
+    words.iter_mut().zip(rest).for_each(|(to, from)| *to = !from);
+    (*x16, *x17) = (low, high);
+    answer
 }

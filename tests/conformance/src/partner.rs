@@ -52,16 +52,32 @@ impl Partner {
         }
     }
 
-    /// Returns the UUID of its protocol.
+    /// Returns the UUIDs of its protocols, that of its package first.
+    #[must_use]
+    pub const fn uuids(self) -> &'static [Uuid] {
+        const PEER_MP: &[Uuid] = &[uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e01")];
+        const PEER_UP: &[Uuid] = &[uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e02")];
+        const OLD_1_1: &[Uuid] = &[uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e03")];
+        const OLD_1_0: &[Uuid] = &[uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e04")];
+        const DEAF: &[Uuid] =
+            &[uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e05"), uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e15")];
+        const VICTIM: &[Uuid] = &[uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e06")];
+        match self {
+            Self::PeerMp => PEER_MP,
+            Self::PeerUp => PEER_UP,
+            Self::Old11 => OLD_1_1,
+            Self::Old10 => OLD_1_0,
+            Self::Deaf => DEAF,
+            Self::Victim => VICTIM,
+        }
+    }
+
+    /// Returns the UUID of its first protocol.
     #[must_use]
     pub const fn uuid(self) -> Uuid {
-        match self {
-            Self::PeerMp => uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e01"),
-            Self::PeerUp => uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e02"),
-            Self::Old11 => uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e03"),
-            Self::Old10 => uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e04"),
-            Self::Deaf => uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e05"),
-            Self::Victim => uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e06"),
+        match self.uuids() {
+            [first, ..] => *first,
+            [] => Uuid::nil(),
         }
     }
 
@@ -88,9 +104,11 @@ impl Partner {
     #[must_use]
     pub const fn messaging(self) -> u32 {
         match self {
-            Self::PeerMp | Self::PeerUp | Self::Old11 | Self::Old10 => 0x3,
-            Self::Deaf => 0x2,
-            Self::Victim => 0x1,
+            Self::PeerMp | Self::PeerUp => 0x607,
+            Self::Old11 => 0x7,
+            Self::Old10 => 0x3,
+            Self::Deaf => 0x402,
+            Self::Victim => 0x201,
         }
     }
 }

@@ -88,7 +88,11 @@ impl NormalWorld for Host {
         self.number
     }
 
-    fn on_other_cores(&mut self, job: fn(&mut dyn Endpoint, u64) -> Outcome) -> Outcome {
+    fn with_other_cores(
+        &mut self,
+        job: fn(&mut dyn Endpoint, u64) -> Outcome,
+        meanwhile: fn(&mut dyn NormalWorld) -> Outcome,
+    ) -> Outcome {
         let others = 1..self.cores.min(CORES);
         for core in others.clone() {
             let host = Host { random: Random::new(self.random.word()), ..*self };
@@ -97,7 +101,7 @@ impl NormalWorld for Host {
             }
             cores::run(self.affinities, core, work).map_err(|_| Failure::here([core as u64, 0, 0]))?;
         }
-        let mut outcome = Ok(());
+        let mut outcome = meanwhile(self);
         for core in others {
             let back = cores::wait(self.affinities, core, PATIENCE);
             let done = WORK.get(core).and_then(|place| place.try_lock()?.take()?.outcome);

@@ -7,14 +7,16 @@
 
 mod pages;
 mod side;
+mod vcpu;
 
-use arm_ffa::Version;
+use arm_ffa::{FuncId, Version};
 use conformance::chapters::negotiate;
-use conformance::exchange::serve;
+use conformance::exchange::{answer_32, answer2, secret, serve};
 use conformance::outcome::Failure;
 use core::convert::Infallible;
-use side::Side;
+use side::{Side, enter};
 use sp_runtime::{BootInfo, CallError, EndpointId, Manifest, Partition, VcpuId, log, partition};
+use vcpu::Vcpu;
 
 struct ConformanceSp {
     id: EndpointId,
@@ -23,11 +25,19 @@ struct ConformanceSp {
 
 /// The property of the manifest that names the version to speak.
 const VERSION: &str = "ffa-version";
+const REQUEST2: u64 = FuncId::MsgSendDirectReq64_2 as u64;
+const RUN: u64 = FuncId::Run32 as u64;
 
 /// Reads it; without one, FF-A 1.2 is spoken.
 fn version(property: Option<&[u8]>) -> Version {
     let word = property.and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
     word.and_then(|word| Version::try_from(word).ok()).unwrap_or(Version(1, 2))
+}
+
+impl ConformanceSp {
+    fn side(&self, vcpu: VcpuId, foreign: [u64; 2]) -> Side {
+        Side::new(self.id, self.version, Vcpu::of(vcpu), foreign)
+    }
 }
 
 impl Partition for ConformanceSp {
@@ -36,7 +46,7 @@ impl Partition for ConformanceSp {
     fn negotiate_version(manifest: &Manifest) -> Result<(), CallError> {
         let version = version(manifest.property(VERSION));
         // No step of it needs the ID, which is not known yet.
-        let outcome = negotiate(&mut Side::new(EndpointId(0), version, [0; 2]));
+        let outcome = negotiate(&mut Side::new(EndpointId(0), version, Vcpu::first(), [0; 2]));
         outcome.map_err(|Failure { line, seen: [seen, expected, _] }| {
             log!("version.rs:{line}: {seen:#x} in place of {expected:#x}");
             CallError::Version(version)
@@ -47,9 +57,38 @@ impl Partition for ConformanceSp {
         Ok(Self { id: boot.id(), version: version(boot.property(VERSION)) })
     }
 
-    fn direct_request(&self, _: VcpuId, _: EndpointId, request: [u64; 5]) -> [u64; 5] {
+    fn direct_request(&self, vcpu: VcpuId, _: EndpointId, request: [u64; 5]) -> [u64; 5] {
         let [_, spmc, other_world, ..] = request;
-        serve(&mut Side::new(self.id, self.version, [spmc, other_world]), request)
+        serve(&mut self.side(vcpu, [spmc, other_world]), request)
+    }
+
+    fn direct_request_32(&self, vcpu: VcpuId, _: EndpointId, request: [u32; 5]) -> [u32; 5] {
+        answer_32(&mut self.side(vcpu, [0; 2]), request)
+    }
+
+    /// Gives the core back with secrets in x8 to x17, and sees to what the runtime does not know.
+    fn exchange(&self, vcpu: VcpuId, registers: [u64; 8]) -> [u64; 8] {
+        let own = Vcpu::of(vcpu);
+        let mut next = [0; 18];
+        for (number, register) in next.iter_mut().enumerate() {
+            *register = registers.get(number).copied().unwrap_or(secret(number));
+        }
+        loop {
+            let entered = enter(next);
+            *own.arrival.lock() = entered;
+            let [x0, x1, x2, x3, x4, x5, x6, x7, ..] = entered;
+            match x0 {
+                REQUEST2 => next = answer2(&entered),
+                RUN => {
+                    if let Some(request) = own.kept.lock().take() {
+                        *own.outcome.lock() = serve(&mut self.side(vcpu, [0; 2]), request);
+                    }
+                    // The runtime waits again.
+                    return [x0, x1, x2, x3, x4, x5, x6, x7];
+                }
+                _ => return [x0, x1, x2, x3, x4, x5, x6, x7],
+            }
+        }
     }
 }
 

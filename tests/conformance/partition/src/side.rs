@@ -3,9 +3,11 @@
 #![expect(unsafe_code, reason = "the calls are the cases'")]
 
 use crate::pages;
+use crate::vcpu::Vcpu;
 use arm_ffa::Version;
 use conformance::case::{Instance, World};
 use conformance::endpoint::{Endpoint, Foreign, Registers};
+use conformance::exchange::PartitionEndpoint;
 use core::sync::atomic::{AtomicU64, Ordering};
 use sp_runtime::{EndpointId, time};
 
@@ -16,23 +18,34 @@ static STATE: AtomicU64 = AtomicU64::new(0x9e37_79b9_7f4a_7c15);
 pub(crate) struct Side {
     id: EndpointId,
     version: Version,
+    vcpu: &'static Vcpu,
     /// Addresses that are the SPMC's and the other world's.
     foreign: [u64; 2],
 }
 
 impl Side {
-    pub(crate) const fn new(id: EndpointId, version: Version, foreign: [u64; 2]) -> Self {
-        Self { id, version, foreign }
+    pub(crate) const fn new(
+        id: EndpointId,
+        version: Version,
+        vcpu: &'static Vcpu,
+        foreign: [u64; 2],
+    ) -> Self {
+        Self { id, version, vcpu, foreign }
     }
+}
+
+/// Makes a call with x0 to x17 as given, and returns those that come back.
+pub(crate) fn enter(registers: Registers) -> Registers {
+    let [x0, arguments @ ..] = registers;
+    let [a, b, c, d, ..] = x0.to_le_bytes();
+    // SAFETY: cases let the partition manager write, share and unmap nothing but `pages`, which Rust does not use
+    // otherwise, and what is not this partition's, which it refuses.
+    unsafe { sp_runtime::call(u32::from_le_bytes([a, b, c, d]), arguments) }
 }
 
 impl Endpoint for Side {
     fn call(&mut self, registers: Registers) -> Registers {
-        let [x0, arguments @ ..] = registers;
-        let [a, b, c, d, ..] = x0.to_le_bytes();
-        // SAFETY: cases let the partition manager write, share and unmap nothing but `pages`, which Rust does not use
-        // otherwise, and what is not this partition's, which it refuses.
-        unsafe { sp_runtime::call(u32::from_le_bytes([a, b, c, d]), arguments) }
+        enter(registers)
     }
 
     fn id(&self) -> u16 {
@@ -69,5 +82,23 @@ impl Endpoint for Side {
         let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ mixed >> 31
+    }
+}
+
+impl PartitionEndpoint for Side {
+    fn arrival(&self) -> Registers {
+        *self.vcpu.arrival.lock()
+    }
+
+    fn keep(&mut self, request: [u64; 5]) {
+        *self.vcpu.kept.lock() = Some(request);
+    }
+
+    fn kept_outcome(&mut self) -> [u64; 5] {
+        *self.vcpu.outcome.lock()
+    }
+
+    fn fail(&mut self) -> ! {
+        sp_runtime::stop()
     }
 }

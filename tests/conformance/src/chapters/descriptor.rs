@@ -55,12 +55,23 @@ impl Descriptor {
 /// AArch64, since FF-A 1.1 (table 6.2).
 const AARCH64: u32 = 1 << 8;
 
+/// Returns the protocols that the list of all partitions has for a caller of a version: callers before FF-A 1.2 see one of
+/// each partition, and spm's choice is the first (6.2.2).
+pub(super) fn listed(version: Version) -> impl Iterator<Item = (Partner, Uuid)> {
+    let most = if version >= Version(1, 2) { usize::MAX } else { 1 };
+    Partner::ALL
+        .into_iter()
+        .flat_map(move |partner| partner.uuids().iter().take(most).map(move |uuid| (partner, *uuid)))
+}
+
 /// The properties field of a partition (table 6.2): what it receives and sends, and its execution state.
 fn properties(partner: Partner, version: Version) -> u32 {
+    // Direct and indirect messages as in the manifest; indirect ones of partitions came with FF-A 1.1, those of
+    // FFA_MSG_SEND_DIRECT_REQ2 with 1.2. What a version does not define is reserved there, and zero.
     let messaging = partner.messaging();
-    let mut properties = messaging & 0x3;
-    if version >= Version(1, 1) {
-        properties |= AARCH64;
+    match version {
+        Version(1, 0) => messaging & 0x3,
+        Version(1, 1) => messaging & 0x7 | AARCH64,
+        _ => messaging & 0x607 | AARCH64,
     }
-    properties
 }

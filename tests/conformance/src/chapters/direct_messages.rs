@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Direct messages (DEN0077A 8.3): FFA_MSG_SEND_DIRECT_REQ and FFA_MSG_SEND_DIRECT_RESP (15.2, 15.3).
+//! Direct messages (DEN0077A 8.3): who may send FFA_MSG_SEND_DIRECT_REQ and FFA_MSG_SEND_DIRECT_RESP to whom, and when (15.2,
+//! 15.3).
 
 use crate::case::{Case, Instance};
 use crate::endpoint::{Answer, Endpoint, call, ids};
-use crate::exchange::{NormalWorld, ask};
+use crate::exchange::{NormalWorld, PartitionEndpoint, ask};
 use crate::interface::Interface;
 use crate::outcome::{Outcome, same};
 use crate::partner::Partner;
@@ -16,49 +17,22 @@ const RESPONSES: [FuncId; 2] = [FuncId::MsgSendDirectResp32, FuncId::MsgSendDire
 const FRAMEWORK: u64 = 1 << 31;
 
 pub(super) const CASES: &[Case] = &[
-    Case::exchange(
-        Interface::DirectReq,
-        "payload-64",
-        "15.2, table 15.6; 15.3, table 15.10",
-        Instance::NORMAL,
-        payload_64,
-        turn_over,
-    ),
-    Case::exchange(
-        Interface::DirectReq,
-        "payload-from-partition",
-        "15.2, table 15.6",
-        Instance::SECURE,
-        chain,
-        forward,
-    ),
-    Case::alone(
-        Interface::DirectReq,
-        "no-such-receiver",
-        "15.2, table 15.7",
-        Instance::ALL,
-        no_such_receiver,
-    ),
-    Case::alone(Interface::DirectReq, "false-sender", "15.2, table 15.7", Instance::ALL, false_sender),
-    Case::alone(Interface::DirectReq, "to-oneself", "15.2, table 15.7", Instance::LATEST, to_oneself),
-    Case::alone(
-        Interface::DirectReq,
-        "framework-flag",
-        "15.2, table 15.6; 18.2.4",
-        Instance::LATEST,
-        framework_flag,
-    ),
+    Case::exchange(Interface::DirectReq, "payload-from-partition", "15.2", Instance::SECURE, chain, forward),
+    Case::alone(Interface::DirectReq, "no-such-receiver", "15.2", Instance::ALL, no_such_receiver),
+    Case::alone(Interface::DirectReq, "false-sender", "15.2", Instance::ALL, false_sender),
+    Case::alone(Interface::DirectReq, "to-oneself", "15.2", Instance::LATEST, to_oneself),
+    Case::alone(Interface::DirectReq, "framework-flag", "15.2; 18.2.4", Instance::LATEST, framework_flag),
     Case::alone(
         Interface::DirectReq,
         "receiver-takes-none",
-        "8.3.1; 15.2, table 15.7",
+        "8.3.1; 15.2",
         Instance::ALL,
         receiver_takes_none,
     ),
     Case::exchange(
         Interface::DirectReq,
         "sender-without-right",
-        "8.3.1; 15.2, table 15.7",
+        "8.3.1; 15.2",
         Instance::SECURE,
         without_right,
         request_denied,
@@ -74,7 +48,7 @@ pub(super) const CASES: &[Case] = &[
     Case::exchange(
         Interface::DirectReq,
         "call-chain-meets-itself",
-        "8.3.2; 15.2, table 15.7",
+        "8.3.2; 15.2",
         Instance::SECURE,
         circle,
         around,
@@ -82,39 +56,12 @@ pub(super) const CASES: &[Case] = &[
     Case::exchange(
         Interface::DirectResp,
         "not-the-request",
-        "15.3, table 15.11",
+        "15.3",
         Instance::SECURE,
         wrong_response,
         answer_wrongly,
     ),
-    Case::exchange(
-        Interface::MsgWait,
-        "while-working",
-        "14.1; 7.2.7",
-        Instance::SECURE,
-        wait_while_working,
-        wait_early,
-    ),
 ];
-
-/// Sends words, gets each of them turned over.
-fn payload_64(normal: &mut dyn NormalWorld) -> Outcome {
-    let number = normal.number();
-    for partner in [Partner::PeerMp, Partner::PeerUp, Partner::Old11, Partner::Old10] {
-        for _ in 0..8 {
-            let words = [0; 4].map(|_: u64| normal.random());
-            let answer = ask(normal.endpoint(), partner, number, words)?;
-            for (seen, sent) in answer.into_iter().zip(words) {
-                same(seen, !sent)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn turn_over(_: &mut dyn Endpoint, words: [u64; 4]) -> Outcome<[u64; 4]> {
-    Ok(words.map(|word| !word))
-}
 
 /// The normal world asks one partition, which asks the next.
 fn chain(normal: &mut dyn NormalWorld) -> Outcome {
@@ -126,7 +73,7 @@ fn chain(normal: &mut dyn NormalWorld) -> Outcome {
 }
 
 /// x4 is the number of the case, x5 a word that each adds one to, x6 how many had it.
-fn forward(endpoint: &mut dyn Endpoint, [number, word, hops, _]: [u64; 4]) -> Outcome<[u64; 4]> {
+fn forward(endpoint: &mut dyn PartitionEndpoint, [number, word, hops, _]: [u64; 4]) -> Outcome<[u64; 4]> {
     let next = match hops {
         0 => Partner::PeerUp,
         1 => Partner::Old11,
@@ -194,7 +141,7 @@ fn without_right(normal: &mut dyn NormalWorld) -> Outcome {
     ask(normal.endpoint(), Partner::Victim, number, [0; 4]).map(|_| ())
 }
 
-fn request_denied(endpoint: &mut dyn Endpoint, _: [u64; 4]) -> Outcome<[u64; 4]> {
+fn request_denied(endpoint: &mut dyn PartitionEndpoint, _: [u64; 4]) -> Outcome<[u64; 4]> {
     let own = endpoint.id();
     for function in REQUESTS {
         request(endpoint, function, own, Partner::PeerUp.id(), 0).error(Denied)?;
@@ -207,7 +154,7 @@ fn to_normal_world(normal: &mut dyn NormalWorld) -> Outcome {
     ask(normal.endpoint(), Partner::PeerMp, number, [0; 4]).map(|_| ())
 }
 
-fn request_upwards(endpoint: &mut dyn Endpoint, _: [u64; 4]) -> Outcome<[u64; 4]> {
+fn request_upwards(endpoint: &mut dyn PartitionEndpoint, _: [u64; 4]) -> Outcome<[u64; 4]> {
     let own = endpoint.id();
     for function in REQUESTS {
         for to in [0, 1, 0x7fff] {
@@ -224,7 +171,7 @@ fn circle(normal: &mut dyn NormalWorld) -> Outcome {
 }
 
 /// The first asks the second, which asks the first: that one is blocked, and busy.
-fn around(endpoint: &mut dyn Endpoint, [number, depth, ..]: [u64; 4]) -> Outcome<[u64; 4]> {
+fn around(endpoint: &mut dyn PartitionEndpoint, [number, depth, ..]: [u64; 4]) -> Outcome<[u64; 4]> {
     if depth == 0 {
         return ask(endpoint, Partner::PeerUp, number, [number, 1, 0, 0]);
     }
@@ -243,24 +190,19 @@ fn wrong_response(normal: &mut dyn NormalWorld) -> Outcome {
     Ok(())
 }
 
-/// A response to somebody else, in somebody else's name, or one of the framework.
-fn answer_wrongly(endpoint: &mut dyn Endpoint, _: [u64; 4]) -> Outcome<[u64; 4]> {
+/// In somebody else's name, with bits that must be zero, or to somebody who asked nothing (8.3.2).
+fn answer_wrongly(endpoint: &mut dyn PartitionEndpoint, _: [u64; 4]) -> Outcome<[u64; 4]> {
     let own = endpoint.id();
     for function in RESPONSES {
-        for (from, to, flags) in [(own, 1, 0), (own, Partner::Victim.id(), 0), (0, own, 0), (0x8000, 0, 0)] {
-            call(endpoint, function, &[ids(from, to), flags]).error(InvalidParameters)?;
+        for from in [0, 0x8000, Partner::Victim.id()] {
+            call(endpoint, function, &[ids(from, 0)]).error(InvalidParameters)?;
         }
-        call(endpoint, function, &[ids(own, 0), FRAMEWORK]).error(InvalidParameters)?;
+        for flags in [FRAMEWORK, 1, 0xff] {
+            call(endpoint, function, &[ids(own, 0), flags]).error(InvalidParameters)?;
+        }
+        for to in [1, Partner::Victim.id()] {
+            call(endpoint, function, &[ids(own, to)]).error(Denied)?;
+        }
     }
     Ok([0; 4])
-}
-
-fn wait_while_working(normal: &mut dyn NormalWorld) -> Outcome {
-    let number = normal.number();
-    ask(normal.endpoint(), Partner::PeerMp, number, [0; 4]).map(|_| ())
-}
-
-/// Who works on a direct request has to answer it first.
-fn wait_early(endpoint: &mut dyn Endpoint, _: [u64; 4]) -> Outcome<[u64; 4]> {
-    call(endpoint, FuncId::MsgWait32, &[]).error(Denied).map(|()| [0; 4])
 }

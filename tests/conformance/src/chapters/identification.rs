@@ -12,7 +12,7 @@ use arm_ffa::{FuncId, Version};
 const SPMC: u32 = 0x8000;
 
 pub(super) const CASES: &[Case] = &[
-    Case::alone(Interface::IdGet, "own-id", "13.10, table 13.40; 6.1", Instance::ALL, own_id),
+    Case::alone(Interface::IdGet, "own-id", "13.10; 6.1", Instance::ALL, own_id),
     Case::alone(Interface::SpmIdGet, "spmc-id", "13.11; 6.3", Instance::ALL, spmc_id),
     Case::alone(Interface::ConsoleLog, "characters", "13.12", Instance::SECURE, characters),
     Case::alone(Interface::ConsoleLog, "bad-counts", "13.12", Instance::SECURE, bad_counts),

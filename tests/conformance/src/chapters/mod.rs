@@ -3,15 +3,23 @@
 //!
 //! Section numbers are those of FF-A 1.2, which 1.3 kept from chapter 11 on.
 
+mod aborted;
 mod buffers;
+mod cores;
+mod cpu_cycles;
 mod descriptor;
+mod direct_message_registers;
 mod direct_messages;
+mod direct_messages2;
 mod features;
 mod identification;
+mod indirect_message;
+mod indirect_messages;
 mod interface_overview;
 mod partition_info;
 mod partition_info_regs;
 mod version;
+mod vm_buffers;
 
 use crate::case::Case;
 pub use version::negotiate;
@@ -28,4 +36,11 @@ pub const ALL: &[&[Case]] = &[
     partition_info::CASES,
     partition_info_regs::CASES,
     direct_messages::CASES,
+    direct_message_registers::CASES,
+    direct_messages2::CASES,
+    cpu_cycles::CASES,
+    indirect_messages::CASES,
+    vm_buffers::CASES,
+    cores::CASES,
+    aborted::CASES,
 ];

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! FFA_PARTITION_INFO_GET_REGS (DEN0077A 13.9): partition discovery (6.2) by registers alone.
 
-use super::descriptor::{Descriptor, UNKNOWN};
+use super::descriptor::{Descriptor, UNKNOWN, listed};
 use crate::case::{Case, Instance};
 use crate::endpoint::{Answer, Endpoint};
 use crate::interface::Interface;
 use crate::outcome::{Outcome, ensure, same};
-use crate::partner::Partner;
 use arm_ffa::FfaError::{InvalidParameters, Retry};
 use arm_ffa::{FuncId, UuidHelper, Version};
 use uuid::Uuid;
@@ -15,7 +14,7 @@ pub(super) const CASES: &[Case] = &[
     Case::alone(
         Interface::PartitionInfoGetRegs,
         "all-partitions",
-        "13.9, tables 13.37 and 13.38",
+        "13.9",
         Instance::LATEST,
         all_by_registers,
     ),
@@ -30,20 +29,20 @@ pub(super) const CASES: &[Case] = &[
     Case::alone(
         Interface::PartitionInfoGetRegs,
         "bad-index-or-tag",
-        "13.9, table 13.39; 13.9.2",
+        "13.9; 13.9.2",
         Instance::LATEST,
         bad_index_or_tag,
     ),
     Case::alone(
         Interface::PartitionInfoGetRegs,
         "unknown-uuid",
-        "13.9, table 13.39",
+        "13.9",
         Instance::LATEST,
         unknown_by_registers,
     ),
 ];
 
-/// x2 of an answer in registers (table 13.38): last index, current index, tag, size of a descriptor.
+/// x2 of an answer in registers: last index, current index, tag, size of a descriptor.
 fn metadata(answer: &Answer) -> [u16; 4] {
     let [a, b, c, d, e, f, g, h] = answer.x(2).to_le_bytes();
     [[a, b], [c, d], [e, f], [g, h]].map(u16::from_le_bytes)
@@ -70,21 +69,21 @@ fn in_registers(answer: &Answer, index: usize) -> Descriptor {
 fn all_by_registers(endpoint: &mut dyn Endpoint) -> Outcome {
     let version = Version(1, 2);
     let (mut start, mut tag) = (0, 0);
-    let mut partners = Partner::ALL.into_iter();
+    let mut protocols = listed(version);
     loop {
         let answer = ask_registers(endpoint, Uuid::nil(), start, tag);
         answer.is(FuncId::Success64)?;
         same(answer.x(1), 0_u64)?;
         let [last, current, new_tag, size] = metadata(&answer);
         same(size, 24_u64)?;
-        same(last, (Partner::ALL.len() - 1) as u64)?;
+        same(last, (listed(version).count() - 1) as u64)?;
         ensure(
             current >= start && current <= last && current - start < 5,
             [start, current, last].map(u64::from),
         )?;
         let count = usize::from(current - start + 1);
-        for (index, partner) in partners.by_ref().take(count).enumerate() {
-            in_registers(&answer, index).is(partner, version, partner.uuid())?;
+        for (index, (partner, uuid)) in protocols.by_ref().take(count).enumerate() {
+            in_registers(&answer, index).is(partner, version, uuid)?;
         }
         // Registers behind the last descriptor are reserved.
         for number in 3 + 3 * count..18 {
@@ -92,14 +91,14 @@ fn all_by_registers(endpoint: &mut dyn Endpoint) -> Outcome {
         }
         (start, tag) = (current + 1, new_tag);
         if current == last {
-            return same(partners.count() as u64, 0_u64);
+            return same(protocols.count() as u64, 0_u64);
         }
     }
 }
 
 fn one_by_registers(endpoint: &mut dyn Endpoint) -> Outcome {
-    for partner in Partner::ALL {
-        let answer = ask_registers(endpoint, partner.uuid(), 0, 0);
+    for (partner, uuid) in listed(Version(1, 2)) {
+        let answer = ask_registers(endpoint, uuid, 0, 0);
         answer.is(FuncId::Success64)?;
         let [last, current, _, size] = metadata(&answer);
         same(u64::from(last) << 32 | u64::from(current) << 16 | u64::from(size), 24_u64)?;
@@ -112,10 +111,10 @@ fn from_an_index(endpoint: &mut dyn Endpoint) -> Outcome {
     let first = ask_registers(endpoint, Uuid::nil(), 0, 0);
     first.is(FuncId::Success64)?;
     let [_, _, tag, _] = metadata(&first);
-    for (start, partner) in Partner::ALL.into_iter().enumerate() {
+    for (start, (partner, uuid)) in listed(Version(1, 2)).enumerate() {
         let answer = ask_registers(endpoint, Uuid::nil(), u16::try_from(start).unwrap_or_default(), tag);
         answer.is(FuncId::Success64)?;
-        in_registers(&answer, 0).is(partner, Version(1, 2), partner.uuid())?;
+        in_registers(&answer, 0).is(partner, Version(1, 2), uuid)?;
     }
     Ok(())
 }

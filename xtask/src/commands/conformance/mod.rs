@@ -165,6 +165,16 @@ mod tests {
                 let manifest = platform.sp_manifest(partition).unwrap().text;
                 let version = u32::from(partner.version());
                 assert!(manifest.contains(&format!("ffa-version = <{version:#x}>;")), "{manifest}");
+                for uuid in partner.uuids() {
+                    let cells: Vec<String> = uuid
+                        .as_bytes()
+                        .as_chunks::<4>()
+                        .0
+                        .iter()
+                        .map(|word| format!("{:#x}", u32::from_le_bytes(*word)))
+                        .collect();
+                    assert!(manifest.contains(&cells.join(" ")), "{manifest}");
+                }
                 let messaging = format!("messaging-method = <{:#x}>;", partner.messaging());
                 assert!(manifest.contains(&messaging), "{manifest}");
             }

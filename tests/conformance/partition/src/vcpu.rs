@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What each vCPU has of its own.
+
+use conformance::endpoint::Registers;
+use sp_runtime::{MAX_VCPUS, VcpuId};
+use spin::mutex::SpinMutex;
+
+/// Only the vCPU itself takes its locks, so it never waits.
+pub(crate) struct Vcpu {
+    /// Registers with which it was entered last.
+    pub(crate) arrival: SpinMutex<Registers>,
+    /// What it is to do at its next FFA_RUN.
+    pub(crate) kept: SpinMutex<Option<[u64; 5]>>,
+    /// What came of it.
+    pub(crate) outcome: SpinMutex<[u64; 5]>,
+}
+
+static VCPUS: [Vcpu; MAX_VCPUS] = [const {
+    Vcpu {
+        arrival: SpinMutex::new([0; 18]),
+        kept: SpinMutex::new(None),
+        outcome: SpinMutex::new([2, 0, 0, 0, 0]),
+    }
+}; MAX_VCPUS];
+
+impl Vcpu {
+    /// Returns what belongs to `vcpu`.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "`VcpuId::index` is below `MAX_VCPUS`, the length of the array"
+    )]
+    pub(crate) fn of(vcpu: VcpuId) -> &'static Self {
+        &VCPUS[vcpu.index()]
+    }
+
+    /// Returns what belongs to the vCPU that starts the partition.
+    pub(crate) const fn first() -> &'static Self {
+        let [first, ..] = &VCPUS;
+        first
+    }
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Several cores (DEN0077A 4.7, 8.3.1, 18.2): where contexts run, what a busy one answers, and how the others start:
+//! FFA_SECONDARY_EP_REGISTER (18.2.2).
+
+use crate::case::{Case, Instance, no_side};
+use crate::endpoint::{Endpoint, Foreign, call, ids};
+use crate::exchange::{NormalWorld, PartitionEndpoint, ask};
+use crate::interface::Interface;
+use crate::outcome::{Failure, Outcome, ensure, same};
+use crate::partner::Partner;
+use crate::suite;
+use arm_ffa::FfaError::{Busy, InvalidParameters, NotSupported};
+use arm_ffa::FuncId;
+
+pub(super) const CASES: &[Case] = &[
+    Case::exchange(
+        Interface::DirectReq,
+        "a-context-a-core",
+        "8.3.1; 4.7",
+        Instance::SECURE,
+        each_core,
+        count,
+    )
+    .with_cores(4),
+    Case::exchange(
+        Interface::DirectReq,
+        "one-context-on-any-core",
+        "8.3.1; 4.7",
+        Instance::NORMAL,
+        one_for_all,
+        count,
+    )
+    .with_cores(4),
+    Case::exchange(
+        Interface::DirectReq,
+        "receiver-at-work",
+        "8.3.2; 15.2",
+        Instance::NORMAL,
+        at_work,
+        long_work,
+    )
+    .with_cores(4),
+    Case::exchange(
+        Interface::Run,
+        "vcpu-of-another-core",
+        "8.3.1; 14.3",
+        Instance::NORMAL,
+        other_vcpu,
+        no_side,
+    )
+    .with_cores(4),
+    Case::alone(Interface::SecondaryEpRegister, "addresses", "18.2.2", Instance::SECURE, addresses),
+    Case::exchange(
+        Interface::SecondaryEpRegister,
+        "one-context",
+        "18.2.2",
+        Instance::SECURE,
+        one_context,
+        register,
+    ),
+];
+
+/// How often each core asks.
+const ROUNDS: u64 = 50;
+
+/// The number of the case that a name has: a core's job knows no more.
+fn number_of(name: &str) -> Outcome<u64> {
+    let place = suite::cases().position(|case| case.name == name && case.interface == Interface::DirectReq);
+    place.map(|place| place as u64).ok_or(Failure::here([0; 3]))
+}
+
+/// Asks on all cores at once: each has its context, so none is ever busy.
+fn each_core(normal: &mut dyn NormalWorld) -> Outcome {
+    normal.with_other_cores(ask_peer_mp, |normal| ask_peer_mp(normal.endpoint(), 0))
+}
+
+fn ask_peer_mp(endpoint: &mut dyn Endpoint, core: u64) -> Outcome {
+    let number = number_of("a-context-a-core")?;
+    for round in 0..ROUNDS {
+        let word = core << 32 | round;
+        let [back, ..] = ask(endpoint, Partner::PeerMp, number, [word, 0, 0, 0])?;
+        same(back, !word)?;
+    }
+    Ok(())
+}
+
+fn count(_: &mut dyn PartitionEndpoint, words: [u64; 4]) -> Outcome<[u64; 4]> {
+    Ok(words.map(|word| !word))
+}
+
+/// The only context comes to whichever core asks; who asks while it is at work is told so, and may ask again.
+fn one_for_all(normal: &mut dyn NormalWorld) -> Outcome {
+    normal.with_other_cores(ask_peer_up, |normal| ask_peer_up(normal.endpoint(), 0))
+}
+
+fn ask_peer_up(endpoint: &mut dyn Endpoint, core: u64) -> Outcome {
+    const PATIENCE: u32 = 1_000_000;
+    let number = number_of("one-context-on-any-core")?;
+    let to = Partner::PeerUp.id();
+    let mut done = 0;
+    for _ in 0..PATIENCE {
+        if done == ROUNDS {
+            return Ok(());
+        }
+        let word = core << 32 | done;
+        let answer = call(endpoint, FuncId::MsgSendDirectReq64, &[ids(0, to), 0, number, word, 0, 0, 0]);
+        if answer.error(Busy).is_err() {
+            answer.is(FuncId::MsgSendDirectResp64)?;
+            same(answer.x(4), !word)?;
+            done += 1;
+        }
+    }
+    Err(Failure::here([core, done, 0]))
+}
+
+/// Another core asks while a partition works for this one.
+fn at_work(normal: &mut dyn NormalWorld) -> Outcome {
+    normal.with_other_cores(ask_meanwhile, |normal| {
+        let number = normal.number();
+        let [rounds, ..] = ask(normal.endpoint(), Partner::PeerUp, number, [1, 0, 0, 0])?;
+        ensure(rounds > 0, [rounds, 0, 0])
+    })
+}
+
+/// Asks until it was told that the partition is busy, then lets it be.
+fn ask_meanwhile(endpoint: &mut dyn Endpoint, core: u64) -> Outcome {
+    const PATIENCE: u32 = 1_000_000;
+    let number = number_of("receiver-at-work")?;
+    for _ in 0..PATIENCE {
+        let to = ids(0, Partner::PeerUp.id());
+        let answer = call(endpoint, FuncId::MsgSendDirectReq64, &[to, 0, number, 0, 0, 0, 0]);
+        if answer.error(Busy).is_ok() {
+            return Ok(());
+        }
+        answer.is(FuncId::MsgSendDirectResp64)?;
+    }
+    Err(Failure::here([core, 0, 0]))
+}
+
+/// Works for a while, by calls that leave the core to others.
+fn long_work(endpoint: &mut dyn PartitionEndpoint, [long, ..]: [u64; 4]) -> Outcome<[u64; 4]> {
+    let rounds = if long == 1 { 20_000 } else { 0 };
+    for _ in 0..rounds {
+        call(endpoint, FuncId::IdGet, &[]).success()?;
+    }
+    Ok([rounds, 0, 0, 0])
+}
+
+/// A context is pinned to its core: on another it cannot be run.
+fn other_vcpu(normal: &mut dyn NormalWorld) -> Outcome {
+    for vcpu in 1..4 {
+        let target = ids(Partner::PeerMp.id(), vcpu);
+        call(normal.endpoint(), FuncId::Run32, &[target]).error(InvalidParameters)?;
+    }
+    Ok(())
+}
+
+/// The entry point is code of the partition, at a multiple of four. None of these becomes it.
+fn addresses(endpoint: &mut dyn Endpoint) -> Outcome {
+    let (own, spmc) = (endpoint.pages(), endpoint.foreign(Foreign::Spmc));
+    let other = endpoint.foreign(Foreign::OtherWorld);
+    for address in [0, 1, own + 1, own + 2, spmc, other, u64::MAX, !3] {
+        call(endpoint, FuncId::SecondaryEpRegister64, &[address]).error(InvalidParameters)?;
+    }
+    call(endpoint, FuncId::SecondaryEpRegister32, &[1]).error(InvalidParameters)
+}
+
+fn one_context(normal: &mut dyn NormalWorld) -> Outcome {
+    let number = normal.number();
+    ask(normal.endpoint(), Partner::PeerUp, number, [0; 4]).map(|_| ())
+}
+
+/// A partition with one context has no other to start.
+fn register(endpoint: &mut dyn PartitionEndpoint, _: [u64; 4]) -> Outcome<[u64; 4]> {
+    let own = endpoint.pages();
+    call(endpoint, FuncId::SecondaryEpRegister64, &[own]).error(NotSupported).map(|()| [0; 4])
+}
