@@ -14,6 +14,7 @@ use spm_core::manifest::spmc::Gic;
 use spm_core::manifest::{AddressRange, MAX_PARTITIONS, SpmcManifest};
 use spm_core::normal_memory::NormalMemory;
 use spm_core::partition::CoreIndex;
+use spm_core::seeded;
 use spm_core::spmc::Spmc;
 use spm_core::vcpu::VcpuState;
 
@@ -149,14 +150,19 @@ fn read_manifest(address: u64) -> SpmcManifest {
     let Ok(page) = AddressRange::new(address, MANIFEST_BYTES) else { park_core() };
     // SAFETY: EL3 passed the page for spm to read; nobody writes it.
     let read = unsafe {
-        mmu::with_memory(page, |bytes| (SpmcManifest::console_of(bytes), SpmcManifest::parse(bytes)))
+        mmu::with_memory(page, |bytes| {
+            (SpmcManifest::console_of(bytes), SpmcManifest::parse(bytes), seeded::choose(bytes))
+        })
     };
-    let Ok((console, manifest)) = read else { park_core() };
+    let Ok((console, manifest, bug)) = read else { park_core() };
     if let Some(console) = console
         && mmu::map(console, Use::Device).is_ok()
     {
         // SAFETY: the integrator gives spm this device; layout.rs keeps it from partitions; just mapped for good.
         unsafe { console::open(console.start()) };
+    }
+    if let Some(bug) = bug {
+        say!("bug {bug} was SEEDED ON PURPOSE");
     }
     match manifest {
         Ok(manifest) => manifest,

@@ -19,6 +19,8 @@ use std::process::Command;
 pub(crate) enum Broken {
     /// iommu-sp leaves the SMMU open.
     SmmuBypass,
+    /// spm has the bug that its manifest names.
+    SeededBugs,
 }
 
 impl Broken {
@@ -26,6 +28,15 @@ impl Broken {
     pub(crate) fn feature(self) -> &'static str {
         match self {
             Self::SmmuBypass => "broken-smmu-bypass",
+            Self::SeededBugs => "seeded-bugs",
+        }
+    }
+
+    /// Returns the name of the package that has the feature.
+    fn package(self, platform: &manifests::Platform) -> &str {
+        match self {
+            Self::SmmuBypass => platform.iommu_partition().map_or("iommu-sp", |partition| &partition.image),
+            Self::SeededBugs => "spm",
         }
     }
 
@@ -33,6 +44,7 @@ impl Broken {
     pub(crate) fn marks(self, image: &Image) -> bool {
         let mark: &[u8] = match self {
             Self::SmmuBypass => b"LEFT OPEN ON PURPOSE",
+            Self::SeededBugs => b"SEEDED ON PURPOSE",
         };
         image.flat.bytes.windows(mark.len()).any(|window| window == mark)
     }
@@ -96,12 +108,13 @@ pub(crate) fn build(
     if let Some(broken) = broken {
         // A folder of its own, so that no image that is broken on purpose ever stands where a good one is expected.
         let cargo = Cargo::new(workspace, broken.feature())?;
-        let service = platform.iommu_partition().map_or("iommu-sp", |partition| partition.name.as_str());
-        let image = cargo.build("compiling iommu-sp, broken on purpose", &[service], &[broken.feature()])?;
+        let package = broken.package(platform);
+        let what = format!("compiling {package}, broken on purpose");
+        let image = cargo.build(&what, &[package], &[broken.feature()])?;
         if !image.iter().any(|(_, image)| broken.marks(image)) {
-            bail!("{service} was compiled with {} and does not say so in its image", broken.feature());
+            bail!("{package} was compiled with {} and does not say so in its image", broken.feature());
         }
-        built.retain(|(name, _)| name != service);
+        built.retain(|(name, _)| name != package);
         built.extend(image);
     }
     let constants_name = constants_name(of, set);

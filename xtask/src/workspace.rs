@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Folder of what is needed only while the lock is held.
 const SCRATCH: &str = "tmp";
 /// How many run folders are kept before the oldest go.
-const KEPT_RUNS: usize = 40;
+const KEPT_RUNS: usize = 100;
 
 /// The folders that all commands share.
 #[derive(Debug, Clone)]

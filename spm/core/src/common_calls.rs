@@ -14,6 +14,7 @@ use crate::mailbox::{BufferPair, Mailbox, MailboxOwner};
 use crate::manifest::AddressRange;
 use crate::partition::CoreIndex;
 use crate::registers::{MessageRegisters, answer, error, low_half, success};
+use crate::seeded::{Bug, seeded};
 use crate::spmc::Spmc;
 use crate::version::Negotiation;
 
@@ -42,7 +43,7 @@ impl Party<'_> {
 /// Checks that a function is there for the caller, in the version that it speaks.
 pub(crate) fn check_offered(function: u32, party: &Party<'_>) -> Result<(), FfaError> {
     match offer(function, party.caller) {
-        Some(offer) if offer.since <= party.version.agreed() => Ok(()),
+        Some(offer) if offer.since <= party.version.agreed() || seeded(Bug::NewerFunctions) => Ok(()),
         _ => Err(FfaError::NotSupported),
     }
 }

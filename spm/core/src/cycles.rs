@@ -12,6 +12,7 @@ use crate::direct_message::VcpuRef;
 use crate::endpoint::{EndpointId, sender_and_receiver, w1};
 use crate::partition::{CoreIndex, Partition};
 use crate::registers::{MessageRegisters, answer, low_half};
+use crate::seeded::{Bug, seeded};
 use crate::vcpu::{Vcpu, VcpuState};
 use crate::work::{OpenRequest, Requester, Work};
 
@@ -101,7 +102,7 @@ fn take_up_again(vcpu: &Vcpu, resume: Resume, runner: Runner) -> Result<(), FfaE
         }
         (Runner::NormalWorld | Runner::Partition(..), _) => false,
     };
-    if may {
+    if may || seeded(Bug::AnybodyRuns) {
         return Ok(());
     }
     // Whoever stopped it meanwhile has the last word.
@@ -127,7 +128,7 @@ pub fn check_yield(vcpu: &Vcpu) -> Result<(), FfaError> {
 /// `Denied` if there is a request to answer; `InvalidParameters` for flags that there are not.
 pub fn wait(partition: &Partition, vcpu: &Vcpu, registers: &MessageRegisters) -> Result<(), FfaError> {
     let flags = MsgWaitFlags::try_from(low_half(registers[2])).map_err(|_| FfaError::InvalidParameters)?;
-    if matches!(vcpu.work(), Work::Request(_)) {
+    if matches!(vcpu.work(), Work::Request(_)) && !seeded(Bug::EarlyWait) {
         return Err(FfaError::Denied);
     }
     if !flags.retain_rx_buffer {

@@ -11,6 +11,7 @@ use crate::function::{self, REQUEST_32, REQUEST_64, REQUEST2, RESPONSE_32, RESPO
 use crate::manifest::messaging::MessagingMethod;
 use crate::partition::{CoreIndex, Partition};
 use crate::registers::MessageRegisters;
+use crate::seeded::{Bug, seeded};
 use crate::vcpu::VcpuState;
 use crate::work::{OpenRequest, RequestKind, Requester, Work};
 
@@ -127,7 +128,7 @@ pub fn close_request(
         RequestKind::Direct32 => function == RESPONSE_32,
         RequestKind::Direct2 => function == RESPONSE2,
     };
-    if !belongs || receiver != request.sender {
+    if !belongs || (receiver != request.sender && !seeded(Bug::StrayResponse)) {
         return Err(FfaError::Denied);
     }
     vcpu.set_work(Work::Nothing);
@@ -141,6 +142,9 @@ pub fn deliver(function: u32, from: &MessageRegisters, to: &mut MessageRegisters
     let (sender, receiver) = sender_and_receiver(from[1]);
     to[0] = u64::from(function);
     to[1] = u64::from(w1(sender, receiver));
+    if seeded(Bug::LeakedRegisters) {
+        to.iter_mut().zip(from).skip(8).for_each(|(to, from)| *to = *from);
+    }
     match function {
         REQUEST_64 | RESPONSE_64 => {
             to[2] = 0;
@@ -185,7 +189,8 @@ pub fn check_partition_sender(
 ) -> Result<(), FfaError> {
     let (sender, receiver) = sender_and_receiver(registers[1]);
     // A partition can neither send to the normal world nor to itself.
-    if sender != partition.id() || receiver == sender || !receiver.is_secure() {
+    let own = sender == partition.id() || seeded(Bug::FalseSender);
+    if !own || receiver == sender || !receiver.is_secure() {
         return Err(FfaError::InvalidParameters);
     }
     let method = match kind {
@@ -202,5 +207,5 @@ pub fn check_partition_sender(
 #[inline(always)]
 pub fn check_normal_world_sender(registers: &MessageRegisters) -> Result<(), FfaError> {
     let (sender, _): (EndpointId, _) = sender_and_receiver(registers[1]);
-    if sender.is_secure() { Err(FfaError::InvalidParameters) } else { Ok(()) }
+    if sender.is_secure() && !seeded(Bug::FalseSender) { Err(FfaError::InvalidParameters) } else { Ok(()) }
 }

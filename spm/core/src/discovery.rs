@@ -13,6 +13,7 @@ use crate::mailbox::{Mailbox, MailboxOwner};
 use crate::manifest::messaging::MessagingMethod;
 use crate::manifest::{MAX_PARTITIONS, MAX_SERVICES};
 use crate::partition::Partition;
+use crate::seeded::{Bug, seeded};
 
 /// Size of a descriptor before UUIDs were part of it (FF-A 1.0), in bytes.
 const DESCRIPTOR_BYTES_V1_0: usize = 8;
@@ -53,7 +54,7 @@ pub fn partition_info(
     if flags.count_only {
         return Ok(SuccessArgsPartitionInfoGet { count, size: None });
     }
-    let old = inquiry.version < Version(1, 1);
+    let old = inquiry.version < Version(1, 1) && !seeded(Bug::LargeDescriptors);
     let size = if old { DESCRIPTOR_BYTES_V1_0 } else { PartitionInfo::DESC_SIZE };
     inquiry.mailbox.deliver(inquiry.owner, found.len().saturating_mul(size), hardware, || {
         let mut offset = 0;

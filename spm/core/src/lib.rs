@@ -29,6 +29,7 @@ pub mod partition;
 pub mod partition_calls;
 pub mod registers;
 pub mod secondary_entry;
+pub mod seeded;
 pub mod spmc;
 pub mod table_budget;
 pub mod vcpu;

@@ -7,6 +7,8 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use arm_ffa::Version;
 
+use crate::seeded::{Bug, seeded};
+
 /// What spm implements.
 pub const OURS: Version = Version(1, 2);
 /// FFA_VERSION's answer where there is no common version (FF-A 1.2 table 13.4): NOT_SUPPORTED, as a bare value in w0.
@@ -44,7 +46,8 @@ impl Negotiation {
         if requested > ours {
             return ours;
         }
-        if self.settled.load(Ordering::Relaxed) && requested != self.agreed.load(Ordering::Relaxed) {
+        let in_use = self.settled.load(Ordering::Relaxed) && !seeded(Bug::LateVersion);
+        if in_use && requested != self.agreed.load(Ordering::Relaxed) {
             return NOT_SUPPORTED;
         }
         self.agreed.store(requested, Ordering::Relaxed);

@@ -36,6 +36,11 @@ pub(super) fn test(workspace: &Workspace, arguments: &Test) -> Result<ExitCode> 
             conformance_on_machine(workspace, machine, arguments.smp, &mut results, &mut groups);
         }
     }
+    if arguments.machine.is_none_or(|only| only == Machine::Virt)
+        && arguments.smp.is_none_or(|only| only == 1)
+    {
+        groups.add("bugs that are seeded into spm", conformance::check_seeded_bugs(workspace));
+    }
     if arguments.machine.is_none() && arguments.smp.is_none() {
         groups.add("docs/conformance.md", conformance::check_document(workspace, &results));
     }

@@ -22,7 +22,7 @@ use std::process::Command;
 use variant::Change;
 
 /// How many images are kept before the oldest go.
-const KEPT_IMAGES: usize = 32;
+const KEPT_IMAGES: usize = 64;
 
 /// Everything of one platform that does not depend on what is changed in an image.
 #[derive(Debug)]

@@ -14,6 +14,8 @@ pub(crate) enum Change {
     PackageMagic(Role),
     /// One bit of the policy's payload is flipped, the manifest's digest stays.
     PolicyPayload,
+    /// The SPMC manifest names a bug for an spm that has bugs on purpose.
+    SeededBug(u32),
     /// The manifest of the partition for tests asks for a device that the SPMC manifest does not offer.
     ForeignDevice,
 }
@@ -41,6 +43,10 @@ impl Change {
                 // Behind the version byte, so that the digest is what notices.
                 flip(packed.image.get_mut(payload + 1))?;
                 packed.pack(platform)
+            }
+            Self::SeededBug(number) => {
+                parts.spmc_manifest = with_bug(&parts.spmc_manifest.text, number, workspace)?;
+                Ok(())
             }
             Self::ForeignDevice => {
                 let uart = platform.devices.secure_uart;
@@ -77,6 +83,17 @@ fn with_device(text: &str, base: u64, workspace: &Workspace) -> Result<DeviceTre
         base >> 32,
         base & 0xffff_ffff
     );
+    compile(text, workspace)
+}
+
+/// Returns the SPMC manifest with the number of a bug.
+fn with_bug(text: &str, number: u32, workspace: &Workspace) -> Result<DeviceTree> {
+    const START: &str = "/ {\n";
+    let (before, after) = text.split_once(START).context("the manifest's text has no root")?;
+    compile(format!("{before}{START}\tsidguard,seeded-bug = <{number}>;\n{after}"), workspace)
+}
+
+fn compile(text: String, workspace: &Workspace) -> Result<DeviceTree> {
     let dir = tempfile::tempdir_in(workspace.scratch()?)?;
     let source = dir.path().join("manifest.dts");
     std::fs::write(&source, &text)?;

@@ -6,13 +6,14 @@
 
 mod document;
 mod matrix;
+mod seeded;
 
 use super::prepare_one;
 use crate::cli::Conformance;
 use crate::contract::{Mailbox, Mode, Transcript, random_seed};
 use crate::image::{Image, Kit};
 use crate::platform::Machine;
-use crate::qemu::{Boot, Flow};
+use crate::qemu::{Boot, Flow, Outcome};
 use crate::report::{Tally, print_failures};
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result};
@@ -44,6 +45,7 @@ pub(super) fn conformance(workspace: &Workspace, arguments: &Conformance) -> Res
         document::write(workspace, &matrix)?;
     } else if arguments.machine.is_none() && arguments.smp.is_none() {
         total.add(document::check(workspace, &matrix)?);
+        total.add(seeded::check(workspace)?);
     }
     println!("{total}");
     Ok(if total.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -67,7 +69,7 @@ pub(super) fn on_machine(
             // What older callers see does not depend on the number of cores.
             if cores == 1 || Instance::NORMAL.contains(normal) {
                 let setting = Setting { normal: *normal, cores };
-                tally.add(boot(workspace, machine, &kit, &image, setting, matrix)?);
+                tally.add(run(workspace, machine, &kit, &image, setting, matrix)?);
             }
         }
         tallies.push((cores, tally));
@@ -75,15 +77,14 @@ pub(super) fn on_machine(
     Ok(tallies)
 }
 
-/// Boots the suite once.
+/// Boots an image of the suite once, and waits for its end.
 fn boot(
     workspace: &Workspace,
     machine: Machine,
     kit: &Kit,
     image: &Image,
     setting: Setting,
-    matrix: &mut Matrix,
-) -> Result<Tally> {
+) -> Result<Outcome> {
     let (seed, cores) = (random_seed()?, setting.cores);
     let version = setting.normal.version;
     println!(
@@ -103,6 +104,19 @@ fn boot(
         .run(workspace, &format!("conformance-{cores}-{}", version.1), |_, _, _| Flow::Continue)
         .with_context(|| format!("{machine} could not be run"))?;
     outcome.finish();
+    Ok(outcome)
+}
+
+/// Boots the suite once, and adds what it said to the matrix.
+fn run(
+    workspace: &Workspace,
+    machine: Machine,
+    kit: &Kit,
+    image: &Image,
+    setting: Setting,
+    matrix: &mut Matrix,
+) -> Result<Tally> {
+    let mut outcome = boot(workspace, machine, kit, image, setting)?;
     complain_of_strangers(setting, &mut outcome.transcript);
     matrix.add(&outcome.transcript);
     print_failures(&outcome.transcript);
@@ -131,6 +145,7 @@ pub(super) fn check_document(workspace: &Workspace, matrix: &Matrix) -> Result<T
 }
 
 pub(super) use matrix::Matrix as Results;
+pub(super) use seeded::check as check_seeded_bugs;
 
 #[cfg(test)]
 mod tests {
