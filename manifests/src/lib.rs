@@ -14,6 +14,7 @@
 //! | [`Blob::encode`], [`with_policy`] | policy blob, and the image with it behind |
 //! | [`package`] | SP package of one partition |
 //! | [`Platform::constants`] | Rust constants for the normal world's scenarios |
+//! | [`Platform::linux_overlay`] | what is laid over the machine's device tree for Linux |
 //!
 //! Nothing here writes a file: where things go is the caller's affair.
 #![forbid(unsafe_code)]
@@ -25,8 +26,10 @@ mod policy;
 mod source;
 
 pub use error::{Error, Reason, Result};
-pub use output::{DeviceTree, IMAGE_OFFSET, MANIFEST_OFFSET, PartitionFiles, package, with_policy};
-pub use platform::{Devices, Memory, Partition, Platform, Roles, Set, SmmuFrame};
+pub use output::{
+    DeviceTree, IMAGE_OFFSET, LinuxBoot, MANIFEST_OFFSET, PartitionFiles, package, with_policy,
+};
+pub use platform::{Devices, Linux, Memory, Partition, Platform, Roles, Set, SmmuFrame, Undescribed};
 pub use policy::Blob;
 pub use source::{Node, Tree};
 

@@ -70,6 +70,22 @@ impl Writer {
         self.depth == 1 && self.replaced.iter().any(|other| other == name)
     }
 
+    /// Writes a whole overlay: head, comment, and a root node for [`Self::fragment`].
+    pub(super) fn overlay(comment: &str, root: impl FnOnce(&mut Self)) -> String {
+        // What dtc is told by `/plugin/` is to note where phandles stand, for whoever lays the overlay over a tree.
+        Self::source(comment, root).replacen("/dts-v1/;\n", "/dts-v1/;\n/plugin/;\n", 1)
+    }
+
+    /// Writes one fragment of an overlay, which adds to the node at `target`; `label` names that node in the overlay.
+    pub(super) fn fragment(&mut self, target: &str, label: Option<&str>, inside: impl FnOnce(&mut Self)) {
+        let number = self.text.matches("fragment@").count();
+        self.node(&format!("fragment@{number}"), |fragment| {
+            fragment.string("target-path", target);
+            let label = label.map_or(String::new(), |label| format!("{label}: "));
+            fragment.node(&format!("{label}__overlay__"), inside);
+        });
+    }
+
     pub(super) fn node(&mut self, name: &str, inside: impl FnOnce(&mut Self)) {
         if self.is_replaced(name) {
             return;
@@ -96,6 +112,11 @@ impl Writer {
     pub(super) fn cells(&mut self, name: &str, values: &[u32]) {
         let words: Vec<_> = values.iter().map(|value| format!("{value:#x}")).collect();
         self.property(name, &format!(" = <{}>", words.join(" ")));
+    }
+
+    /// Writes a value that is source text already.
+    pub(super) fn expression(&mut self, name: &str, value: &str) {
+        self.line(&format!("{name} = {value};"));
     }
 
     /// Writes one value of 64 bits as two cells.
@@ -138,7 +159,8 @@ impl Writer {
     }
 }
 
-fn halves(value: u64) -> [u32; 2] {
+/// Returns a value of 64 bits as two cells, the upper one first.
+pub(super) fn halves(value: u64) -> [u32; 2] {
     let [a, b, c, d, e, f, g, h] = value.to_be_bytes();
     [u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])]
 }

@@ -9,10 +9,12 @@
 //! | `package` | BL2 carries it, spm unpacks it |
 //! | `image` | puts the policy behind the iommu service's image |
 //! | `constants` | the normal world's scenarios |
+//! | `linux_overlay` | a Linux kernel in the place of the scenarios |
 
 mod constants;
 mod dts;
 mod image;
+mod linux_overlay;
 mod package;
 mod sp_layout;
 mod sp_manifest;
@@ -20,6 +22,7 @@ mod spmc_manifest;
 mod tb_fw_config;
 
 pub use image::with_policy;
+pub use linux_overlay::LinuxBoot;
 pub use package::{IMAGE_OFFSET, MANIFEST_OFFSET, package};
 pub use sp_layout::PartitionFiles;
 

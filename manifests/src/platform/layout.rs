@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What may stand where: nothing twice, secure things in secure RAM, the normal world's in its own.
 
-use super::{Memory, Partition};
+use super::{Linux, Memory, Partition};
 use crate::{
     error::{Reason, Result},
     source::Node,
@@ -12,7 +12,12 @@ use iommu_core::policy::Range;
 const PAGE_SIZE: u64 = 4096;
 
 /// Checks that everything has whole pages of its own.
-pub(super) fn check(root: &Node, memory: &Memory, partitions: &[Partition]) -> Result<()> {
+pub(super) fn check(
+    root: &Node,
+    memory: &Memory,
+    partitions: &[Partition],
+    linux: Option<&Linux>,
+) -> Result<()> {
     let places = root.child("memory")?;
     let mut top: Vec<(&Node, Range)> = vec![
         (places.child("secure-ram")?, memory.secure_ram),
@@ -30,12 +35,15 @@ pub(super) fn check(root: &Node, memory: &Memory, partitions: &[Partition]) -> R
     }
     disjoint(&secure)?;
 
-    let normal = [
+    let mut normal = vec![
         (places.child("normal-image")?, memory.normal_image),
         (places.child("mailbox")?, memory.mailbox),
         (places.child("scratch")?, memory.scratch),
         (places.child("pool")?, memory.pool),
     ];
+    if let Some(linux) = linux {
+        normal.push((root.child("linux")?.child("initramfs")?, linux.initramfs));
+    }
     disjoint(&normal)?;
     for (node, range) in normal {
         if !memory.normal_ram.contains(&range) {

@@ -5,11 +5,13 @@
 
 mod devices;
 mod layout;
+mod linux;
 mod memory;
 mod partition;
 mod roles;
 
 pub use devices::{Devices, SmmuFrame};
+pub use linux::{Linux, Undescribed};
 pub use memory::Memory;
 pub use partition::Partition;
 pub use roles::Roles;
@@ -65,6 +67,8 @@ pub struct Platform {
     pub policy: Policy,
     /// Which device plays which part in the scenarios.
     pub roles: Roles,
+    /// What the boot of a Linux kernel needs, on platforms that it is tried on.
+    pub linux: Option<Linux>,
 }
 
 impl Platform {
@@ -100,7 +104,7 @@ impl Platform {
         }
         root.only(
             &["compatible", "model", "core-affinities"],
-            Some(&["memory", "partitions", "devices", "policy", "scenarios"]),
+            Some(&["memory", "partitions", "devices", "policy", "scenarios", "linux"]),
         )?;
         let core_affinities = root.cells("core-affinities")?;
         if core_affinities.len() > MAX_CORES {
@@ -116,7 +120,8 @@ impl Platform {
         let cores = u32::try_from(core_affinities.len()).unwrap_or(u32::MAX);
         let partitions = partition::read(root.child("partitions")?, &memory, cores, set)?;
         let devices = Devices::read(root.child("devices")?)?;
-        layout::check(root, &memory, &partitions)?;
+        let linux = root.children().find(|child| child.name() == "linux").map(Linux::read).transpose()?;
+        layout::check(root, &memory, &partitions, linux.as_ref())?;
         let policy = policy::compile(tree, &memory, &devices)?;
         let roles = Roles::read(tree, root.child("scenarios")?, &policy)?;
         Ok(Self {
@@ -128,6 +133,7 @@ impl Platform {
             devices,
             policy,
             roles,
+            linux,
         })
     }
 

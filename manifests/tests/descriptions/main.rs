@@ -8,6 +8,8 @@ mod golden;
 #[cfg(test)]
 mod images;
 #[cfg(test)]
+mod linux;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod refusals;
