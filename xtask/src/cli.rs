@@ -3,6 +3,7 @@
 
 use crate::contract::Mode;
 use crate::firmware::Broken;
+use crate::linux::Kvm;
 use crate::platform::{Machine, Platform};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     Test(Test),
     /// Run the FF-A conformance suite and print its matrix
     Conformance(Conformance),
+    /// Boot a stock Debian kernel above spm and judge what its FF-A driver and its log say
+    Linux(Linux),
     /// Count instructions per operation, and sizes
     Bench(Bench),
     /// Say what this machine lacks, and the command that installs it
@@ -79,6 +82,20 @@ pub(crate) struct Conformance {
     /// Write docs/conformance.md anew
     #[arg(long, conflicts_with_all = ["machine", "smp"])]
     pub(crate) write: bool,
+}
+
+/// Arguments of `linux`.
+#[derive(Debug, Args)]
+pub(crate) struct Linux {
+    /// Only this machine
+    #[arg(long, value_enum)]
+    pub(crate) machine: Option<Machine>,
+    /// Only with KVM in this mode
+    #[arg(long, value_enum)]
+    pub(crate) kvm: Option<Kvm>,
+    /// Show both worlds' consoles
+    #[arg(long)]
+    pub(crate) show: bool,
 }
 
 /// Arguments of `bench`.

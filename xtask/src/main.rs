@@ -8,6 +8,7 @@
 //! | `tfa` | TF-A's source and builds |
 //! | `firmware`, `image` | compiling our images and putting together what boots |
 //! | `qemu`, `contract` | running it and understanding what it says |
+//! | `linux` | a Debian kernel in the client's place |
 //! | `workspace`, `store`, `step`, `conf`, `report` | folders and lock, cache, programs run, settings files, tables |
 
 mod cli;
@@ -16,6 +17,7 @@ mod conf;
 mod contract;
 mod firmware;
 mod image;
+mod linux;
 mod platform;
 mod qemu;
 mod report;

@@ -7,6 +7,7 @@ mod demo;
 mod host_tests;
 mod house;
 mod lint;
+mod linux;
 mod refusals;
 mod run;
 mod test;
@@ -15,6 +16,7 @@ use crate::cli::{Command, OfPlatform};
 use crate::firmware::Broken;
 use crate::image::variant::Change;
 use crate::image::{Image, Kit};
+use crate::linux::Wanted;
 use crate::platform::Platform;
 use crate::setup::{self, needs::Purpose};
 use crate::tfa::Source;
@@ -33,12 +35,15 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         Command::Demo(arguments) => demo::demo(&workspace, &arguments),
         Command::Test(arguments) => test::test(&workspace, &arguments),
         Command::Conformance(arguments) => conformance::conformance(&workspace, &arguments),
+        Command::Linux(arguments) => linux::linux(&workspace, &arguments),
         Command::Bench(arguments) => bench::bench(&workspace, &arguments),
         Command::Doctor => Ok(doctor()),
         Command::Setup => {
             let _lock = workspace.lock()?;
             setup::ensure(&workspace, Purpose::Develop)?;
             Source::read(&workspace)?.fetch(&workspace)?;
+            let kernel = Wanted::read(&workspace)?.fetch(&workspace)?;
+            println!("The kernel of the tests: {}", kernel.packages);
             println!("Everything that sidguard needs is here.");
             Ok(ExitCode::SUCCESS)
         }

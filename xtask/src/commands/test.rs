@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `test`: every test there is, and one line at the end that counts them all.
 
-use super::{Prepared, conformance, host_tests, prepare, refusals};
+use super::{Prepared, conformance, host_tests, linux, prepare, refusals};
 use crate::cli::Test;
 use crate::contract::{Mailbox, Mode, random_seed};
 use crate::firmware::Broken;
 use crate::image::variant::Change;
 use crate::image::{Image, Kit};
+use crate::linux::{CORES as CORES_OF_LINUX, Kvm};
 use crate::platform::Machine;
 use crate::qemu::{Boot, Flow};
 use crate::report::{self, Tally, print_failures};
@@ -34,6 +35,9 @@ pub(super) fn test(workspace: &Workspace, arguments: &Test) -> Result<ExitCode> 
         if arguments.machine.is_none_or(|only| only == machine) {
             on_machine(workspace, machine, arguments.smp, &mut groups);
             conformance_on_machine(workspace, machine, arguments.smp, &mut results, &mut groups);
+            if arguments.smp.is_none_or(|only| only == CORES_OF_LINUX) {
+                linux_on(workspace, machine, &mut groups);
+            }
         }
     }
     if arguments.machine.is_none_or(|only| only == Machine::Virt)
@@ -115,6 +119,18 @@ fn conformance_on_machine(
             }
         }
         Err(error) => groups.add(&format!("conformance on {machine}"), Err(error)),
+    }
+}
+
+/// Boots Linux in each mode of KVM.
+fn linux_on(workspace: &Workspace, machine: Machine, groups: &mut Groups) {
+    let prepared = match linux::prepare(workspace, machine) {
+        Ok(prepared) => prepared,
+        Err(error) => return groups.add(&format!("Linux for {machine}"), Err(error)),
+    };
+    for kvm in Kvm::value_variants() {
+        let name = format!("Linux on {machine}, KVM {}", kvm.name());
+        groups.add(&name, prepared.boot(workspace, *kvm, false));
     }
 }
 

@@ -64,11 +64,27 @@ impl Kit {
         if self.of == Platform::Fvp {
             return fvp::image(workspace, &self.facts, &self.platform, &parts);
         }
-        let built = tfa::build(workspace, &self.facts)?;
+        self.pack(workspace, &self.facts, &parts)
+    }
+
+    /// Returns the image with a TF-A that starts a Linux kernel in the client's place. The kernel is not in it: whoever
+    /// starts the machine puts it where BL33 would be.
+    ///
+    /// # Errors
+    /// As for [`Self::image`].
+    pub(crate) fn image_for_linux(&self, workspace: &Workspace) -> Result<Image> {
+        let parts = Parts { normal: None, ..Parts::generate(&self.platform, &self.firmware)? };
+        let facts = self.facts.for_linux(workspace, self.platform.memory.normal_image.base)?;
+        self.pack(workspace, &facts, &parts)
+    }
+
+    /// Puts an image for QEMU together from a TF-A that is built once for all of them.
+    fn pack(&self, workspace: &Workspace, facts: &Facts, parts: &Parts) -> Result<Image> {
+        let built = tfa::build(workspace, facts)?;
         agree(&self.platform, &built.constants)?;
         let images = workspace.cache_dir("images")?;
         forget_oldest(&images)?;
-        let name = format!("{}-{}", self.of, self.key(&built, &parts)?.name());
+        let name = format!("{}-{}", self.of, self.key(&built, parts)?.name());
         let dir = store::folder(&images, &name, |out| {
             parts.write(out)?;
             let fip = out.join("fip.bin");

@@ -9,13 +9,16 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+/// File of the client.
+const NORMAL: &str = "bl33.bin";
+
 /// Everything behind TF-A's own parts in a FIP.
 #[derive(Debug, Clone)]
 pub(crate) struct Parts {
     /// spm, BL32.
     pub(crate) spm: Vec<u8>,
-    /// The client, BL33.
-    pub(crate) normal: Vec<u8>,
+    /// The client, BL33; without it TF-A starts what lies in its place already.
+    pub(crate) normal: Option<Vec<u8>>,
     /// The SPMC manifest, TOS_FW_CONFIG.
     pub(crate) spmc_manifest: DeviceTree,
     /// BL2's list of packages, TB_FW_CONFIG.
@@ -76,7 +79,7 @@ impl Parts {
         }
         Ok(Self {
             spm: firmware.spm.flat.bytes.clone(),
-            normal: firmware.normal.flat.bytes.clone(),
+            normal: Some(firmware.normal.flat.bytes.clone()),
             spmc_manifest: platform.spmc_manifest()?,
             tb_fw_config: platform.tb_fw_config()?,
             partitions,
@@ -87,7 +90,7 @@ impl Parts {
     pub(crate) fn add_to(&self, key: Key) -> Key {
         let key = key
             .with("spm", &self.spm)
-            .with("normal", &self.normal)
+            .with("normal", self.normal.as_deref().unwrap_or_default())
             .with("spmc-manifest", &self.spmc_manifest.blob)
             .with("tb-fw-config", &self.tb_fw_config.blob);
         self.partitions.iter().fold(key, |key, packed| key.with(&packed.uuid, &packed.package))
@@ -99,7 +102,9 @@ impl Parts {
     /// The folder cannot be written to.
     pub(crate) fn write(&self, out: &Path) -> Result<()> {
         fs::write(out.join("spm.bin"), &self.spm)?;
-        fs::write(out.join("bl33.bin"), &self.normal)?;
+        if let Some(normal) = &self.normal {
+            fs::write(out.join(NORMAL), normal)?;
+        }
         write_tree(out, "spmc-manifest", &self.spmc_manifest)?;
         write_tree(out, "tb-fw-config", &self.tb_fw_config)?;
         for packed in &self.partitions {
@@ -116,9 +121,11 @@ impl Parts {
             ("--tb-fw-config", "tb-fw-config.dtb"),
             ("--tos-fw-config", "spmc-manifest.dtb"),
             ("--tos-fw", "spm.bin"),
-            ("--nt-fw", "bl33.bin"),
         ] {
             fiptool.arg(option).arg(out.join(file));
+        }
+        if self.normal.is_some() {
+            fiptool.arg("--nt-fw").arg(out.join(NORMAL));
         }
         for packed in &self.partitions {
             let file = out.join(format!("{}.pkg", packed.name));

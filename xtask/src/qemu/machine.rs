@@ -3,6 +3,7 @@
 
 use super::Boot;
 use super::watch::log_of;
+use crate::image::Image;
 use crate::platform::Machine;
 use std::path::Path;
 use std::process::Command;
@@ -13,38 +14,68 @@ const EDU_DEVICES: usize = 3;
 /// Without a mask of its own, `edu` drops the upper address bits.
 const EDU: &str = "edu,dma_mask=0xffffffffffffffff";
 
-/// Returns the command that boots a machine, with its consoles going to files in `dir`.
-pub(super) fn command(boot: &Boot<'_>, dir: &Path) -> Command {
-    // The kernel ends QEMU with us, whatever way we end.
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "qemu-system-aarch64"]);
-    match boot.machine {
-        Machine::SbsaRef => {
-            command.args(["-M", "sbsa-ref"]);
-            for flash in [boot.image.flash(), boot.image.second_flash()] {
-                command
-                    .arg("-drive")
-                    .arg(format!("if=pflash,format=raw,readonly=on,file={}", escaped(&flash)));
+/// What every command line begins with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Base<'a> {
+    /// Which machine.
+    pub(super) machine: Machine,
+    /// What its flash holds.
+    pub(super) image: &'a Image,
+    /// The description of its platform.
+    pub(super) platform: &'a manifests::Platform,
+    /// Number of cores.
+    pub(super) cores: u64,
+}
+
+impl Base<'_> {
+    /// Returns the command of the bare machine; `properties` are more of its own (`-M machine,...`).
+    pub(super) fn command(&self, properties: &str) -> Command {
+        // The kernel ends QEMU with us, whatever way we end.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "qemu-system-aarch64"]);
+        match self.machine {
+            Machine::SbsaRef => {
+                command.args(["-M", &format!("sbsa-ref{properties}")]);
+                for flash in [self.image.flash(), self.image.second_flash()] {
+                    command
+                        .arg("-drive")
+                        .arg(format!("if=pflash,format=raw,readonly=on,file={}", escaped(&flash)));
+                }
+                // The display would look for a ROM file that only a desktop's package has.
+                command.args(["-global", "bochs-display.romfile="]);
             }
-            // The display would look for a ROM file that only a desktop's package has.
-            command.args(["-global", "bochs-display.romfile="]);
+            Machine::Virt => {
+                let virt = "virt,secure=on,virtualization=on,gic-version=3,iommu=smmuv3";
+                command.args(["-M", &format!("{virt}{properties}"), "-bios"]).arg(self.image.flash());
+            }
         }
-        Machine::Virt => {
-            command.args(["-M", "virt,secure=on,virtualization=on,gic-version=3,iommu=smmuv3", "-bios"]);
-            command.arg(boot.image.flash());
-        }
+        command.args(["-cpu", "max", "-smp", &self.cores.to_string()]);
+        command.args(["-m", &self.platform.memory.normal_ram_mib().to_string()]);
+        command.args(["-nic", "none", "-display", "none", "-monitor", "none", "-no-reboot"]);
+        command
     }
-    command.args(["-cpu", "max", "-smp", &boot.mailbox.cores.to_string()]);
-    command.args(["-m", &boot.platform.memory.normal_ram_mib().to_string()]);
+
+    /// Returns the command with its consoles going to files in `dir`.
+    pub(super) fn with_consoles(&self, dir: &Path) -> Command {
+        let mut command = self.command("");
+        for number in 0..consoles(self.machine) {
+            command
+                .arg("-chardev")
+                .arg(format!("file,id=uart{number},path={}", escaped(&log_of(dir, number))));
+            command.args(["-serial", &format!("chardev:uart{number}")]);
+        }
+        command
+    }
+}
+
+/// Returns the command that boots the client, with its devices and what it is told.
+pub(super) fn command(boot: &Boot<'_>, dir: &Path) -> Command {
+    let Boot { machine, image, platform, .. } = *boot;
+    let mut command = Base { machine, image, platform, cores: boot.mailbox.cores }.with_consoles(dir);
     for _ in 0..EDU_DEVICES {
         command.args(["-device", EDU]);
     }
-    command.args(["-nic", "none", "-display", "none", "-monitor", "none", "-no-reboot"]);
-    for number in 0..consoles(boot.machine) {
-        command.arg("-chardev").arg(format!("file,id=uart{number},path={}", escaped(&log_of(dir, number))));
-        command.args(["-serial", &format!("chardev:uart{number}")]);
-    }
-    for (word, address) in boot.mailbox.words().iter().zip((boot.platform.memory.mailbox.base..).step_by(8)) {
+    for (word, address) in boot.mailbox.words().iter().zip((platform.memory.mailbox.base..).step_by(8)) {
         command.args(["-device", &format!("loader,addr={address:#x},data={word:#x},data-len=8")]);
     }
     if boot.counted {
@@ -63,6 +94,6 @@ pub(super) fn consoles(machine: Machine) -> usize {
 }
 
 /// Returns a path as QEMU reads it within an option, where a comma would begin the next one.
-fn escaped(path: &Path) -> String {
+pub(super) fn escaped(path: &Path) -> String {
     path.display().to_string().replace(',', ",,")
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Boots images on QEMU: which machine with which devices, and how a run is watched and ended.
 
+mod loaded;
 mod machine;
 mod watch;
 
+pub(crate) use loaded::Loaded;
 pub(crate) use watch::{Console, Ended, Flow};
 
 use crate::contract::{Line, Mailbox, Transcript};

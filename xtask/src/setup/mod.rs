@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Brings a machine to where everything can be built and run: Debian packages, Rust targets.
 //!
-//! What is needed stands in [`needs`]; how apt is asked in [`apt`]; who may install in [`privilege`]. TF-A's source is
-//! not installed but fetched into the cache, by [`crate::tfa`].
+//! What is needed stands in [`needs`]; how apt is asked in [`apt`]; who may install in [`privilege`]. TF-A's source and the
+//! Linux kernel of the tests are not installed but fetched into the cache, by [`crate::tfa`] and [`crate::linux`] through
+//! [`private_apt`].
 
 pub(crate) mod apt;
 mod install;
 pub(crate) mod needs;
+pub(crate) mod private_apt;
 mod privilege;
 mod rust;
 

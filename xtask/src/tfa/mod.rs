@@ -45,6 +45,26 @@ impl Facts {
         }
         Ok(Self { platform, conf: Conf::read(&own.join("platform.conf"))?, options, patches: patches(&own)? })
     }
+
+    /// Returns the facts of a TF-A that starts a Linux kernel which lies at `base` already, by `linux.conf`.
+    ///
+    /// # Errors
+    /// The file is missing or has a line that is no setting.
+    pub(crate) fn for_linux(&self, workspace: &Workspace, base: u64) -> Result<Self> {
+        let conf = Conf::read(&workspace.root().join("tf-a-integration/linux.conf"))?;
+        Ok(Self { options: replaced(&self.options, &conf, base), ..self.clone() })
+    }
+}
+
+/// How `linux.conf` names the address that the platform description has for BL33.
+const BL33_BASE: &str = "<normal-image>";
+
+/// Returns `options` with those of `conf` in the place of others of the same name.
+fn replaced(options: &[String], conf: &Conf, base: u64) -> Vec<String> {
+    let name_of = |option: &String| option.split('=').next().unwrap_or_default().to_owned();
+    let kept = options.iter().filter(|option| conf.get(&name_of(option)).is_none()).cloned();
+    let value = |value: &str| if value == BL33_BASE { format!("{base:#x}") } else { value.to_owned() };
+    kept.chain(conf.all().map(|(name, text)| format!("{name}={}", value(text)))).collect()
 }
 
 fn patches(own: &std::path::Path) -> Result<Vec<PathBuf>> {
@@ -61,4 +81,17 @@ fn patches(own: &std::path::Path) -> Result<Vec<PathBuf>> {
     }
     patches.sort();
     Ok(patches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_a_variant_replace_those_of_the_same_name() {
+        let options = ["PLAT=x", "PRELOADED_BL33_BASE=", "DEBUG=0"].map(str::to_owned);
+        let conf = Conf::parse("f", "PRELOADED_BL33_BASE = <normal-image>\nOTHER = 1").unwrap();
+        let expected = ["PLAT=x", "DEBUG=0", "PRELOADED_BL33_BASE=0x60000000", "OTHER=1"];
+        assert_eq!(replaced(&options, &conf, 0x6000_0000), expected);
+    }
 }

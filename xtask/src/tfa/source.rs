@@ -4,9 +4,9 @@
 
 use crate::conf::Conf;
 use crate::setup::Debian;
-use crate::setup::apt::Mirror;
+use crate::setup::private_apt::{PrivateApt, Sought};
 use crate::step;
-use crate::store::{sha256_of, write_whole};
+use crate::store::sha256_of;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, bail};
 use std::fs;
@@ -87,14 +87,15 @@ impl Source {
     /// Downloads the archive by apt, which checks it against the signed index of the release.
     fn download(&self, workspace: &Workspace) -> Result<PathBuf> {
         let mirror = Debian::recognise().and_then(|debian| debian.mirror())?;
-        let apt = PrivateApt::create(workspace, &mirror, &self.suite)?;
+        let sought = Sought { folder: "tf-a", types: "deb-src", suite: &self.suite, architecture: None };
+        let apt = PrivateApt::create(workspace, &mirror, sought)?;
         let log = workspace.log("tf-a-source")?;
-        step::run("reading Debian's index of sources", &log, apt.command().arg("update"))?;
+        step::run("reading Debian's index of sources", &log, apt.get().arg("update"))?;
         let wanted = format!("{}={}", self.package, self.version);
-        let mut download = apt.command();
-        download.current_dir(&apt.downloads).args(["source", "--download-only", "--tar-only", &wanted]);
+        let mut download = apt.get();
+        download.args(["source", "--download-only", "--tar-only", &wanted]);
         step::run("downloading TF-A's source", &log, &mut download)?;
-        Ok(apt.downloads.join(&self.archive))
+        Ok(apt.downloads().join(&self.archive))
     }
 }
 
@@ -107,43 +108,4 @@ pub(super) fn unpack(archive: &Path, to: &Path, log: &Path) -> Result<()> {
     let mut tar = Command::new("tar");
     tar.arg("--extract").arg("--file").arg(archive).arg("--directory").arg(to).arg("--strip-components=1");
     step::run("unpacking TF-A", log, &mut tar)
-}
-
-/// Folders and sources of apt that no other program uses.
-struct PrivateApt {
-    base: PathBuf,
-    downloads: PathBuf,
-}
-
-impl PrivateApt {
-    fn create(workspace: &Workspace, mirror: &Mirror, suite: &str) -> Result<Self> {
-        let base = workspace.cache_dir("apt")?;
-        let downloads = base.join("downloads");
-        for dir in ["sources.d", "lists/partial", "archives/partial", "downloads"] {
-            fs::create_dir_all(base.join(dir))?;
-        }
-        write_whole(&base.join("sources.d/tf-a.sources"), mirror.entry("deb-src", suite).as_bytes())?;
-        Ok(Self { base, downloads })
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new("apt-get");
-        let mut set = |option: &str, value: &str| {
-            command.args(["-o", &format!("{option}={value}")]);
-        };
-        let inside = |name: &str| self.base.join(name).display().to_string();
-        set("Dir::Etc::sourcelist", "/dev/null");
-        set("Dir::Etc::sourceparts", &inside("sources.d"));
-        set("Dir::State::lists", &inside("lists"));
-        set("Dir::Cache::archives", &inside("archives"));
-        set("Dir::Cache::pkgcache", "");
-        set("Dir::Cache::srcpkgcache", "");
-        // apt's own user could not reach a folder that is private to whoever builds.
-        set("APT::Sandbox::User", "root");
-        set("Acquire::Retries", "3");
-        set("Acquire::http::Timeout", "30");
-        // A list that could not be fetched is an error here, and not a warning before a stranger one.
-        set("APT::Update::Error-Mode", "any");
-        command
-    }
 }
