@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Boot information (FF-A 1.2 §5.4): what the partition manager says about this partition when it starts.
+//!
+//! Its header has the version that the partition is written for, and its layout is the same in all of them. `arm-ffa` reads
+//! it for one version that it is told, and none before 1.1, so the few fields are read here.
 #![expect(unsafe_code, reason = "the boot information is found by its address")]
 
-use arm_ffa::boot_info::{
-    BootInfo as Descriptor, BootInfoContents, BootInfoIterator, BootInfoStdId, BootInfoType,
-};
 use dtoolkit::fdt::Fdt;
 use dtoolkit::{Node as _, Property as _};
 
-use crate::ffa::{self, EndpointId};
+use crate::ffa::EndpointId;
 use crate::mmu::{self, PAGE_SIZE};
 use crate::{image, log};
 
@@ -81,7 +81,7 @@ impl BootInfo {
 /// Maps the blob and returns the manifest that it names.
 fn find_manifest(address: u64) -> Option<&'static [u8]> {
     let first = map(address, PAGE_SIZE)?;
-    let size = Descriptor::get_blob_size(ffa::VERSION, first).ok()?;
+    let size = blob_size(first)?;
     let pages = size.checked_next_multiple_of(PAGE_SIZE)?;
     if pages > MAX_BLOB {
         log!("boot information of {size} bytes is too large");
@@ -95,12 +95,37 @@ fn find_manifest(address: u64) -> Option<&'static [u8]> {
     // SAFETY: 1. `map` mapped all pages of these `size` bytes, readable, for ever; they are one stretch of RAM. 2. The
     // partition manager wrote them before this partition began, and nobody does later. 3. Any byte is a valid `u8`.
     let blob = unsafe { core::slice::from_raw_parts(start, size) };
-    let descriptors = BootInfoIterator::new(ffa::VERSION, blob).ok()?;
-    descriptors.flatten().find_map(|descriptor| match (descriptor.typ, descriptor.contents) {
-        (BootInfoType::Std(BootInfoStdId::Fdt), BootInfoContents::Address { content_buf }) => {
-            Some(content_buf)
+    manifest_in(blob, address)
+}
+
+/// The header's signature (table 5.9).
+const SIGNATURE: usize = 0x0ffa;
+
+/// Reads a word of four bytes.
+fn word(bytes: &[u8], at: usize) -> Option<usize> {
+    let bytes = bytes.get(at..)?.first_chunk()?;
+    usize::try_from(u32::from_le_bytes(*bytes)).ok()
+}
+
+/// Returns the size that the header gives, with all that descriptors name (table 5.9).
+fn blob_size(header: &[u8]) -> Option<usize> {
+    if word(header, 0)? == SIGNATURE { word(header, 8) } else { None }
+}
+
+/// Finds the manifest in a blob, which lies at `address`: what the descriptor of a flattened device tree names by its
+/// address (table 5.8).
+fn manifest_in(blob: &[u8], address: u64) -> Option<&[u8]> {
+    let (size, count, array) = (word(blob, 12)?, word(blob, 16)?, word(blob, 20)?);
+    let mut descriptors = blob.get(array..)?.chunks_exact(size.max(1)).take(count);
+    descriptors.find_map(|descriptor| {
+        // Standard type 0; bits 3-2 of the flags: contents are an address.
+        let [kind, _, flags, _] = descriptor.get(16..)?.first_chunk()?;
+        if *kind != 0 || flags & 0b1100 != 0 {
+            return None;
         }
-        _ => None,
+        let contents = u64::from_le_bytes(*descriptor.get(24..)?.first_chunk()?);
+        let start = usize::try_from(contents.checked_sub(address)?).ok()?;
+        blob.get(start..)?.get(..word(descriptor, 20)?)
     })
 }
 
