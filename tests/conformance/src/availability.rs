@@ -21,7 +21,6 @@ pub enum Availability {
 
 use Availability::{Absent, Offered, Refused, StoppedAtEl3};
 
-const NOTIFICATIONS: &str = "there are no notifications";
 const MEMORY: &str = "there is no memory management";
 
 /// Returns whether an interface can be called at an instance.
@@ -55,7 +54,14 @@ const fn to_normal_world(interface: Interface) -> Availability {
         | I::Run
         | I::MsgSend2
         | I::DirectReq
-        | I::DirectReq2 => Offered,
+        | I::DirectReq2
+        | I::NotificationBitmapCreate
+        | I::NotificationBitmapDestroy
+        | I::NotificationBind
+        | I::NotificationUnbind
+        | I::NotificationSet
+        | I::NotificationGet
+        | I::NotificationInfoGet => Offered,
         I::MsgWait
         | I::Yield
         | I::NormalWorldResume
@@ -70,13 +76,6 @@ const fn to_normal_world(interface: Interface) -> Availability {
         I::MsgSend | I::MsgPoll => Refused("FF-A 1.1 replaced it by FFA_MSG_SEND2"),
         // It completes other calls, and nobody calls it.
         I::Interrupt => Absent,
-        I::NotificationBitmapCreate
-        | I::NotificationBitmapDestroy
-        | I::NotificationBind
-        | I::NotificationUnbind
-        | I::NotificationSet
-        | I::NotificationGet
-        | I::NotificationInfoGet => Refused(NOTIFICATIONS),
         I::MemDonate
         | I::MemLend
         | I::MemShare
@@ -112,6 +111,10 @@ const fn to_partitions(interface: Interface) -> Availability {
         | I::DirectResp
         | I::DirectReq2
         | I::DirectResp2
+        | I::NotificationBind
+        | I::NotificationUnbind
+        | I::NotificationSet
+        | I::NotificationGet
         | I::SecondaryEpRegister => Offered,
         I::RxAcquire
         | I::Interrupt
@@ -123,9 +126,6 @@ const fn to_partitions(interface: Interface) -> Availability {
         | I::MsgSend
         | I::MsgPoll
         | I::MemRetrieveResp => Absent,
-        I::NotificationBind | I::NotificationUnbind | I::NotificationSet | I::NotificationGet => {
-            Refused(NOTIFICATIONS)
-        }
         I::MemDonate
         | I::MemLend
         | I::MemShare

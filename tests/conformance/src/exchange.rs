@@ -41,6 +41,12 @@ pub trait NormalWorld: Endpoint {
         job: fn(&mut dyn Endpoint, u64) -> Outcome,
         meanwhile: fn(&mut dyn NormalWorld) -> Outcome,
     ) -> Outcome;
+    /// Lets an interrupt that is private to this core be signalled.
+    fn receive_interrupt(&mut self, interrupt: u32);
+    /// Ends that.
+    fn refuse_interrupt(&mut self, interrupt: u32);
+    /// Takes the interrupt that is signalled to this core, if there is one.
+    fn take_interrupt(&mut self) -> Option<u64>;
     /// Returns this core's endpoint, to hand it to what takes any.
     fn endpoint(&mut self) -> &mut dyn Endpoint;
 }

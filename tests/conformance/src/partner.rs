@@ -100,6 +100,12 @@ impl Partner {
         }
     }
 
+    /// Tells whether it takes notifications.
+    #[must_use]
+    pub const fn receives_notifications(self) -> bool {
+        matches!(self, Self::PeerMp | Self::PeerUp | Self::Old11)
+    }
+
     /// Returns `messaging-method` of its manifest (table 5.1).
     #[must_use]
     pub const fn messaging(self) -> u32 {

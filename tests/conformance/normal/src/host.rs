@@ -8,7 +8,7 @@ use conformance::exchange::NormalWorld;
 use conformance::outcome::{Failure, Outcome};
 use nwd::ram::Ram;
 use nwd::random::Random;
-use nwd::{cores, ffa};
+use nwd::{Machine, cores, ffa, gic};
 use spin::mutex::SpinMutex;
 
 /// Most cores that cases use.
@@ -21,7 +21,9 @@ pub(crate) struct Host {
     pub(crate) instance: Instance,
     pub(crate) memory: Ram,
     pub(crate) random: Random,
-    pub(crate) affinities: &'static [u64],
+    pub(crate) machine: Machine,
+    /// The number of this core.
+    pub(crate) core: usize,
     pub(crate) cores: usize,
     /// The number of the case that runs.
     pub(crate) number: u64,
@@ -95,20 +97,32 @@ impl NormalWorld for Host {
     ) -> Outcome {
         let others = 1..self.cores.min(CORES);
         for core in others.clone() {
-            let host = Host { random: Random::new(self.random.word()), ..*self };
+            let host = Host { random: Random::new(self.random.word()), core, ..*self };
             if let Some(place) = WORK.get(core) {
                 *place.lock() = Some(Work { job, host, outcome: None });
             }
-            cores::run(self.affinities, core, work).map_err(|_| Failure::here([core as u64, 0, 0]))?;
+            cores::run(self.machine.cores(), core, work).map_err(|_| Failure::here([core as u64, 0, 0]))?;
         }
         let mut outcome = meanwhile(self);
         for core in others {
-            let back = cores::wait(self.affinities, core, PATIENCE);
+            let back = cores::wait(self.machine.cores(), core, PATIENCE);
             let done = WORK.get(core).and_then(|place| place.try_lock()?.take()?.outcome);
             let lost = Failure::here([core as u64, u64::from(back.is_ok()), 1]);
             outcome = outcome.and(done.unwrap_or(Err(lost)));
         }
         outcome
+    }
+
+    fn receive_interrupt(&mut self, interrupt: u32) {
+        self.machine.receive(self.core, interrupt);
+    }
+
+    fn refuse_interrupt(&mut self, interrupt: u32) {
+        self.machine.refuse(self.core, interrupt);
+    }
+
+    fn take_interrupt(&mut self) -> Option<u64> {
+        gic::take()
     }
 
     fn endpoint(&mut self) -> &mut dyn Endpoint {

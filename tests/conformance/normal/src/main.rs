@@ -31,7 +31,8 @@ fn conformance() -> ! {
         instance,
         memory: machine.scratch().part(0, PAGE * PAGES),
         random: Random::new(mailbox.seed),
-        affinities: machine.cores(),
+        machine,
+        core: 0,
         cores: usize::try_from(mailbox.cores).unwrap_or(1),
         number: 0,
     };

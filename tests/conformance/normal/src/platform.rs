@@ -2,7 +2,7 @@
 //! The machine that this image was built for: constants of the platform description, as a [`Description`].
 #![expect(unsafe_code, reason = "vouches for the platform's addresses")]
 
-use nwd::{Description, Machine, Region};
+use nwd::{Description, Machine, Region, gic::REDISTRIBUTOR_SIZE};
 
 #[expect(unreachable_pub, dead_code, reason = "written without knowing who includes it, and what for")]
 mod constants {
@@ -12,8 +12,6 @@ pub(crate) use constants::{PLATFORM, SECURE_RAM};
 
 /// Bytes of a page.
 const PAGE_SIZE: u64 = 4096;
-/// Both frames of a GICv3 redistributor (IHI 0069, 12.10).
-const REDISTRIBUTOR_SIZE: u64 = 0x2_0000;
 const DISTRIBUTOR_SIZE: u64 = 0x1_0000;
 /// One bus of configuration space: 32 devices with 8 functions of 4 KiB.
 const BUS_SIZE: u64 = 0x10_0000;
@@ -23,7 +21,10 @@ static DESCRIPTION: Description = Description {
     ecam: Region { base: constants::ECAM, size: BUS_SIZE },
     pci_mmio: region(constants::PCI_MMIO),
     distributor: Region { base: constants::GICD, size: DISTRIBUTOR_SIZE },
-    redistributor: Region { base: constants::GICR, size: REDISTRIBUTOR_SIZE },
+    redistributors: Region {
+        base: constants::GICR,
+        size: constants::MPIDRS.len() as u64 * REDISTRIBUTOR_SIZE,
+    },
     cores: &constants::MPIDRS,
     ram: region(constants::RAM),
     scratch: region(constants::SCRATCH),

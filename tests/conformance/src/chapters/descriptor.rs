@@ -52,6 +52,8 @@ impl Descriptor {
     }
 }
 
+/// Receipt of notifications, since FF-A 1.1 (table 6.2).
+const NOTIFICATIONS: u32 = 1 << 3;
 /// AArch64, since FF-A 1.1 (table 6.2).
 const AARCH64: u32 = 1 << 8;
 
@@ -69,9 +71,10 @@ fn properties(partner: Partner, version: Version) -> u32 {
     // Direct and indirect messages as in the manifest; indirect ones of partitions came with FF-A 1.1, those of
     // FFA_MSG_SEND_DIRECT_REQ2 with 1.2. What a version does not define is reserved there, and zero.
     let messaging = partner.messaging();
+    let notifications = if partner.receives_notifications() { NOTIFICATIONS } else { 0 };
     match version {
         Version(1, 0) => messaging & 0x3,
-        Version(1, 1) => messaging & 0x7 | AARCH64,
-        _ => messaging & 0x607 | AARCH64,
+        Version(1, 1) => messaging & 0x7 | notifications | AARCH64,
+        _ => messaging & 0x607 | notifications | AARCH64,
     }
 }

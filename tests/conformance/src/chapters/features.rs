@@ -2,12 +2,12 @@
 //! FFA_FEATURES (DEN0077A 13.3): what is told of each interface, and that what is not told is not there.
 
 use crate::availability::{Availability, availability, refusal};
-use crate::case::{Case, Instance, Run};
+use crate::case::{Case, Instance, Run, World};
 use crate::endpoint::{Endpoint, call, call_id};
 use crate::interface::Interface;
-use crate::outcome::{Outcome, same};
+use crate::outcome::{Outcome, ensure, same};
 use arm_ffa::FfaError::NotSupported;
-use arm_ffa::FuncId;
+use arm_ffa::{FuncId, Version};
 
 /// One case for each interface but the first, which is no function.
 const COUNT: usize = Interface::ALL.len() - 1;
@@ -17,6 +17,13 @@ pub(super) const EACH: &[Case] = &each();
 pub(super) const CASES: &[Case] = &[
     Case::alone(Interface::Features, "buffer-sizes", "13.3", Instance::ALL, buffer_sizes),
     Case::alone(Interface::Features, "feature-ids", "13.3; 10.7 rule 4", Instance::ALL, feature_ids),
+    Case::alone(
+        Interface::Features,
+        "notification-interrupts",
+        "13.3; 10.4.1; 10.7 rules 4 and 5",
+        Instance::ALL,
+        notification_interrupts,
+    ),
     Case::alone(Interface::Features, "unknown-functions", "13.3", Instance::ALL, unknown_functions),
 ];
 
@@ -66,9 +73,28 @@ fn buffer_sizes(endpoint: &mut dyn Endpoint) -> Outcome {
     Ok(())
 }
 
-/// Interrupts of notifications are told of only where notifications are; numbers that are reserved never are.
+/// The interrupts of notifications are told of to those who get them, since FF-A 1.1 (10.4.1): the schedule receiver
+/// interrupt to the normal world, the notification pending interrupt, a private one, to partitions.
+fn notification_interrupts(endpoint: &mut dyn Endpoint) -> Outcome {
+    const NOTIFICATION_PENDING: u64 = 1;
+    const SCHEDULE_RECEIVER: u64 = 2;
+    let at = endpoint.instance();
+    let (told, not_told, private) = match at.world {
+        World::Normal => (SCHEDULE_RECEIVER, NOTIFICATION_PENDING, 1020),
+        World::Secure => (NOTIFICATION_PENDING, SCHEDULE_RECEIVER, 32),
+    };
+    call(endpoint, FuncId::Features, &[not_told]).error(NotSupported)?;
+    let answer = call(endpoint, FuncId::Features, &[told]);
+    if at.version < Version(1, 1) {
+        return answer.error(NotSupported);
+    }
+    answer.success()?;
+    ensure(answer.w(2) < private, [u64::from(answer.w(2)), 0, 0])
+}
+
+/// Numbers that are reserved, or of what is not there: managed exit, notifications of vCPUs.
 fn feature_ids(endpoint: &mut dyn Endpoint) -> Outcome {
-    for id in [0_u64, 1, 2, 3, 4, 5, 0x42, 0xff, 0x101, 0x7fff_ffff] {
+    for id in [0_u64, 3, 4, 5, 0x42, 0xff, 0x101, 0x7fff_ffff] {
         call(endpoint, FuncId::Features, &[id]).error(NotSupported)?;
     }
     Ok(())

@@ -11,11 +11,13 @@ mod descriptor;
 mod direct_message_registers;
 mod direct_messages;
 mod direct_messages2;
+mod doorbells;
 mod features;
 mod identification;
 mod indirect_message;
 mod indirect_messages;
 mod interface_overview;
+mod notifications;
 mod partition_info;
 mod partition_info_regs;
 mod version;
@@ -41,6 +43,7 @@ pub const ALL: &[&[Case]] = &[
     cpu_cycles::CASES,
     indirect_messages::CASES,
     vm_buffers::CASES,
+    notifications::CASES,
     cores::CASES,
     aborted::CASES,
 ];

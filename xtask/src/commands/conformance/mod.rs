@@ -190,6 +190,8 @@ mod tests {
                         .collect();
                     assert!(manifest.contains(&cells.join(" ")), "{manifest}");
                 }
+                let receives = manifest.contains("notification-support;");
+                assert_eq!(receives, partner.receives_notifications(), "{manifest}");
                 let messaging = format!("messaging-method = <{:#x}>;", partner.messaging());
                 assert!(manifest.contains(&messaging), "{manifest}");
             }
