@@ -8,7 +8,7 @@ use crate::counter;
 use core::arch::asm;
 
 /// The interrupt ID of the non-secure EL2 physical timer (Arm BSA, DEN 0094, table of PPIs).
-pub(crate) const INTERRUPT: u32 = 26;
+pub const INTERRUPT: u32 = 26;
 
 /// Sleeps for at least this many counter ticks. The interrupt must have been enabled by [`Machine`](crate::Machine).
 pub fn sleep(ticks: u64) {
@@ -30,6 +30,28 @@ pub fn sleep(ticks: u64) {
             );
         }
     }
+}
+
+/// Lets the timer fire once this many microseconds have passed, whatever this core does then, until [`stop`].
+pub fn start_us(us: u64) {
+    let end = counter::now().saturating_add(counter::frequency().saturating_mul(us) / 1_000_000);
+    // SAFETY: programs a timer that nothing else uses; its interrupt stays masked for this program.
+    unsafe {
+        asm!(
+            "msr cnthp_cval_el2, {end}",
+            "msr cnthp_ctl_el2, {on}",
+            "isb",
+            end = in(reg) end,
+            on = in(reg) 1_u64,
+            options(nostack),
+        );
+    }
+}
+
+/// Ends what [`start_us`] began.
+pub fn stop() {
+    // SAFETY: switches off a timer that nothing else uses.
+    unsafe { asm!("msr cnthp_ctl_el2, xzr", "isb", options(nostack)) };
 }
 
 /// Sleeps for at least this many microseconds.

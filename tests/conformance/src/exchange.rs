@@ -47,6 +47,10 @@ pub trait NormalWorld: Endpoint {
     fn refuse_interrupt(&mut self, interrupt: u32);
     /// Takes the interrupt that is signalled to this core, if there is one.
     fn take_interrupt(&mut self) -> Option<u64>;
+    /// Lets a timer of this core fire once some microseconds have passed. Returns its interrupt's ID.
+    fn start_timer(&mut self, microseconds: u64) -> u64;
+    /// Switches it off.
+    fn stop_timer(&mut self);
     /// Returns this core's endpoint, to hand it to what takes any.
     fn endpoint(&mut self) -> &mut dyn Endpoint;
 }

@@ -9,7 +9,7 @@ use uuid::{Uuid, uuid};
 pub enum Partner {
     /// Has a context for each core and all rights.
     PeerMp,
-    /// Has one context and all rights.
+    /// Has one context and all rights; interrupts of the normal world preempt it.
     PeerUp,
     /// Speaks FF-A 1.1.
     Old11,

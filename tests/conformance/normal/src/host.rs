@@ -8,7 +8,7 @@ use conformance::exchange::NormalWorld;
 use conformance::outcome::{Failure, Outcome};
 use nwd::ram::Ram;
 use nwd::random::Random;
-use nwd::{Machine, cores, ffa, gic};
+use nwd::{Machine, cores, ffa, gic, timer};
 use spin::mutex::SpinMutex;
 
 /// Most cores that cases use.
@@ -123,6 +123,15 @@ impl NormalWorld for Host {
 
     fn take_interrupt(&mut self) -> Option<u64> {
         gic::take()
+    }
+
+    fn start_timer(&mut self, microseconds: u64) -> u64 {
+        timer::start_us(microseconds);
+        u64::from(timer::INTERRUPT)
+    }
+
+    fn stop_timer(&mut self) {
+        timer::stop();
     }
 
     fn endpoint(&mut self) -> &mut dyn Endpoint {

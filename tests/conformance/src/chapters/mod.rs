@@ -17,6 +17,7 @@ mod identification;
 mod indirect_message;
 mod indirect_messages;
 mod interface_overview;
+mod interrupts;
 mod notifications;
 mod partition_info;
 mod partition_info_regs;
@@ -44,6 +45,7 @@ pub const ALL: &[&[Case]] = &[
     indirect_messages::CASES,
     vm_buffers::CASES,
     notifications::CASES,
+    interrupts::CASES,
     cores::CASES,
     aborted::CASES,
 ];
