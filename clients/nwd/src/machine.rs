@@ -37,6 +37,8 @@ pub struct Description {
     pub distributor: Region,
     /// GICv3 redistributors of all cores, both frames of each.
     pub redistributors: Region,
+    /// A PL031 whose alarm is a secure interrupt, if there is one.
+    pub alarm: Option<Region>,
     /// Affinities of the cores, as PSCI wants them.
     pub cores: &'static [u64],
     /// Non-secure RAM, in which this image lies.
@@ -91,6 +93,13 @@ impl Machine {
         // SAFETY: `start`'s caller vouches for the range, which it mapped as device memory.
         let all = unsafe { Mmio::new(self.description.redistributors) };
         all.part(core as u64 * gic::REDISTRIBUTOR_SIZE, gic::REDISTRIBUTOR_SIZE)
+    }
+
+    /// Returns the clock whose alarm interrupts a partition.
+    #[must_use]
+    pub fn alarm(&self) -> Option<Mmio> {
+        // SAFETY: `start`'s caller vouches for the range, which it mapped as device memory.
+        self.description.alarm.map(|alarm| unsafe { Mmio::new(alarm) })
     }
 
     /// Returns PCI configuration space.

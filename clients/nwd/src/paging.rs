@@ -117,7 +117,7 @@ pub(crate) fn start(machine: &Description) -> Result<(), PagingError> {
     identity(rodata_end, end(&machine.ram), normal | Attributes::XN)?;
     let named =
         [&machine.console, &machine.ecam, &machine.pci_mmio, &machine.distributor, &machine.redistributors];
-    for region in named.into_iter().chain(machine.forbidden) {
+    for region in named.into_iter().chain(&machine.alarm).chain(machine.forbidden) {
         identity(region.base, end(region), device)?;
     }
     if USED.load(Ordering::Relaxed) > TABLES {

@@ -62,6 +62,9 @@ impl Platform {
         );
         file.address("ECAM", "PCI configuration space from bus 0 on", &devices.pci_configuration);
         file.range("PCI_MMIO", "32-bit addresses for PCI BARs", &devices.pci_memory);
+        if let Some(alarm) = &devices.alarm {
+            file.address("ALARM", "PL031 whose alarm is a partition's interrupt", &alarm.registers);
+        }
         if let Some(first) = devices.smmus.first() {
             file.range("SMMU_FRAME", "Registers of the first SMMU", &first.frame);
         }

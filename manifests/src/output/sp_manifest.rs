@@ -8,7 +8,7 @@
 use super::{DeviceTree, IMAGE_OFFSET, dts::Writer};
 use crate::{
     error::{Reason, Result},
-    platform::{Partition, Platform},
+    platform::{Alarm, Partition, Platform},
     policy::Blob,
 };
 use core::slice;
@@ -77,6 +77,12 @@ impl Platform {
             if let Some(policy) = &policy {
                 root.bytes("sidguard,policy-digest", &policy.digest);
             }
+            if let Some(alarm) = self.devices.alarm.as_ref().filter(|_| partition.alarm) {
+                // For the partition itself: where the registers are, and which interrupt it is.
+                let [high, low] = [alarm.registers.base >> 32, alarm.registers.base & 0xffff_ffff]
+                    .map(|half| u32::try_from(half).unwrap_or_default());
+                root.cells("sidguard,alarm", &[high, low, alarm.interrupt]);
+            }
             root.node("boot-info", |node| {
                 node.string("compatible", "arm,ffa-manifest-boot-info");
                 node.flag("ffa_manifest");
@@ -84,6 +90,9 @@ impl Platform {
             if partition.iommu_service {
                 regions(root, "memory-regions", slice::from_ref(&pool), READ | WRITE | NON_SECURE);
                 regions(root, "device-regions", &frames, READ | WRITE | NON_SECURE);
+            }
+            if let Some(alarm) = self.devices.alarm.as_ref().filter(|_| partition.alarm) {
+                alarm_region(root, alarm);
             }
         });
         DeviceTree::compile(&format!("{}-manifest", partition.name), text, LIMIT)
@@ -117,6 +126,21 @@ fn regions(root: &mut Writer, kind: &str, regions: &[Region<'_>], attributes: u3
                 node.cells("attributes", &[attributes]);
             });
         }
+    });
+}
+
+/// The alarm's registers and interrupt, as the only device of a partition.
+fn alarm_region(root: &mut Writer, alarm: &Alarm) {
+    /// A secure, level-sensitive SPI.
+    const ATTRIBUTES: u32 = 1 << 8 | 1 << 9 | 2 << 10;
+    root.node("device-regions", |list| {
+        list.string("compatible", "arm,ffa-manifest-device-regions");
+        list.node("alarm", |node| {
+            node.wide("base-address", alarm.registers.base);
+            node.cells("pages-count", &[1]);
+            node.cells("attributes", &[READ | WRITE | NON_SECURE]);
+            node.cells("interrupts", &[alarm.interrupt, ATTRIBUTES]);
+        });
     });
 }
 

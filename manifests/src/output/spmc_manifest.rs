@@ -67,7 +67,8 @@ impl Platform {
     }
 
     fn memory_of_spmc(&self, root: &mut Writer) {
-        let frames: Vec<_> = self.devices.smmus.iter().map(|smmu| smmu.frame).collect();
+        let alarm = self.devices.alarm.iter().map(|alarm| alarm.registers);
+        let frames: Vec<_> = self.devices.smmus.iter().map(|smmu| smmu.frame).chain(alarm).collect();
         let kinds = [
             ("memory", vec![self.memory.secure_ram]),
             ("ns-memory", vec![self.memory.normal_ram]),

@@ -22,8 +22,19 @@ pub struct Devices {
     pub pci_configuration: Range,
     /// 32-bit addresses for PCI BARs.
     pub pci_memory: Range,
+    /// PL031 that raises an interrupt when it is told to; for tests.
+    pub alarm: Option<Alarm>,
     /// SMMUs in source order, which is the order of their index.
     pub smmus: Vec<SmmuFrame>,
+}
+
+/// A real-time clock whose alarm is a shared interrupt.
+#[derive(Clone, Debug)]
+pub struct Alarm {
+    /// Its registers.
+    pub registers: Range,
+    /// INTID of the interrupt, which is level-sensitive.
+    pub interrupt: u32,
 }
 
 /// One SMMU, as hardware.
@@ -47,15 +58,17 @@ impl SmmuFrame {
 }
 
 /// Children of `/devices` that have a part; every other one must be an SMMU.
-const PARTS: [&str; 6] = [
+const PARTS: [&str; 7] = [
     "normal-uart",
     "secure-uart",
     "gic-distributor",
     "gic-redistributors",
     "pci-configuration",
     "pci-memory",
+    "alarm",
 ];
 const UART: &str = "arm,pl011";
+const CLOCK: &str = "arm,pl031";
 const SMMU: &str = "arm,smmu-v3";
 
 impl Devices {
@@ -73,6 +86,7 @@ impl Devices {
             gic_redistributors: plain(node.child("gic-redistributors")?)?,
             pci_configuration: plain(node.child("pci-configuration")?)?,
             pci_memory: plain(node.child("pci-memory")?)?,
+            alarm: node.children().find(|child| child.name() == "alarm").map(alarm).transpose()?,
             smmus,
         })
     }
@@ -97,6 +111,15 @@ fn uart(node: &Node) -> Result<Range> {
         node.range("reg")
     } else {
         Err(node.error(Reason::Binding(UART)))
+    }
+}
+
+fn alarm(node: &Node) -> Result<Alarm> {
+    node.only(&["compatible", "reg", "interrupt"], Some(&[]))?;
+    if node.string("compatible")? == CLOCK {
+        Ok(Alarm { registers: node.range("reg")?, interrupt: node.u32("interrupt")? })
+    } else {
+        Err(node.error(Reason::Binding(CLOCK)))
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Partition {
     pub essential: bool,
     /// Whether it takes notifications.
     pub notifications: bool,
+    /// Whether it is given the alarm.
+    pub alarm: bool,
     /// Whether it is the one that the policy, the SMMU frames and the pool are for.
     pub iommu_service: bool,
     /// How many execution contexts it has.
@@ -79,7 +81,10 @@ pub(super) fn read(node: &Node, memory: &Memory, cores: u32, set: Set) -> Result
 }
 
 fn read_one(node: &Node, id: u16, cores: u32) -> Result<Partition> {
-    node.only(&["reg", "uuid", "image", "essential", "notifications", "iommu-service"], Some(&["manifest"]))?;
+    node.only(
+        &["reg", "uuid", "image", "essential", "notifications", "alarm", "iommu-service"],
+        Some(&["manifest"]),
+    )?;
     let name = node.plain_name()?;
     let manifest = node.children().next();
     Ok(Partition {
@@ -91,6 +96,7 @@ fn read_one(node: &Node, id: u16, cores: u32) -> Result<Partition> {
         memory: node.range("reg")?,
         essential: node.flag("essential")?,
         notifications: node.flag("notifications")?,
+        alarm: node.flag("alarm")?,
         iommu_service: node.flag("iommu-service")?,
         contexts: match manifest {
             Some(manifest) if manifest.has(CONTEXTS) => manifest.u32(CONTEXTS)?,

@@ -17,6 +17,7 @@ mod entry;
 mod fault;
 mod ffa;
 mod image;
+pub mod interrupts;
 pub mod memory;
 mod message;
 pub mod mmu;

@@ -44,6 +44,11 @@ pub trait Partition: Sized + Sync + 'static {
         [i32::from(FfaError::NotSupported).cast_unsigned(), 0, 0, 0, 0]
     }
 
+    /// Serves the interrupts of this vCPU ([`crate::interrupts`]), which waited for a message. By default there are none.
+    fn interrupted(&self, vcpu: VcpuId) {
+        let _ = vcpu;
+    }
+
     /// Gives the core back and returns what comes next, as [`exchange`] does. A partition replaces it only if it wants to
     /// see what the other registers hold before and after.
     #[inline(always)]
@@ -58,6 +63,7 @@ const FRAMEWORK_MESSAGE: u64 = 1 << 31;
 
 const DIRECT_REQ_64: u32 = FuncId::MsgSendDirectReq64 as u32;
 const DIRECT_REQ_32: u32 = FuncId::MsgSendDirectReq32 as u32;
+const INTERRUPT: u32 = FuncId::Interrupt32 as u32;
 const ERROR: u32 = FuncId::Error32 as u32;
 const DIRECT_RESP_64: u64 = FuncId::MsgSendDirectResp64 as u64;
 const DIRECT_RESP_32: u64 = FuncId::MsgSendDirectResp32 as u64;
@@ -85,7 +91,11 @@ pub(crate) fn serve<P: Partition>(partition: &P, vcpu: VcpuId) -> ! {
                 [DIRECT_RESP_32, answer_ids(ids), FRAMEWORK_MESSAGE | kind, status, 0, 0, 0, 0]
             }
             ERROR => refused(low(flags)),
-            // FFA_RUN or FFA_INTERRUPT without a message.
+            INTERRUPT => {
+                partition.interrupted(vcpu);
+                WAIT
+            }
+            // FFA_RUN without a message.
             _ => WAIT,
         };
     }

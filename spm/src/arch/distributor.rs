@@ -145,6 +145,14 @@ pub(crate) fn enable(intid: u32, enable: bool) {
     }
 }
 
+/// Ends a shared interrupt.
+pub(crate) fn deactivate(intid: u32) {
+    let (word, bit) = place(intid);
+    if let Some(register) = registers().and_then(|registers| registers.clear_active.get(word)) {
+        register.set(bit);
+    }
+}
+
 /// Gives a shared interrupt to group 1 of the secure world, or of the normal world.
 pub(crate) fn secure(intid: u32, secure: bool) {
     let Some(registers) = registers().filter(|_| intid >= FIRST_SHARED) else { return };

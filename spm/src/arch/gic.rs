@@ -9,9 +9,10 @@ use spm_core::gic::{KICK_SGI, SCHEDULE_RECEIVER_SGI, sgi_to};
 
 use super::features::Features;
 use super::sysreg::{
-    ICC_ASGI1R_EL1, ICC_CTLR_EL1, ICC_DIR_EL1, ICC_EOIR1_EL1, ICC_HPPIR0_EL1, ICC_IAR1_EL1, ICC_PMR_EL1,
-    ICC_SGI1R_EL1, ICC_SRE_EL2, ICH_HCR, ICH_HCR_EL2, MPIDR_EL1, isb,
+    ICC_ASGI1R_EL1, ICC_CTLR_EL1, ICC_EOIR1_EL1, ICC_HPPIR0_EL1, ICC_IAR1_EL1, ICC_PMR_EL1, ICC_SGI1R_EL1,
+    ICC_SRE_EL2, ICH_HCR, ICH_HCR_EL2, MPIDR_EL1, isb,
 };
+use super::{distributor, redistributor};
 
 /// ICC_PMR_EL1 while a partition runs that the normal world's interrupts wait for: only more urgent ones, which are all
 /// secure, are signalled.
@@ -58,10 +59,14 @@ pub(crate) fn take() -> Option<u32> {
     u32::try_from(interrupt).ok()
 }
 
-/// Ends an interrupt that was taken.
+/// Ends an interrupt that was taken, one of this core's own or a shared one.
+///
+/// By the registers of the distributor or redistributor, not by ICC_DIR_EL1: QEMU 10 ignores that at secure EL2 for secure
+/// interrupts.
 pub(crate) fn deactivate(interrupt: u32) {
-    // SAFETY: as above.
-    unsafe { ICC_DIR_EL1::write(u64::from(interrupt)) };
+    if !redistributor::deactivate(interrupt) {
+        distributor::deactivate(interrupt);
+    }
 }
 
 /// Makes the core with this affinity, of MPIDR_EL1, look.

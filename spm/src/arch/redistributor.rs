@@ -135,6 +135,13 @@ pub(crate) fn enable(intid: u32, enable: bool) -> bool {
     true
 }
 
+/// Ends one of this core's own interrupts. False for a shared one.
+pub(crate) fn deactivate(intid: u32) -> bool {
+    let Some((registers, bit)) = own().zip(bit(intid)) else { return false };
+    registers.clear_active.set(bit);
+    true
+}
+
 /// Gives one of this core's own interrupts to group 1 of the secure world, or of the normal world. False for a shared one.
 pub(crate) fn secure(intid: u32, secure: bool) -> bool {
     let Some((registers, bit)) = own().zip(bit(intid)) else { return false };

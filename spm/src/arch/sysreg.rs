@@ -80,7 +80,6 @@ system_registers! {
     HSTR_EL2 = "hstr_el2": write;
     ICC_ASGI1R_EL1 = "s3_0_c12_c11_6": write;
     ICC_CTLR_EL1 = "s3_0_c12_c12_4": read write;
-    ICC_DIR_EL1 = "s3_0_c12_c11_1": write;
     ICC_EOIR1_EL1 = "s3_0_c12_c12_1": write;
     ICC_HPPIR0_EL1 = "s3_0_c12_c8_2": read;
     ICC_IAR1_EL1 = "s3_0_c12_c12_0": read;

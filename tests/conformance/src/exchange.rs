@@ -51,8 +51,25 @@ pub trait NormalWorld: Endpoint {
     fn start_timer(&mut self, microseconds: u64) -> u64;
     /// Switches it off.
     fn stop_timer(&mut self);
+    /// Raises the interrupt of a partition's device.
+    fn raise_device(&mut self);
+    /// Returns the physical counter.
+    fn now(&self) -> u64;
     /// Returns this core's endpoint, to hand it to what takes any.
     fn endpoint(&mut self) -> &mut dyn Endpoint;
+}
+
+/// What FFA_INTERRUPT brought to a vCPU that waited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Interruptions {
+    /// How often it came.
+    pub count: u64,
+    /// w1 and w2 of the last.
+    pub arrival: [u64; 2],
+    /// The last interrupt that was taken then.
+    pub taken: u64,
+    /// When that was, by the physical counter.
+    pub at: u64,
 }
 
 /// A partition while it does its side.
@@ -63,6 +80,22 @@ pub trait PartitionEndpoint: Endpoint {
     fn keep(&mut self, request: [u64; 5]);
     /// Returns what came of it.
     fn kept_outcome(&mut self) -> [u64; 5];
+    /// Makes a call about interrupts, by HVC: x0 to x3 as given; returns x0.
+    fn hypercall(&mut self, registers: [u64; 4]) -> u64;
+    /// Tells whether a vIRQ, and whether a vFIQ is signalled.
+    fn signalled(&self) -> (bool, bool);
+    /// Lets its timer run out when the physical counter gets there, or not at all.
+    fn set_timer(&mut self, deadline: Option<u64>);
+    /// Returns the physical counter.
+    fn now(&self) -> u64;
+    /// Returns the INTID of its device; 0 if it has none.
+    fn device(&self) -> u32;
+    /// Ends what the device interrupts for.
+    fn quiet_device(&mut self);
+    /// Returns what FFA_INTERRUPT brought to this vCPU while it waited, and forgets it.
+    fn interruptions(&mut self) -> Interruptions;
+    /// Waits for an interrupt (WFI).
+    fn wait(&mut self);
     /// Ends the partition.
     fn fail(&mut self) -> !;
 }

@@ -5,12 +5,22 @@ use crate::case::{Case, Instance, Run, World};
 use crate::chapters;
 use crate::endpoint::{Endpoint, Foreign, reset};
 use crate::exchange::{CLEAN, NormalWorld, ask};
+use crate::interface::Interface;
 use crate::outcome::{Failure, Outcome};
 use crate::partner::Partner;
 
 /// Returns all cases. The number of a case is its place here.
 pub fn cases() -> impl Iterator<Item = &'static Case> {
     chapters::ALL.iter().flat_map(|cases| cases.iter())
+}
+
+/// Returns the number of the case of this name: a core's job knows no more.
+///
+/// # Errors
+/// There is none.
+pub fn number_of(interface: Interface, name: &str) -> Outcome<u64> {
+    let place = cases().position(|case| case.name == name && case.interface == interface);
+    place.map(|place| place as u64).ok_or(Failure::here([0; 3]))
 }
 
 /// Returns the case of a number.

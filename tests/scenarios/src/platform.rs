@@ -26,6 +26,7 @@ static DESCRIPTION: Description = Description {
     ecam: Region { base: ECAM, size: BUS_SIZE },
     pci_mmio: region(PCI_MMIO),
     distributor: Region { base: GICD, size: DISTRIBUTOR_SIZE },
+    alarm: None,
     redistributors: Region { base: GICR, size: MPIDRS.len() as u64 * REDISTRIBUTOR_SIZE },
     cores: &MPIDRS,
     ram: region(RAM),

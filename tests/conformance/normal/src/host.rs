@@ -8,7 +8,7 @@ use conformance::exchange::NormalWorld;
 use conformance::outcome::{Failure, Outcome};
 use nwd::ram::Ram;
 use nwd::random::Random;
-use nwd::{Machine, cores, ffa, gic, timer};
+use nwd::{Machine, cores, counter, ffa, gic, timer};
 use spin::mutex::SpinMutex;
 
 /// Most cores that cases use.
@@ -132,6 +132,21 @@ impl NormalWorld for Host {
 
     fn stop_timer(&mut self) {
         timer::stop();
+    }
+
+    fn raise_device(&mut self) {
+        // PL031 (DDI 0224, 3.3): an alarm at the very second that it is.
+        const DATA: u64 = 0x00;
+        const MATCH: u64 = 0x04;
+        const MASK: u64 = 0x10;
+        if let Some(alarm) = self.machine.alarm() {
+            alarm.write32(MASK, 1);
+            alarm.write32(MATCH, alarm.read32(DATA));
+        }
+    }
+
+    fn now(&self) -> u64 {
+        counter::now()
     }
 
     fn endpoint(&mut self) -> &mut dyn Endpoint {

@@ -25,6 +25,7 @@ static DESCRIPTION: Description = Description {
         base: constants::GICR,
         size: constants::MPIDRS.len() as u64 * REDISTRIBUTOR_SIZE,
     },
+    alarm: Some(Region { base: constants::ALARM, size: PAGE_SIZE }),
     cores: &constants::MPIDRS,
     ram: region(constants::RAM),
     scratch: region(constants::SCRATCH),

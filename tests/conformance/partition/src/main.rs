@@ -5,6 +5,7 @@
 #![no_std]
 #![no_main]
 
+mod alarm;
 mod pages;
 mod side;
 mod vcpu;
@@ -14,7 +15,7 @@ use conformance::chapters::negotiate;
 use conformance::exchange::{answer_32, answer2, secret, serve};
 use conformance::outcome::Failure;
 use core::convert::Infallible;
-use side::{Side, enter};
+use side::{Side, enter, take_interrupts};
 use sp_runtime::{BootInfo, CallError, EndpointId, Manifest, Partition, VcpuId, log, partition};
 use vcpu::Vcpu;
 
@@ -26,6 +27,8 @@ struct ConformanceSp {
 /// The property of the manifest that names the version to speak.
 const VERSION: &str = "ffa-version";
 const REQUEST2: u64 = FuncId::MsgSendDirectReq64_2 as u64;
+const INTERRUPT: u64 = FuncId::Interrupt32 as u64;
+const WAIT: u64 = FuncId::MsgWait32 as u64;
 const RUN: u64 = FuncId::Run32 as u64;
 
 /// Reads it; without one, FF-A 1.2 is spoken.
@@ -54,6 +57,7 @@ impl Partition for ConformanceSp {
     }
 
     fn start(boot: &BootInfo) -> Result<Self, Self::Error> {
+        alarm::open(boot);
         Ok(Self { id: boot.id(), version: version(boot.property(VERSION)) })
     }
 
@@ -79,6 +83,15 @@ impl Partition for ConformanceSp {
             let [x0, x1, x2, x3, x4, x5, x6, x7, ..] = entered;
             match x0 {
                 REQUEST2 => next = answer2(&entered),
+                INTERRUPT => {
+                    take_interrupts(own, [x1, x2]);
+                    // What the partition leaves behind is the same as ever.
+                    for (number, register) in next.iter_mut().enumerate() {
+                        *register = if number < 8 { 0 } else { secret(number) };
+                    }
+                    let [function, ..] = &mut next;
+                    *function = WAIT;
+                }
                 RUN => {
                     if let Some(request) = own.kept.lock().take() {
                         *own.outcome.lock() = serve(&mut self.side(vcpu, [0; 2]), request);

@@ -2,14 +2,15 @@
 //! This partition as an endpoint of the suite.
 #![expect(unsafe_code, reason = "the calls are the cases'")]
 
+use crate::alarm;
 use crate::pages;
 use crate::vcpu::Vcpu;
 use arm_ffa::Version;
 use conformance::case::{Instance, World};
 use conformance::endpoint::{Endpoint, Foreign, Registers};
-use conformance::exchange::PartitionEndpoint;
+use conformance::exchange::{Interruptions, PartitionEndpoint};
 use core::sync::atomic::{AtomicU64, Ordering};
-use sp_runtime::{EndpointId, time};
+use sp_runtime::{EndpointId, interrupts, time};
 
 /// What random numbers begin with, beside the time.
 static STATE: AtomicU64 = AtomicU64::new(0x9e37_79b9_7f4a_7c15);
@@ -98,7 +99,55 @@ impl PartitionEndpoint for Side {
         *self.vcpu.outcome.lock()
     }
 
+    fn hypercall(&mut self, registers: [u64; 4]) -> u64 {
+        interrupts::hypercall(registers)
+    }
+
+    fn signalled(&self) -> (bool, bool) {
+        interrupts::signalled()
+    }
+
+    fn set_timer(&mut self, deadline: Option<u64>) {
+        interrupts::set_timer(deadline);
+    }
+
+    fn now(&self) -> u64 {
+        interrupts::now()
+    }
+
+    fn device(&self) -> u32 {
+        alarm::interrupt()
+    }
+
+    fn quiet_device(&mut self) {
+        alarm::quiet();
+    }
+
+    fn interruptions(&mut self) -> Interruptions {
+        core::mem::take(&mut *self.vcpu.interruptions.lock())
+    }
+
+    fn wait(&mut self) {
+        interrupts::wait();
+    }
+
     fn fail(&mut self) -> ! {
         sp_runtime::stop()
+    }
+}
+
+/// Takes what FFA_INTERRUPT came for, and notes it.
+pub(crate) fn take_interrupts(vcpu: &Vcpu, arrival: [u64; 2]) {
+    let mut noted = vcpu.interruptions.lock();
+    noted.count += 1;
+    noted.arrival = arrival;
+    while let Some(intid) = interrupts::take() {
+        noted.taken = u64::from(intid);
+        noted.at = interrupts::now();
+        if intid == interrupts::TIMER {
+            interrupts::set_timer(None);
+        } else if intid == alarm::interrupt() {
+            alarm::quiet();
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! What each vCPU has of its own.
 
 use conformance::endpoint::Registers;
+use conformance::exchange::Interruptions;
 use sp_runtime::{MAX_VCPUS, VcpuId};
 use spin::mutex::SpinMutex;
 
@@ -13,6 +14,8 @@ pub(crate) struct Vcpu {
     pub(crate) kept: SpinMutex<Option<[u64; 5]>>,
     /// What came of it.
     pub(crate) outcome: SpinMutex<[u64; 5]>,
+    /// What came by FFA_INTERRUPT.
+    pub(crate) interruptions: SpinMutex<Interruptions>,
 }
 
 static VCPUS: [Vcpu; MAX_VCPUS] = [const {
@@ -20,6 +23,7 @@ static VCPUS: [Vcpu; MAX_VCPUS] = [const {
         arrival: SpinMutex::new([0; 18]),
         kept: SpinMutex::new(None),
         outcome: SpinMutex::new([2, 0, 0, 0, 0]),
+        interruptions: SpinMutex::new(Interruptions { count: 0, arrival: [0; 2], taken: 0, at: 0 }),
     }
 }; MAX_VCPUS];
 

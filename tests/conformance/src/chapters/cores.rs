@@ -8,7 +8,7 @@ use crate::exchange::{NormalWorld, PartitionEndpoint, ask};
 use crate::interface::Interface;
 use crate::outcome::{Failure, Outcome, ensure, same};
 use crate::partner::Partner;
-use crate::suite;
+use crate::suite::number_of;
 use arm_ffa::FfaError::{Busy, InvalidParameters, NotSupported};
 use arm_ffa::FuncId;
 
@@ -63,19 +63,13 @@ pub(super) const CASES: &[Case] = &[
 /// How often each core asks.
 const ROUNDS: u64 = 50;
 
-/// The number of the case that a name has: a core's job knows no more.
-fn number_of(name: &str) -> Outcome<u64> {
-    let place = suite::cases().position(|case| case.name == name && case.interface == Interface::DirectReq);
-    place.map(|place| place as u64).ok_or(Failure::here([0; 3]))
-}
-
 /// Asks on all cores at once: each has its context, so none is ever busy.
 fn each_core(normal: &mut dyn NormalWorld) -> Outcome {
     normal.with_other_cores(ask_peer_mp, |normal| ask_peer_mp(normal.endpoint(), 0))
 }
 
 fn ask_peer_mp(endpoint: &mut dyn Endpoint, core: u64) -> Outcome {
-    let number = number_of("a-context-a-core")?;
+    let number = number_of(Interface::DirectReq, "a-context-a-core")?;
     for round in 0..ROUNDS {
         let word = core << 32 | round;
         let [back, ..] = ask(endpoint, Partner::PeerMp, number, [word, 0, 0, 0])?;
@@ -95,7 +89,7 @@ fn one_for_all(normal: &mut dyn NormalWorld) -> Outcome {
 
 fn ask_peer_up(endpoint: &mut dyn Endpoint, core: u64) -> Outcome {
     const PATIENCE: u32 = 1_000_000;
-    let number = number_of("one-context-on-any-core")?;
+    let number = number_of(Interface::DirectReq, "one-context-on-any-core")?;
     let to = Partner::PeerUp.id();
     let mut done = 0;
     for _ in 0..PATIENCE {
@@ -125,7 +119,7 @@ fn at_work(normal: &mut dyn NormalWorld) -> Outcome {
 /// Asks until it was told that the partition is busy, then lets it be.
 fn ask_meanwhile(endpoint: &mut dyn Endpoint, core: u64) -> Outcome {
     const PATIENCE: u32 = 1_000_000;
-    let number = number_of("receiver-at-work")?;
+    let number = number_of(Interface::DirectReq, "receiver-at-work")?;
     for _ in 0..PATIENCE {
         let to = ids(0, Partner::PeerUp.id());
         let answer = call(endpoint, FuncId::MsgSendDirectReq64, &[to, 0, number, 0, 0, 0, 0]);

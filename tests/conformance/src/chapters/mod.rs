@@ -21,6 +21,7 @@ mod interrupts;
 mod notifications;
 mod partition_info;
 mod partition_info_regs;
+mod secure_interrupts;
 mod version;
 mod vm_buffers;
 
@@ -46,6 +47,7 @@ pub const ALL: &[&[Case]] = &[
     vm_buffers::CASES,
     notifications::CASES,
     interrupts::CASES,
+    secure_interrupts::CASES,
     cores::CASES,
     aborted::CASES,
 ];

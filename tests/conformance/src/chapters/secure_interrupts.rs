@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Interrupts of partitions (DEN0077A 9.3.2), wherever their vCPU is; and what those of the normal world come to where
+//! partitions call each other, and where one wants to be asked (9.3.1.2, 9.3.1.4).
+//!
+//! How a partition takes an interrupt is left to the SPMC (9.1); this suite does it by Hafnium's calls.
+
+use crate::case::{Case, Instance};
+use crate::endpoint::{Answer, Endpoint, call, ids};
+use crate::exchange::{Interruptions, NormalWorld, PartitionEndpoint, ask, begin, outcome_of};
+use crate::interface::Interface;
+use crate::outcome::{Failure, Outcome, ensure, same};
+use crate::partner::Partner;
+use crate::suite::number_of;
+use arm_ffa::FuncId;
+
+pub(super) const CASES: &[Case] = &[
+    about("timer-of-a-waiting-vcpu", "9.2.1, table 9.2; 9.3.2.1; 14.4.1", late_timers, timer_or_tell),
+    about("device-of-a-waiting-vcpu", "9.2.1, table 9.2; 9.3.2.1; 14.4.1", device, device_or_tell),
+    about("timer-of-a-running-vcpu", "9.3.2.2", own_interrupt, timer_while_running),
+    about("wait-for-interrupt", "9.3.2.2", own_interrupt, timer_while_asleep),
+    about("timer-of-a-blocked-vcpu", "9.3.2.1; table 9.2", yielded, timer_while_yielded),
+    about("of-another-partition", "9.3.2.2; 9.2.4", in_the_middle, timer_or_work),
+    about("not-the-partitions-own", "9.1", own_interrupt, foreign_interrupts),
+    about("masked", "9.3.2.3", masked, timer_or_tell),
+    Case::exchange(
+        Interface::Interrupt,
+        "preempts-a-chain",
+        "9.3.1.1; 9.2.4",
+        SECURE,
+        preempted_chain,
+        work_by_another,
+    ),
+    Case::exchange(Interface::Interrupt, "managed-exit", "9.3.1.2", OLD_1_1, exited, work_until_exit),
+    Case::exchange(
+        Interface::Interrupt,
+        "queued-for-the-caller",
+        "9.3.1.4",
+        SECURE,
+        queued_chain,
+        work_by_another,
+    ),
+    Case::exchange(Interface::Interrupt, "between-vcpus", "9.1", SECURE, tell_each_other, tell_or_listen)
+        .with_cores(4),
+];
+
+const SECURE: &[Instance] = Instance::SECURE;
+/// The partition that speaks FF-A 1.1 exits when the normal world has an interrupt.
+const OLD_1_1: &[Instance] =
+    &[Instance { world: crate::case::World::Secure, version: arm_ffa::Version(1, 1) }];
+
+const fn about(
+    name: &'static str,
+    cites: &'static str,
+    normal: fn(&mut dyn NormalWorld) -> Outcome,
+    partition: crate::case::PartitionSide,
+) -> Case {
+    Case::exchange(Interface::Interrupt, name, cites, SECURE, normal, partition)
+}
+
+/// Hafnium's calls.
+const ENABLE: u64 = 0xff03;
+const GET: u64 = 0xff04;
+const RECONFIGURE: u64 = 0xff09;
+const SEND_IPI: u64 = 0xff0a;
+/// Its virtual INTIDs.
+const TIMER: u64 = 3;
+const MANAGED_EXIT: u64 = 4;
+const IPI: u64 = 9;
+const NONE: u64 = 0xffff_ffff;
+const FAILED: u64 = u64::MAX;
+
+/// Ticks that are short, and that nobody overlooks: a machine that counts slowly runs a few thousand instructions in them.
+const SOON: u64 = 100_000;
+/// Ticks until a wait counts as one for ever.
+const PATIENCE: u64 = 5_000_000_000;
+
+/// What a partition is to do.
+mod job {
+    pub(super) const TELL: u64 = 0;
+    pub(super) const TIMER: u64 = 1;
+    pub(super) const DEVICE: u64 = 2;
+    pub(super) const WORK: u64 = 3;
+    pub(super) const DISABLE: u64 = 4;
+    pub(super) const SEND: u64 = 5;
+    pub(super) const LISTEN: u64 = 6;
+}
+
+fn enable(endpoint: &mut dyn PartitionEndpoint, intid: u64) -> Outcome {
+    same(endpoint.hypercall([ENABLE, intid, 1, 0]), 0_u64)
+}
+
+fn tell(endpoint: &mut dyn PartitionEndpoint) -> [u64; 4] {
+    let Interruptions { count, arrival: [w1, w2], taken, at } = endpoint.interruptions();
+    [count, w1 << 32 | w2, taken, at]
+}
+
+/// Lets the counter go on for as long, on this core.
+fn pass(normal: &mut dyn NormalWorld, ticks: u64) {
+    let end = normal.now() + ticks;
+    while normal.now() < end {}
+}
+
+/// Requires that a vCPU was entered once for an interrupt, in the time between.
+fn interrupted_once(told: [u64; 4], intid: u64, [from, to]: [u64; 2]) -> Outcome {
+    let [count, arrival, taken, at] = told;
+    same(count, 1_u64)?;
+    // Endpoint and vCPU must be zero, and the ID is told.
+    same(arrival, intid)?;
+    same(taken, intid)?;
+    ensure(from <= at && at <= to, [from, at, to])
+}
+
+/// A timer that runs out while the normal world runs.
+fn late_timers(normal: &mut dyn NormalWorld) -> Outcome {
+    let number = normal.number();
+    for partner in [Partner::PeerMp, Partner::PeerUp] {
+        ask(normal.endpoint(), partner, number, [job::TELL, 0, 0, 0])?;
+        let start = normal.now();
+        ask(normal.endpoint(), partner, number, [job::TIMER, SOON, 0, 0])?;
+        pass(normal, 4 * SOON);
+        let end = normal.now();
+        let told = ask(normal.endpoint(), partner, number, [job::TELL, 0, 0, 0])?;
+        interrupted_once(told, TIMER, [start + SOON, end])?;
+    }
+    Ok(())
+}
+
+fn timer_or_tell(endpoint: &mut dyn PartitionEndpoint, [what, ticks, ..]: [u64; 4]) -> Outcome<[u64; 4]> {
+    match what {
+        job::TIMER => {
+            enable(endpoint, TIMER)?;
+            let deadline = endpoint.now() + ticks;
+            endpoint.set_timer(Some(deadline));
+            Ok([0; 4])
+        }
+        job::DISABLE => {
+            same(endpoint.hypercall([ENABLE, TIMER, 0, 0]), 0_u64)?;
+            let deadline = endpoint.now() + ticks;
+            endpoint.set_timer(Some(deadline));
+            Ok([0; 4])
+        }
+        _ => Ok(tell(endpoint)),
+    }
+}
+
+/// A device's interrupt while the normal world runs, twice: the second shows that the first was ended.
+fn device(normal: &mut dyn NormalWorld) -> Outcome {
+    let number = normal.number();
+    let [intid, ..] = ask(normal.endpoint(), Partner::PeerMp, number, [job::DEVICE, 0, 0, 0])?;
+    for _ in 0..2 {
+        let start = normal.now();
+        normal.raise_device();
+        pass(normal, SOON);
+        let end = normal.now();
+        let told = ask(normal.endpoint(), Partner::PeerMp, number, [job::TELL, 0, 0, 0])?;
+        interrupted_once(told, intid, [start, end])?;
+    }
+    Ok(())
+}
+
+fn device_or_tell(endpoint: &mut dyn PartitionEndpoint, [what, ..]: [u64; 4]) -> Outcome<[u64; 4]> {
+    if what == job::TELL {
+        return Ok(tell(endpoint));
+    }
+    let intid = u64::from(endpoint.device());
+    endpoint.quiet_device();
+    enable(endpoint, intid)?;
+    tell(endpoint);
+    Ok([intid, 0, 0, 0])
+}
+
+fn own_interrupt(normal: &mut dyn NormalWorld) -> Outcome {
+    let number = normal.number();
+    for partner in [Partner::PeerMp, Partner::PeerUp] {
+        ask(normal.endpoint(), partner, number, [0; 4])?;
+    }
+    Ok(())
+}
+
+/// Requires that the timer is signalled, by vIRQ, and is the only one there is.
+fn take_timer(endpoint: &mut dyn PartitionEndpoint) -> Outcome {
+    same(endpoint.hypercall([GET, 0, 0, 0]), TIMER)?;
+    same(endpoint.hypercall([GET, 0, 0, 0]), NONE)?;
+    let (irq, fiq) = endpoint.signalled();
+    ensure(!irq && !fiq, [u64::from(irq), u64::from(fiq), 0])?;
+    endpoint.set_timer(None);
+    Ok(())
+}
+
+fn timer_while_running(endpoint: &mut dyn PartitionEndpoint, _: [u64; 4]) -> Outcome<[u64; 4]> {
+    enable(endpoint, TIMER)?;
+    let start = endpoint.now();
+    endpoint.set_timer(Some(start + SOON));
+    while endpoint.signalled() != (true, false) {
+        ensure(endpoint.now() < start + PATIENCE, [start, endpoint.now(), 0])?;
+    }
+    let at = endpoint.now();
+    ensure(at >= start + SOON, [start, at, 0])?;
+    take_timer(endpoint)?;
+    Ok([0; 4])
+}
+
+fn timer_while_asleep(endpoint: &mut dyn PartitionEndpoint, _: [u64; 4]) -> Outcome<[u64; 4]> {
+    enable(endpoint, TIMER)?;
+    let start = endpoint.now();
+    endpoint.set_timer(Some(start + SOON));
+    while endpoint.signalled() != (true, false) {
+        ensure(endpoint.now() < start + PATIENCE, [start, endpoint.now(), 0])?;
+        endpoint.wait();
+    }
+    take_timer(endpoint)?;
+    Ok([0; 4])
+}
+
+/// It stays pending until the vCPU goes on, which FFA_INTERRUPT does not let it.
+fn yielded(normal: &mut dyn NormalWorld) -> Outcome {
+    let number = normal.number();
+    for partner in [Partner::PeerMp, Partner::PeerUp] {
+        begin(normal.endpoint(), partner, number, [0; 4]).is(FuncId::Yield32)?;
+        pass(normal, 4 * SOON);
+        let answer = go_on(normal, partner);
+        outcome_of(&answer, 0, partner)?;
+    }
+    Ok(())
+}
+
+fn timer_while_yielded(endpoint: &mut dyn PartitionEndpoint, _: [u64; 4]) -> Outcome<[u64; 4]> {
+    enable(endpoint, TIMER)?;
+    tell(endpoint);
+    let deadline = endpoint.now() + SOON;
+    endpoint.set_timer(Some(deadline));
+    let answer = call(endpoint, FuncId::Yield32, &[]);
+    answer.is(FuncId::Run32)?;
+    ensure(endpoint.now() >= deadline, [deadline, endpoint.now(), 0])?;
+    same(endpoint.signalled().0, true)?;
+    take_timer(endpoint)?;
+    let [count, ..] = tell(endpoint);
+    same(count, 0_u64)?;
+    Ok([0; 4])
+}
+
+/// One partition's timer runs out while another one works, which goes on afterwards.
+fn in_the_middle(normal: &mut dyn NormalWorld) -> Outcome {
+    let number = normal.number();
+    ask(normal.endpoint(), Partner::PeerMp, number, [job::TELL, 0, 0, 0])?;
+    ask(normal.endpoint(), Partner::PeerMp, number, [job::TIMER, SOON, 0, 0])?;
+    let [from, to, ..] = ask(normal.endpoint(), Partner::PeerUp, number, [job::WORK, 8 * SOON, 0, 0])?;
+    let told = ask(normal.endpoint(), Partner::PeerMp, number, [job::TELL, 0, 0, 0])?;
+    interrupted_once(told, TIMER, [from, to])
+}
+
+fn timer_or_work(endpoint: &mut dyn PartitionEndpoint, words: [u64; 4]) -> Outcome<[u64; 4]> {
+    let [what, ..] = words;
+    if what == job::WORK { work(endpoint, words) } else { timer_or_tell(endpoint, words) }
+}
+
+/// Works for as many ticks, and tells when.
+fn work(endpoint: &mut dyn PartitionEndpoint, [_, ticks, ..]: [u64; 4]) -> Outcome<[u64; 4]> {
+    let start = endpoint.now();
+    while endpoint.now() < start + ticks {}
+    Ok([start, endpoint.now(), 0, 0])
+}
+
+/// No interrupt of others, and none that there is not, can be touched.
+fn foreign_interrupts(endpoint: &mut dyn PartitionEndpoint, _: [u64; 4]) -> Outcome<[u64; 4]> {
+    for intid in [0, 8, 15, 16, 20, 27, 32, 33, 35, 1019, 1023, 0xffff_ffff] {
+        same(endpoint.hypercall([ENABLE, intid, 1, 0]), FAILED)?;
+        for what in 0..3 {
+            same(endpoint.hypercall([RECONFIGURE, intid, what, 0]), FAILED)?;
+        }
+    }
+    Ok([0; 4])
+}
+
+/// A vCPU that does not take its interrupt does not keep the core.
+fn masked(normal: &mut dyn NormalWorld) -> Outcome {
+    let number = normal.number();
+    ask(normal.endpoint(), Partner::PeerUp, number, [job::TELL, 0, 0, 0])?;
+    ask(normal.endpoint(), Partner::PeerUp, number, [job::DISABLE, SOON, 0, 0])?;
+    pass(normal, 4 * SOON);
+    let [count, ..] = ask(normal.endpoint(), Partner::PeerUp, number, [job::TELL, 0, 0, 0])?;
+    same(count, 0_u64)?;
+    // Once it is enabled it comes, without being raised again.
+    let start = normal.now();
+    ask(normal.endpoint(), Partner::PeerUp, number, [job::TIMER, SOON, 0, 0])?;
+    pass(normal, 4 * SOON);
+    let end = normal.now();
+    let told = ask(normal.endpoint(), Partner::PeerUp, number, [job::TELL, 0, 0, 0])?;
+    interrupted_once(told, TIMER, [start, end])
+}
+
+/// FFA_RUN of vCPU 0.
+fn go_on(normal: &mut dyn NormalWorld, partner: Partner) -> Answer {
+    call(normal.endpoint(), FuncId::Run32, &[ids(partner.id(), 0)])
+}
+
+/// Lets an interrupt of the normal world come while a partition works.
+fn interrupt_soon(normal: &mut dyn NormalWorld) {
+    const MICROSECONDS: u64 = 500;
+    while normal.take_interrupt().is_some() {}
+    normal.start_timer(MICROSECONDS);
+}
+
+/// Tells whether it has come, and ends it.
+fn take_ours(normal: &mut dyn NormalWorld) -> bool {
+    let taken = normal.take_interrupt();
+    normal.stop_timer();
+    taken.is_some()
+}
+
+/// Requires that a partition was preempted by the normal world's interrupt, which is pending.
+fn preempted_by_ours(normal: &mut dyn NormalWorld, answer: &Answer, partner: Partner) -> Outcome {
+    answer.is(FuncId::Interrupt32)?;
+    same(answer.x(1), ids(partner.id(), 0))?;
+    for number in 2..8 {
+        same(answer.x(number), 0_u64)?;
+    }
+    ensure(take_ours(normal), [answer.x(0), 0, 0])
+}
+
+/// Lets another partition work, and goes on whenever it is told to.
+fn work_by_another(endpoint: &mut dyn PartitionEndpoint, [whom, ticks, ..]: [u64; 4]) -> Outcome<[u64; 4]> {
+    let number = number_of(Interface::Interrupt, "preempts-a-chain")?;
+    let Some(partner) = Partner::ALL.into_iter().find(|partner| u64::from(partner.id()) == whom) else {
+        return work(endpoint, [0, ticks, 0, 0]);
+    };
+    let mut answer = begin(endpoint, partner, number, [0, ticks, 0, 0]);
+    let mut interruptions = 0;
+    while answer.is(FuncId::Interrupt32).is_ok() {
+        same(answer.x(1), ids(partner.id(), 0))?;
+        interruptions += 1;
+        ensure(interruptions < 1000, [interruptions, 0, 0])?;
+        answer = call(endpoint, FuncId::Run32, &[ids(partner.id(), 0)]);
+    }
+    let [from, to, ..] = outcome_of(&answer, endpoint.id(), partner)?;
+    ensure(to - from >= ticks, [from, to, ticks])?;
+    Ok([interruptions, 0, 0, 0])
+}
+
+/// Old11 exits at an interrupt, PeerUp is preempted: where PeerUp lets PeerMp work, whose interrupts wait, only PeerUp is told.
+fn preempted_chain(normal: &mut dyn NormalWorld) -> Outcome {
+    let number = normal.number();
+    // PeerMp queues: while it works for PeerUp the interrupt waits, and PeerUp is preempted when it has its answer.
+    interrupt_soon(normal);
+    let to = u64::from(Partner::PeerMp.id());
+    let answer = begin(normal.endpoint(), Partner::PeerUp, number, [to, 8 * SOON, 0, 0]);
+    preempted_by_ours(normal, &answer, Partner::PeerUp)?;
+    let answer = go_on(normal, Partner::PeerUp);
+    let [interruptions, ..] = outcome_of(&answer, 0, Partner::PeerUp)?;
+    same(interruptions, 0_u64)
+}
+
+/// Where the caller's interrupts wait, they wait for the callee, which would be preempted otherwise.
+fn queued_chain(normal: &mut dyn NormalWorld) -> Outcome {
+    let number = normal.number();
+    interrupt_soon(normal);
+    let to = u64::from(Partner::PeerUp.id());
+    let answer = begin(normal.endpoint(), Partner::PeerMp, number, [to, 8 * SOON, 0, 0]);
+    let pending = take_ours(normal);
+    let [interruptions, ..] = outcome_of(&answer, 0, Partner::PeerMp)?;
+    same(interruptions, 0_u64)?;
+    ensure(pending, [0; 3])
+}
+
+/// The partition is asked to give the core back, and does so by its response.
+fn exited(normal: &mut dyn NormalWorld) -> Outcome {
+    let number = normal.number();
+    for _ in 0..2 {
+        let start = normal.now();
+        interrupt_soon(normal);
+        let answer = begin(normal.endpoint(), Partner::Old11, number, [0; 4]);
+        let pending = take_ours(normal);
+        let [at, ..] = outcome_of(&answer, 0, Partner::Old11)?;
+        ensure(pending && at >= start + SOON, [u64::from(pending), start, at])?;
+    }
+    Ok(())
+}
+
+fn work_until_exit(endpoint: &mut dyn PartitionEndpoint, _: [u64; 4]) -> Outcome<[u64; 4]> {
+    let start = endpoint.now();
+    while endpoint.signalled() != (true, false) {
+        ensure(endpoint.now() < start + PATIENCE, [start, endpoint.now(), 0])?;
+    }
+    same(endpoint.hypercall([GET, 0, 0, 0]), MANAGED_EXIT)?;
+    same(endpoint.hypercall([GET, 0, 0, 0]), NONE)?;
+    Ok([endpoint.now(), 0, 0, 0])
+}
+
+/// A vCPU makes an interrupt pending for those on the other cores, which run.
+fn tell_each_other(normal: &mut dyn NormalWorld) -> Outcome {
+    normal.with_other_cores(listen, |normal| {
+        let number = normal.number();
+        ask(normal.endpoint(), Partner::PeerMp, number, [job::SEND, 3, 0, 0]).map(|_| ())
+    })
+}
+
+fn listen(endpoint: &mut dyn Endpoint, core: u64) -> Outcome {
+    let number = number_of(Interface::Interrupt, "between-vcpus")?;
+    ask(endpoint, Partner::PeerMp, number, [job::LISTEN, core, 0, 0]).map(|_| ())
+}
+
+fn tell_or_listen(endpoint: &mut dyn PartitionEndpoint, [what, others, ..]: [u64; 4]) -> Outcome<[u64; 4]> {
+    let start = endpoint.now();
+    match what {
+        job::SEND => {
+            // Some are not there yet, or anymore; those that are there see it.
+            while endpoint.now() < start + 200 * SOON {
+                for vcpu in 1..=others {
+                    same(endpoint.hypercall([SEND_IPI, vcpu, 0, 0]), 0_u64)?;
+                }
+            }
+            same(endpoint.hypercall([SEND_IPI, 8, 0, 0]), FAILED)?;
+        }
+        job::LISTEN => {
+            enable(endpoint, IPI)?;
+            while endpoint.signalled() != (true, false) {
+                ensure(endpoint.now() < start + PATIENCE, [start, endpoint.now(), 0])?;
+            }
+            same(endpoint.hypercall([GET, 0, 0, 0]), IPI)?;
+            same(endpoint.hypercall([ENABLE, IPI, 0, 0]), 0_u64)?;
+        }
+        _ => return Err(Failure::here([what, 0, 0])),
+    }
+    Ok([0; 4])
+}
