@@ -29,9 +29,11 @@ impl Pending {
         Self { set: 0, reported: 0 }
     }
 
-    /// Makes notifications pending. Those that are pending already stay as they are (§10.5, rule 3).
-    pub(super) const fn set(&mut self, bitmap: Bitmap) {
+    /// Makes notifications pending, and tells whether one was not. Those that were stay as they are (§10.5, rule 3).
+    pub(super) const fn set(&mut self, bitmap: Bitmap) -> bool {
+        let fresh = bitmap & !self.set != 0;
         self.set |= bitmap;
+        fresh
     }
 
     /// Returns what is pending, and clears it (§10.5, rule 7).
@@ -102,16 +104,15 @@ impl Doorbells {
         Ok(())
     }
 
-    /// Lets `sender` make all of `bitmap` pending.
+    /// Lets `sender` make all of `bitmap` pending, and tells whether one of them was not.
     ///
     /// # Errors
     /// `Denied` if one is not bound to it; nothing changes then.
-    pub(super) fn set(&mut self, bitmap: Bitmap, sender: EndpointId) -> Result<(), FfaError> {
+    pub(super) fn set(&mut self, bitmap: Bitmap, sender: EndpointId) -> Result<bool, FfaError> {
         if bitmap & !self.of(sender) != 0 {
             return Err(FfaError::Denied);
         }
-        self.pending.set(bitmap);
-        Ok(())
+        Ok(self.pending.set(bitmap))
     }
 
     /// Takes away whatever `sender` has here: it will set no more, and what it set is gone.

@@ -125,14 +125,14 @@ impl Receivers<'_> {
         delay: bool,
         core: CoreIndex,
     ) -> Effects {
-        let mut unreported = false;
+        let (mut fresh, mut unreported) = (false, false);
         let set = self.with(receiver, FfaError::NotSupported, &mut |state, _| {
-            state.set_buffer_full(sender);
+            fresh = state.set_buffer_full(sender);
             unreported = state.is_unreported();
             Ok(())
         });
         match set {
-            Ok(()) => self.effects(receiver, unreported, delay, core),
+            Ok(()) => self.effects(receiver, fresh, unreported, delay, core),
             Err(_) => Effects::default(),
         }
     }
@@ -163,24 +163,33 @@ impl Receivers<'_> {
 
     fn set(&self, set: &Set, core: CoreIndex) -> Result<Effects, FfaError> {
         let Binding { sender, receiver, bitmap } = set.binding;
-        let mut unreported = false;
+        let (mut fresh, mut unreported) = (false, false);
         self.with(receiver, FfaError::Denied, &mut |state, _| {
-            state.doorbells(sender).set(bitmap, sender)?;
+            fresh = state.doorbells(sender).set(bitmap, sender)?;
             unreported = state.is_unreported();
             Ok(())
         })?;
-        Ok(self.effects(receiver, unreported, set.delay, core))
+        Ok(self.effects(receiver, fresh, unreported, set.delay, core))
     }
 
-    /// Says whom to interrupt for a receiver for which a notification was set. Its vCPU on this core gets the interrupt,
-    /// since that is where the normal world learns of it. What the scheduler knows of already it is not told again.
-    fn effects(&self, receiver: EndpointId, unreported: bool, delay: bool, core: CoreIndex) -> Effects {
+    /// Says whom to interrupt for a receiver for which a notification was set. If it was not pending yet, the receiver's vCPU
+    /// on this core gets an interrupt, since that is where the normal world learns of it. The scheduler gets one as long as
+    /// there is something that it does not know of: it may have missed an earlier one (§10.4.1.1).
+    fn effects(
+        &self,
+        receiver: EndpointId,
+        fresh: bool,
+        unreported: bool,
+        delay: bool,
+        core: CoreIndex,
+    ) -> Effects {
         let when = if delay { ScheduleReceiver::OnReturn } else { ScheduleReceiver::Now };
+        let vcpu = self
+            .partition(receiver)
+            .map(|(place, partition)| VcpuRef { partition: place, vcpu: partition.vcpu_for(core) });
         Effects {
             schedule_receiver: unreported.then_some(when),
-            notification_pending: self
-                .partition(receiver)
-                .map(|(place, partition)| VcpuRef { partition: place, vcpu: partition.vcpu_for(core) }),
+            notification_pending: vcpu.filter(|_| fresh),
             nothing_pending: None,
         }
     }

@@ -45,10 +45,10 @@ impl State {
         if sender.is_secure() { &mut self.from_partitions } else { &mut self.from_vms }
     }
 
-    /// Notes that a message of `sender` fills the receive buffer (§10.8.1, rule 2).
-    pub(super) const fn set_buffer_full(&mut self, sender: EndpointId) {
+    /// Notes that a message of `sender` fills the receive buffer (§10.8.1, rule 2), and tells whether that was not noted yet.
+    pub(super) const fn set_buffer_full(&mut self, sender: EndpointId) -> bool {
         let pending = if sender.is_secure() { &mut self.from_spmc } else { &mut self.from_hypervisor };
-        pending.set(RX_BUFFER_FULL);
+        pending.set(RX_BUFFER_FULL)
     }
 
     /// Returns and clears what is pending of the wanted kinds.

@@ -288,6 +288,30 @@ fn same(world: &World, model: &mut Model, step: &Step) -> Result<(), TestCaseErr
 
 proptest! {
     #[test]
+    fn a_refused_call_changes_nothing(
+        function in 0x8400_007d_u64..0x8400_0085,
+        wide: bool,
+        by in prop::sample::select(ENDPOINTS.to_vec()),
+        ids in prop::option::of(any::<u64>()),
+        flags in prop_oneof![Just(0_u64), any::<u64>()],
+        rest: [u64; 5],
+    ) {
+        let world = World::new();
+        world.bind(ONE, MANY, 1).unwrap();
+        _ = world.set(ONE, MANY, 1).unwrap();
+        let function = if wide { function | 1 << 30 } else { function };
+        let ids = ids.unwrap_or(u64::from(by) << 16 | u64::from(MANY));
+        let call = [&[function, ids, flags], &rest[..]].concat();
+        let (result, registers) = world.call(by, &call);
+        if result.is_err() {
+            prop_assert_eq!(&registers[..8], &call[..]);
+            prop_assert_eq!(world.get(MANY), [1, 0, 0, 0]);
+        } else {
+            prop_assert_eq!(registers[1], 0);
+        }
+    }
+
+    #[test]
     fn all_calls_do_what_the_model_says(steps in prop::collection::vec(steps(), 1..80)) {
         let world = World::new();
         let mut model = Model { bitmaps: BTreeSet::from([0, VM]), ..Model::default() };

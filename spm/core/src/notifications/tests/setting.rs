@@ -111,6 +111,9 @@ fn the_scheduler_and_the_receiver_are_interrupted() {
         effect,
         Effects { schedule_receiver: later, notification_pending: pends_for(1, 3), ..Effects::default() }
     );
+    // What is pending already interrupts the receiver no more (§10.5, rule 3).
+    let effect = effects(ONE, about(SET, ONE, MANY, 0, 1));
+    assert_eq!(effect.notification_pending, None);
     // What fails interrupts nobody.
     world.refused(MANY, &about(SET, MANY, 0, 0, 1), FfaError::Denied);
 }
