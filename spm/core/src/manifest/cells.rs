@@ -17,25 +17,24 @@ impl Cells {
         Ok(Self { address: cells(root, "#address-cells", 2)?, size: cells(root, "#size-cells", 1)? })
     }
 
-    /// Splits `reg` into ranges.
-    pub(super) fn ranges<'a>(
-        self,
-        node: &'a Node<'_>,
-    ) -> Result<impl Iterator<Item = Result<AddressRange, Noted>> + 'a, Noted> {
-        let bytes = node.bytes("reg").ok_or_else(|| node.wrong_property("reg", Reason::Missing))?;
+    /// Returns the range at `place` of `reg`, which has at least one; nothing behind the last.
+    ///
+    /// It is asked for one by one, since an iterator would be compiled into each of its callers.
+    #[inline(never)]
+    pub(super) fn range(self, node: &Node<'_>, place: usize) -> Result<Option<AddressRange>, Noted> {
+        let wrong = |reason| node.wrong_property("reg", reason);
+        let bytes = node.bytes("reg").ok_or_else(|| wrong(Reason::Missing))?;
         let address_bytes = self.address * 4;
-        let entry_bytes = address_bytes + self.size * 4;
-        if bytes.is_empty() || !bytes.len().is_multiple_of(entry_bytes) {
-            return Err(node.wrong_property("reg", Reason::WrongLength));
+        let mut entries = bytes.chunks_exact(address_bytes + self.size * 4);
+        if bytes.is_empty() || !entries.remainder().is_empty() {
+            return Err(wrong(Reason::WrongLength));
         }
-        Ok(bytes.chunks_exact(entry_bytes).map(move |entry| {
-            let (address, size) = entry.split_at(address_bytes);
-            match (integer(address), integer(size)) {
-                (Some(address), Some(size)) => AddressRange::new(address, size),
-                _ => Err(Reason::WrongLength),
-            }
-            .map_err(|reason| node.wrong_property("reg", reason))
-        }))
+        let Some(entry) = entries.nth(place) else { return Ok(None) };
+        let (address, size) = entry.split_at(address_bytes);
+        match (integer(address), integer(size)) {
+            (Some(address), Some(size)) => AddressRange::new(address, size).map(Some).map_err(wrong),
+            _ => Err(wrong(Reason::WrongLength)),
+        }
     }
 }
 

@@ -126,7 +126,8 @@ impl DeviceInterrupt {
 pub(super) fn read(region: &Node<'_>, all: &mut Interrupts) -> Result<(), Noted> {
     let own = all.len();
     let wrong = |reason| region.wrong_property("interrupts", reason);
-    for [intid, attributes] in entries(region, "interrupts")? {
+    for entry in entries(region, "interrupts", 2)? {
+        let [intid, attributes] = numbers(entry);
         let interrupt = DeviceInterrupt::new(intid, attributes).map_err(wrong)?;
         if all.iter().any(|other| other.intid == intid) {
             return Err(wrong(Reason::Duplicate));
@@ -134,7 +135,8 @@ pub(super) fn read(region: &Node<'_>, all: &mut Interrupts) -> Result<(), Noted>
         all.push(interrupt).map_err(|_| wrong(Reason::TooMany(MAX_INTERRUPTS)))?;
     }
     let wrong = |reason| region.wrong_property("interrupts-target", reason);
-    for [intid, high, low] in entries(region, "interrupts-target")? {
+    for entry in entries(region, "interrupts-target", 3)? {
+        let [intid, high, low] = numbers(entry);
         let mut own = all.iter_mut().skip(own);
         let interrupt = own
             .find(|interrupt| interrupt.intid == intid)
@@ -151,16 +153,27 @@ pub(super) fn read(region: &Node<'_>, all: &mut Interrupts) -> Result<(), Noted>
     Ok(())
 }
 
-/// Splits a property into entries of `N` cells each; none if it is not there.
-fn entries<'a, const N: usize>(
+/// Splits a property into entries of `length` cells each; none if it is not there.
+#[inline(never)]
+fn entries<'a>(
     node: &Node<'a>,
     property: &str,
-) -> Result<impl Iterator<Item = [u32; N]> + use<'a, N>, Noted> {
+    length: usize,
+) -> Result<core::slice::ChunksExact<'a, [u8; 4]>, Noted> {
     let (cells, rest) = node.bytes(property).unwrap_or_default().as_chunks::<4>();
-    let (entries, more) = cells.as_chunks::<N>();
-    if rest.is_empty() && more.is_empty() {
-        Ok(entries.iter().map(|entry| entry.map(u32::from_be_bytes)))
+    let entries = cells.chunks_exact(length);
+    if rest.is_empty() && entries.remainder().is_empty() {
+        Ok(entries)
     } else {
         Err(node.wrong_property(property, Reason::WrongLength))
     }
+}
+
+/// Returns the cells of an entry, which has `N`.
+fn numbers<const N: usize>(entry: &[[u8; 4]]) -> [u32; N] {
+    let mut numbers = [0; N];
+    for (number, cell) in numbers.iter_mut().zip(entry) {
+        *number = u32::from_be_bytes(*cell);
+    }
+    numbers
 }

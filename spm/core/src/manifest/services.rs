@@ -80,24 +80,17 @@ struct Reader {
 impl Reader {
     /// Reads `uuid` and `messaging-method` of the root: a list of UUIDs, and one method for each or one for all.
     fn lists(&mut self, root: &Node<'_>) -> Result<(), Noted> {
-        let wrong = |property, reason| root.wrong_property(property, reason);
-        let cells = |property| {
-            let bytes = root.bytes(property).ok_or_else(|| wrong(property, Reason::Missing))?;
-            match bytes.as_chunks::<4>() {
-                (cells, []) if !cells.is_empty() => Ok(cells),
-                _ => Err(wrong(property, Reason::WrongLength)),
-            }
+        let wrong_length = |property| root.wrong_property(property, Reason::WrongLength);
+        let (uuids @ [_, ..], []) = cells(root, "uuid")?.as_chunks::<4>() else {
+            return Err(wrong_length("uuid"));
         };
-        let methods = cells("messaging-method")?;
-        let (uuids, []) = cells("uuid")?.as_chunks::<4>() else {
-            return Err(wrong("uuid", Reason::WrongLength));
-        };
-        let same = match methods {
-            [same] => Some(same),
-            _ if methods.len() == uuids.len() => None,
-            _ => return Err(wrong("messaging-method", Reason::WrongLength)),
-        };
-        for (uuid, method) in uuids.iter().zip(same.into_iter().cycle().chain(methods)) {
+        let methods = cells(root, "messaging-method")?;
+        let [first, others @ ..] = methods else { return Err(wrong_length("messaging-method")) };
+        if !others.is_empty() && methods.len() != uuids.len() {
+            return Err(wrong_length("messaging-method"));
+        }
+        for (place, uuid) in uuids.iter().enumerate() {
+            let method = methods.get(place).unwrap_or(first);
             // The words in which FFA_PARTITION_INFO_GET passes it (FF-A 1.2 §13.8).
             let uuid = UuidHelper::from_u32_regs(uuid.map(u32::from_be_bytes));
             self.add(root, uuid, u32::from_be_bytes(*method))?;
@@ -134,18 +127,29 @@ impl Reader {
     }
 }
 
+/// Reads a property of cells, which has to be there.
+#[inline(never)]
+fn cells<'a>(node: &Node<'a>, property: &str) -> Result<&'a [[u8; 4]], Noted> {
+    let bytes = node.bytes(property).ok_or_else(|| node.wrong_property(property, Reason::Missing))?;
+    match bytes.as_chunks::<4>() {
+        (cells, []) => Ok(cells),
+        _ => Err(node.wrong_property(property, Reason::WrongLength)),
+    }
+}
+
 /// Reads 8-4-4-4-12 hexadecimal digits (RFC 9562 §4).
 fn canonical(text: &str) -> Option<Uuid> {
     let mut bytes = [0_u8; 16];
     let mut digits = 0;
-    for (place, character) in text.chars().enumerate() {
-        if matches!(place, 8 | 13 | 18 | 23) {
-            if character != '-' {
-                return None;
-            }
-            continue;
-        }
-        let digit = u8::try_from(character.to_digit(16)?).ok()?;
+    for (place, character) in text.bytes().enumerate() {
+        let digit = match (place, character) {
+            (8 | 13 | 18 | 23, b'-') => continue,
+            (8 | 13 | 18 | 23, _) => return None,
+            (_, b'0'..=b'9') => character - b'0',
+            (_, b'a'..=b'f') => character - b'a' + 10,
+            (_, b'A'..=b'F') => character - b'A' + 10,
+            _ => return None,
+        };
         let byte = bytes.get_mut(digits / 2)?;
         *byte = *byte << 4 | digit;
         digits += 1;

@@ -158,16 +158,14 @@ fn spmc_id(attribute: &Node<'_>) -> Result<u16, Noted> {
 fn console(root: &Node<'_>, cells: Cells) -> Result<Option<AddressRange>, Noted> {
     let Some(node) = root.child("console")? else { return Ok(None) };
     node.require_compatible("arm,pl011")?;
-    let first = cells.ranges(&node)?.next();
-    first.transpose()
+    cells.range(&node, 0)
 }
 
 /// Reads `gic`, whose `reg` is as in the normal world's device trees: distributor, redistributors.
 fn gic(root: &Node<'_>, cells: Cells) -> Result<Gic, Noted> {
     let node = root.require_child("gic")?;
     node.require_compatible("arm,gic-v3")?;
-    let mut ranges = cells.ranges(&node)?;
-    match (ranges.next().transpose()?, ranges.next().transpose()?, ranges.next()) {
+    match (cells.range(&node, 0)?, cells.range(&node, 1)?, cells.range(&node, 2)?) {
         (Some(distributor), Some(redistributors), None) => Ok(Gic { distributor, redistributors }),
         _ => Err(node.wrong_property("reg", Reason::WrongLength)),
     }
@@ -219,8 +217,9 @@ fn memory(root: &Node<'_>, cells: Cells) -> Result<Vec<MemoryRange, MAX_MEMORY_R
         let device_type = node.text("device_type")?.unwrap_or_default();
         let kind = MemoryKind::from_device_type(device_type)
             .ok_or_else(|| node.wrong_property("device_type", Reason::Unknown))?;
-        for range in cells.ranges(&node)? {
-            let range = range?;
+        let mut place = 0;
+        while let Some(range) = cells.range(&node, place)? {
+            place += 1;
             if let Some(other) = ranges.iter().find(|other| other.range.overlaps(range)) {
                 return Err(node.wrong_property("reg", Reason::Overlap(other.range.start())));
             }
