@@ -12,6 +12,7 @@ pub mod fdt;
 pub mod fields;
 pub mod interrupt;
 pub mod layout;
+mod layout_error;
 pub mod messaging;
 mod offered;
 pub mod partition;
