@@ -16,11 +16,12 @@ use crate::manifest::actions::{
     AbortAction, InterruptActions, NsInterruptsAction, OtherInterruptsAction, PowerMessages,
 };
 use crate::manifest::interrupt::{DeviceInterrupt, Interrupts};
-use crate::manifest::layout::PartitionLayout;
+use crate::manifest::layout::{PartitionLayout, PlacedRegion};
 use crate::manifest::messaging::MessagingMethod;
+use crate::manifest::region::{Access, Security};
 use crate::manifest::services::Service;
 use crate::manifest::spmc::SpmcPartition;
-use crate::manifest::{AddressRange, MAX_SERVICES, Name, PartitionManifest};
+use crate::manifest::{AddressRange, MAX_REGIONS, MAX_SERVICES, Name, PartitionManifest};
 use crate::notifications::Receiver;
 use crate::vcpu::{Vcpu, VcpuState};
 use crate::version::Negotiation;
@@ -56,6 +57,7 @@ pub struct Partition {
     services: Vec<Service, MAX_SERVICES>,
     messaging: MessagingMethod,
     memory: AddressRange,
+    memory_regions: Vec<PlacedRegion, MAX_REGIONS>,
     contexts: usize,
     interrupts: Interrupts,
     interrupt_actions: InterruptActions,
@@ -88,6 +90,7 @@ impl Partition {
                 .iter()
                 .fold(MessagingMethod::NONE, |all, service| all.with(service.messaging)),
             memory: layout.memory,
+            memory_regions: layout.memory_regions.clone(),
             contexts: usize::from(manifest.contexts.get()).min(MAX_CORES),
             interrupts: layout.interrupts.clone(),
             interrupt_actions: manifest.interrupt_actions,
@@ -160,6 +163,24 @@ impl Partition {
     #[must_use]
     pub const fn memory(&self) -> AddressRange {
         self.memory
+    }
+
+    /// Returns the memory beyond its own that its manifest gives it.
+    #[must_use]
+    pub fn memory_regions(&self) -> &[PlacedRegion] {
+        &self.memory_regions
+    }
+
+    /// Tells whether a buffer that it shares with spm may lie at `range`: in its own memory, or in a secure memory region of
+    /// data, as the buffers of partitions do whose manifests have `rx_tx-info`.
+    #[must_use]
+    pub fn may_hold_buffer(&self, range: AddressRange) -> bool {
+        let holds = |region: &PlacedRegion| {
+            region.security == Security::Secure
+                && region.access != Access::ReadExecute
+                && region.range.contains(range)
+        };
+        self.memory.contains(range) || self.memory_regions.iter().any(holds)
     }
 
     /// Returns how many vCPUs it has.

@@ -139,7 +139,7 @@ impl Spmc {
                 log(partition, function == function::CONSOLE_LOG_64, registers, hardware)
             }
             (Ok(()), _) => {
-                let owns = |range| partition.memory().contains(range);
+                let owns = |range| partition.may_hold_buffer(range);
                 self.serve(function, &party, owns, registers, hardware)
             }
         };

@@ -11,12 +11,13 @@ use crate::hardware::FakeHardware;
 use crate::manifest::actions::{
     AbortAction, InterruptActions, NsInterruptsAction, OtherInterruptsAction, PowerMessages,
 };
-use crate::manifest::layout::PartitionLayout;
+use crate::manifest::layout::{PartitionLayout, PlacedRegion};
 use crate::manifest::messaging::MessagingMethod;
 use crate::manifest::partition::ExceptionLevel;
+use crate::manifest::region::{Access, Security};
 use crate::manifest::services::Service;
 use crate::manifest::spmc::{Gic, MemoryKind, MemoryRange, SpmcPartition};
-use crate::manifest::{Name, PartitionManifest, SpmcManifest};
+use crate::manifest::{MAX_REGIONS, Name, PartitionManifest, SpmcManifest};
 use crate::partition_calls::PartitionNext;
 use crate::vcpu::VcpuState;
 use crate::work::Work;
@@ -82,7 +83,7 @@ pub(crate) fn partition_with(id: u16, services: &[Service], contexts: u16) -> Pa
         id,
         memory,
         entry: memory.start() + 0x4000,
-        memory_regions: Vec::new(),
+        memory_regions: regions(),
         device_regions: Vec::new(),
         interrupts: interrupts::list(id),
     };
@@ -95,6 +96,22 @@ pub(crate) fn partition_with(id: u16, services: &[Service], contexts: u16) -> Pa
         vcpu.set_work(Work::Nothing);
     }
     partition
+}
+
+/// Memory beyond its own: secure data, secure code, non-secure data; four pages each.
+fn regions() -> Vec<PlacedRegion, MAX_REGIONS> {
+    let region = |start, access, security| PlacedRegion {
+        range: AddressRange::from_pages(start, 4).unwrap(),
+        access,
+        security,
+    };
+    [
+        region(0x0f80_0000, Access::Read, Security::Secure),
+        region(0x0f80_4000, Access::ReadExecute, Security::Secure),
+        region(0x9000_0000, Access::ReadWrite, Security::NonSecure),
+    ]
+    .into_iter()
+    .collect()
 }
 
 fn normal_memory() -> NormalMemory {
@@ -288,6 +305,25 @@ fn buffers_and_discovery_by_version() {
         assert_eq!(call(&[0x8400_0068, 9, 9, 9, 9, 1])[2], INVALID_PARAMETERS);
         assert_eq!(call(&[0x8400_0067])[0], OK);
         assert_eq!(call(&[0x8400_0067])[2], INVALID_PARAMETERS);
+    }
+}
+
+#[test]
+fn a_partitions_buffers_lie_in_secure_data_of_its_own() {
+    const OWN: u64 = 0x0e50_0000;
+    for (receive, send, pages, status) in [
+        (OWN, OWN + 0x1000, 1, OK),
+        (0x0f80_0000, OWN, 1, OK),
+        (0x0f80_0000, 0x0f80_2000, 2, OK),
+        (0x0f80_3000, OWN, 2, ERROR),
+        (0x0f80_4000, OWN, 1, ERROR),
+        (0x9000_0000, OWN, 1, ERROR),
+        (0x0f7f_f000, OWN, 1, ERROR),
+    ] {
+        let spmc = spmc();
+        let (_, answer) = call_as(&spmc, AT_FIRST, &[0xc400_0066, send, receive, pages]);
+        assert_eq!(answer[0], status, "{receive:#x} {send:#x}");
+        assert!(status == OK || answer[2] == INVALID_PARAMETERS);
     }
 }
 
