@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a partition wants done when something happens around it: an interrupt that is not its own, a change of a core's
-//! power, its own failure (FF-A 1.3 table 5.1). All values of TF-A's binding are read; [`super::offered`] says which
+//! power, its own failure (FF-A 1.3 table 5.1). All values of TF-A's binding are read; `offered.rs` says which
 //! of them spm acts on.
 
 use super::Reason;
