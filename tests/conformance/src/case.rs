@@ -8,6 +8,15 @@ use crate::outcome::Outcome;
 use crate::partner::Partner;
 use arm_ffa::Version;
 
+/// Which SPMC the suite runs against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spmc {
+    /// spm, at S-EL2.
+    Spm,
+    /// TF-A's own, at EL3, with one partition at S-EL1.
+    El3,
+}
+
 /// On which side of the SPMC an endpoint is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum World {
@@ -105,6 +114,8 @@ pub struct Case {
     pub at: &'static [Instance],
     /// How many cores it takes.
     pub cores: u64,
+    /// The partitions that it takes.
+    pub partners: &'static [Partner],
     /// What is done.
     pub run: Run,
 }
@@ -119,7 +130,7 @@ impl Case {
         at: &'static [Instance],
         run: fn(&mut dyn Endpoint) -> Outcome,
     ) -> Self {
-        Self { name, interface, cites, at, cores: 1, run: Run::Alone(run) }
+        Self { name, interface, cites, at, cores: 1, partners: &[], run: Run::Alone(run) }
     }
 
     /// Makes a case of the normal world and partitions.
@@ -132,13 +143,27 @@ impl Case {
         normal: fn(&mut dyn NormalWorld) -> Outcome,
         partition: PartitionSide,
     ) -> Self {
-        Self { name, interface, cites, at, cores: 1, run: Run::Exchange { normal, partition } }
+        Self {
+            name,
+            interface,
+            cites,
+            at,
+            cores: 1,
+            partners: &Partner::ALL,
+            run: Run::Exchange { normal, partition },
+        }
     }
 
     /// Lets the case run only where there are as many cores.
     #[must_use]
     pub const fn with_cores(self, cores: u64) -> Self {
         Self { cores, ..self }
+    }
+
+    /// Says which partitions the case takes: by default none for one endpoint, and all for an exchange.
+    #[must_use]
+    pub const fn with_partners(self, partners: &'static [Partner]) -> Self {
+        Self { partners, ..self }
     }
 }
 

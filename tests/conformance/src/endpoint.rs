@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! An endpoint as a case sees it: it makes calls, and has pages for buffers. Both worlds implement it.
 
-use crate::case::Instance;
+use crate::case::{Instance, Spmc};
 use crate::outcome::{Failure, Outcome, ensure};
+use crate::partner::Partner;
 use arm_ffa::{FfaError, FuncId};
 
 /// x0 to x17.
@@ -31,6 +32,15 @@ pub trait Endpoint {
     fn id(&self) -> u16;
     /// Returns where it is and what it speaks.
     fn instance(&self) -> Instance;
+    /// Returns the SPMC that it calls.
+    fn spmc(&self) -> Spmc;
+    /// Returns the partitions that there are.
+    fn partners(&self) -> &'static [Partner] {
+        match self.spmc() {
+            Spmc::Spm => &Partner::ALL,
+            Spmc::El3 => &[Partner::PeerMp],
+        }
+    }
     /// Returns the address of the first of its [`PAGES`].
     fn pages(&self) -> u64;
     /// Reads from its pages, at an offset in bytes.
@@ -116,12 +126,25 @@ pub fn call(endpoint: &mut dyn Endpoint, function: FuncId, arguments: &[u64]) ->
 }
 
 /// As [`call`], by the number of a function that need not be one.
+///
+/// TF-A's SPMC leaves x1 to x7 as the caller had them where it has nothing to put there. So that this shows where a case is
+/// about it, and not wherever something succeeds, what is still as it was counts as nothing here.
 pub fn call_id(endpoint: &mut dyn Endpoint, function: u32, arguments: &[u64]) -> Answer {
     let mut registers = [0; 18];
     let [x0, rest @ ..] = &mut registers;
     *x0 = u64::from(function);
     rest.iter_mut().zip(arguments).for_each(|(register, value)| *register = *value);
-    Answer(endpoint.call(registers))
+    let mut answer = endpoint.call(registers);
+    if endpoint.spmc() == Spmc::El3 {
+        let before = registers.iter().take(8).skip(1);
+        answer
+            .iter_mut()
+            .skip(1)
+            .zip(before)
+            .filter(|(now, before)| now == before)
+            .for_each(|(now, _)| *now = 0);
+    }
+    Answer(answer)
 }
 
 /// Returns the address of the page that cases let their RX buffer be.

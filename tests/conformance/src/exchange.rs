@@ -106,6 +106,15 @@ pub const fn secret(register: usize) -> u64 {
     0x5ec2_e700_dead_0000 | register as u64
 }
 
+/// Returns those of some partitions that there are.
+pub fn present(
+    normal: &dyn NormalWorld,
+    partners: &'static [Partner],
+) -> impl Iterator<Item = Partner> + use<> {
+    let there = normal.partners();
+    partners.iter().copied().filter(|partner| there.contains(partner))
+}
+
 /// Asks a partition to do its side of a case.
 ///
 /// # Errors
@@ -179,6 +188,12 @@ pub fn serve(endpoint: &mut dyn PartitionEndpoint, request: [u64; 5]) -> [u64; 5
         }
         None => Err(Failure::here([number, 0, 0])),
     };
+    told(outcome)
+}
+
+/// Returns an outcome as x3 to x7 of an answer.
+#[must_use]
+pub fn told(outcome: Outcome<[u64; 4]>) -> [u64; 5] {
     match outcome {
         Ok([a, b, c, d]) => [DONE, a, b, c, d],
         Err(Failure { line, seen: [a, b, c] }) => [FAILED, u64::from(line), a, b, c],

@@ -4,6 +4,11 @@
 use arm_ffa::Version;
 use uuid::{Uuid, uuid};
 
+/// How many contexts the one partition has that TF-A's SPMC at EL3 runs: `PLATFORM_CORE_COUNT` on QEMU's `virt`.
+pub const EL3_CONTEXTS: u16 = 32;
+/// Which messages it may have there.
+pub const EL3_MESSAGING: u32 = 0x3;
+
 /// A partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Partner {

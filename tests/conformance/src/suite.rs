@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! All cases in the order in which they run, and how the normal world runs them.
 
-use crate::case::{Case, Instance, Run, World};
+use crate::case::{Case, Instance, Run, Spmc, World};
 use crate::chapters;
 use crate::endpoint::{Endpoint, Foreign, reset};
 use crate::exchange::{CLEAN, NormalWorld, ask};
@@ -32,6 +32,8 @@ pub fn case(number: u64) -> Option<&'static Case> {
 /// Where and with what the suite runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
+    /// The SPMC.
+    pub spmc: Spmc,
     /// What the normal world speaks.
     pub normal: Instance,
     /// How many cores there are.
@@ -46,7 +48,15 @@ impl Setting {
             World::Normal => at == self.normal,
             World::Secure => Instance::NORMAL.contains(&self.normal),
         };
-        here && case.at.contains(&at) && case.cores <= self.cores
+        // TF-A's SPMC has one partition, and nothing is to be learned of that.
+        let there = match (self.spmc, at.world) {
+            (Spmc::Spm, _) => true,
+            // What it offers is not in `availability`.
+            (Spmc::El3, _) if matches!(case.run, Run::Each(_)) => false,
+            (Spmc::El3, World::Normal) => case.partners.iter().all(|partner| *partner == Partner::PeerMp),
+            (Spmc::El3, World::Secure) => false,
+        };
+        here && there && case.at.contains(&at) && case.cores <= self.cores
     }
 
     /// Returns the numbers, cases and instances that run.
@@ -71,15 +81,17 @@ pub fn run(normal: &mut dyn NormalWorld, number: u64, case: &Case, at: Instance)
             let foreign = [normal.foreign(Foreign::Spmc), normal.pages(), 0, 0];
             ask(normal.endpoint(), partner, number, foreign).map(|_| ())
         }
-        (_, Run::Exchange { normal: run, .. }) => run(normal).and(clean_partners(normal.endpoint())),
+        (_, Run::Exchange { normal: run, .. }) => run(normal).and(clean_partners(normal)),
     };
     outcome.and(clean(normal.endpoint()))
 }
 
 /// Partitions that took part in an exchange forget their buffers.
-fn clean_partners(endpoint: &mut dyn Endpoint) -> Outcome {
+fn clean_partners(normal: &mut dyn NormalWorld) -> Outcome {
     for partner in [Partner::PeerMp, Partner::PeerUp, Partner::Old11, Partner::Old10] {
-        ask(endpoint, partner, CLEAN, [0; 4])?;
+        if normal.partners().contains(&partner) {
+            ask(normal.endpoint(), partner, CLEAN, [0; 4])?;
+        }
     }
     Ok(())
 }

@@ -134,3 +134,17 @@ fn prepare_one(
         images.into_iter().next().ok_or_else(|| anyhow::anyhow!("no image was built for {platform}"))?;
     Ok((kit, image))
 }
+
+/// Prepares an image that is none of [`Kit::image`].
+fn prepare_kit(
+    workspace: &Workspace,
+    platform: Platform,
+    set: Set,
+    image: impl FnOnce(&Kit) -> Result<Image>,
+) -> Result<(Kit, Image)> {
+    let _lock = workspace.lock()?;
+    setup::ensure(workspace, Purpose::Run)?;
+    let kit = Kit::build(workspace, platform, set, None)?;
+    let image = image(&kit)?;
+    Ok((kit, image))
+}

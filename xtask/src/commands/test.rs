@@ -44,6 +44,7 @@ pub(super) fn test(workspace: &Workspace, arguments: &Test) -> Result<ExitCode> 
         && arguments.smp.is_none_or(|only| only == 1)
     {
         groups.add("bugs that are seeded into spm", conformance::check_seeded_bugs(workspace));
+        groups.add("conformance of TF-A's SPMC at EL3", conformance::check_el3_spmc(workspace));
     }
     if arguments.machine.is_none() && arguments.smp.is_none() {
         groups.add("docs/conformance.md", conformance::check_document(workspace, &results));

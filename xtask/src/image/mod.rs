@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Puts together what a machine boots: TF-A's parts, spm, the partitions' packages, manifests, BL33.
 
+mod el3_spmc;
 pub(crate) mod flatten;
 mod fvp;
 mod parts;

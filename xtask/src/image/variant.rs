@@ -93,7 +93,8 @@ fn with_bug(text: &str, number: u32, workspace: &Workspace) -> Result<DeviceTree
     compile(format!("{before}{START}\tsidguard,seeded-bug = <{number}>;\n{after}"), workspace)
 }
 
-fn compile(text: String, workspace: &Workspace) -> Result<DeviceTree> {
+/// Compiles a tree that was changed by hand.
+pub(super) fn compile(text: String, workspace: &Workspace) -> Result<DeviceTree> {
     let dir = tempfile::tempdir_in(workspace.scratch()?)?;
     let source = dir.path().join("manifest.dts");
     std::fs::write(&source, &text)?;
@@ -104,7 +105,7 @@ fn compile(text: String, workspace: &Workspace) -> Result<DeviceTree> {
         .output()
         .context("cannot run dtc")?;
     if !output.status.success() {
-        bail!("dtc refuses the changed manifest: {}", String::from_utf8_lossy(&output.stderr));
+        bail!("dtc refuses the changed tree: {}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(DeviceTree { text, blob: output.stdout })
 }

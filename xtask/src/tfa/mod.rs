@@ -46,6 +46,15 @@ impl Facts {
         Ok(Self { platform, conf: Conf::read(&own.join("platform.conf"))?, options, patches: patches(&own)? })
     }
 
+    /// Returns the facts of a TF-A that is the SPMC itself, by `el3-spmc.conf`.
+    ///
+    /// # Errors
+    /// The file is missing or has a line that is no setting.
+    pub(crate) fn for_el3_spmc(&self, workspace: &Workspace) -> Result<Self> {
+        let conf = Conf::read(&workspace.root().join("tf-a-integration/el3-spmc.conf"))?;
+        Ok(Self { options: replaced(&self.options, &conf, 0), ..self.clone() })
+    }
+
     /// Returns the facts of a TF-A that starts a Linux kernel which lies at `base` already, by `linux.conf`.
     ///
     /// # Errors

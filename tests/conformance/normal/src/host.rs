@@ -2,7 +2,7 @@
 //! The normal world as an endpoint of the suite, and the other cores that cases let work.
 
 use crate::platform;
-use conformance::case::Instance;
+use conformance::case::{Instance, Spmc};
 use conformance::endpoint::{Endpoint, Foreign, PAGE, PAGES, Registers};
 use conformance::exchange::NormalWorld;
 use conformance::outcome::{Failure, Outcome};
@@ -18,6 +18,7 @@ const PATIENCE: u64 = 30;
 
 /// The normal world on one core.
 pub(crate) struct Host {
+    pub(crate) spmc: Spmc,
     pub(crate) instance: Instance,
     pub(crate) memory: Ram,
     pub(crate) random: Random,
@@ -40,6 +41,10 @@ impl Endpoint for Host {
 
     fn instance(&self) -> Instance {
         self.instance
+    }
+
+    fn spmc(&self) -> Spmc {
+        self.spmc
     }
 
     fn pages(&self) -> u64 {

@@ -9,7 +9,7 @@ mod host;
 mod platform;
 
 use arm_ffa::Version;
-use conformance::case::{Case, Instance, World};
+use conformance::case::{Case, Instance, Spmc, World};
 use conformance::deviation::deviation;
 use conformance::endpoint::{PAGE, PAGES};
 use conformance::outcome::{Failure, Outcome};
@@ -23,11 +23,14 @@ main!(conformance);
 fn conformance() -> ! {
     let machine = platform::start();
     let Some(mailbox) = machine.mailbox() else { fatal(format_args!("nobody left a mailbox for this run")) };
-    let Ok(minor) = u16::try_from(mailbox.flags) else { fatal(format_args!("no version in the mailbox")) };
+    // What the run asks for: the version that is spoken in the lower half, the SPMC above.
+    let Ok(minor) = u16::try_from(mailbox.flags & 0xffff) else { fatal(format_args!("no version")) };
+    let spmc = if mailbox.flags >> 16 == 0 { Spmc::Spm } else { Spmc::El3 };
     let instance = Instance { world: World::Normal, version: Version(1, minor) };
-    let setting = Setting { normal: instance, cores: mailbox.cores };
+    let setting = Setting { spmc, normal: instance, cores: mailbox.cores };
     log!("{}: {}, seed {:#x}, {} cores", platform::PLATFORM, instance.name(), mailbox.seed, mailbox.cores);
     let mut host = Host {
+        spmc,
         instance,
         memory: machine.scratch().part(0, PAGE * PAGES),
         random: Random::new(mailbox.seed),
@@ -39,16 +42,16 @@ fn conformance() -> ! {
     log!("@plan\t{}", setting.plan().count());
     for (number, case, at) in setting.plan() {
         host.number = number;
-        report(case, at, run(&mut host, number, case, at));
+        report(spmc, case, at, run(&mut host, number, case, at));
     }
     log!("@end");
     power_off()
 }
 
 /// Reports one case at one instance as a claim. One that is known to deviate has to.
-fn report(case: &Case, at: Instance, outcome: Outcome) {
+fn report(spmc: Spmc, case: &Case, at: Instance, outcome: Outcome) {
     let (interface, name, cites) = (case.interface.name(), case.name, case.cites);
-    let known = deviation(case, at);
+    let known = deviation(spmc, case, at);
     let mark = if outcome.is_ok() == known.is_none() { "ok" } else { "FAIL" };
     let at = at.name();
     let start = format_args!("@claim\t{interface}/{name}@{at}\t{interface}, {name} ({at})\tas in {cites}");

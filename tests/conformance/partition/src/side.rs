@@ -6,7 +6,7 @@ use crate::alarm;
 use crate::pages;
 use crate::vcpu::Vcpu;
 use arm_ffa::Version;
-use conformance::case::{Instance, World};
+use conformance::case::{Instance, Spmc, World};
 use conformance::endpoint::{Endpoint, Foreign, Registers};
 use conformance::exchange::{Interruptions, PartitionEndpoint};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -55,6 +55,11 @@ impl Endpoint for Side {
 
     fn instance(&self) -> Instance {
         Instance { world: World::Secure, version: self.version }
+    }
+
+    fn spmc(&self) -> Spmc {
+        // Whatever it is: partitions are looked at under spm only.
+        Spmc::Spm
     }
 
     fn pages(&self) -> u64 {

@@ -4,7 +4,9 @@
 
 use crate::case::{Case, Instance};
 use crate::endpoint::{Answer, Endpoint, call, ids};
-use crate::exchange::{NormalWorld, PartitionEndpoint, ask, ask_at_next_run, begin, collect, outcome_of};
+use crate::exchange::{
+    NormalWorld, PartitionEndpoint, ask, ask_at_next_run, begin, collect, outcome_of, present,
+};
 use crate::interface::Interface;
 use crate::outcome::{Outcome, same};
 use crate::partner::Partner;
@@ -25,7 +27,8 @@ pub(super) const CASES: &[Case] = &[
     ),
     Case::exchange(Interface::MsgWait, "after-run", "14.1; 7.2.7", Instance::SECURE, run_waiting, note),
     Case::exchange(Interface::MsgWait, "reserved-flags", "14.1", Instance::SECURE, work, wait_with_flags),
-    Case::exchange(Interface::Yield, "and-go-on", "14.2; 7.2.9, R0112", BOTH, yield_and_run, yield_often),
+    Case::exchange(Interface::Yield, "and-go-on", "14.2; 7.2.9, R0112", BOTH, yield_and_run, yield_often)
+        .with_partners(&[Partner::PeerMp]),
     Case::exchange(
         Interface::Yield,
         "from-a-call-chain",
@@ -34,7 +37,8 @@ pub(super) const CASES: &[Case] = &[
         chain,
         yield_in_chain,
     ),
-    Case::exchange(Interface::Run, "waiting-vcpu", "14.3; 7.2.7", Instance::NORMAL, run_waiting, note),
+    Case::exchange(Interface::Run, "waiting-vcpu", "14.3; 7.2.7", Instance::NORMAL, run_waiting, note)
+        .with_partners(&[Partner::PeerMp]),
     Case::exchange(
         Interface::Run,
         "response-after-run",
@@ -42,7 +46,8 @@ pub(super) const CASES: &[Case] = &[
         BOTH,
         run_waiting,
         respond_to_run,
-    ),
+    )
+    .with_partners(&[Partner::PeerMp]),
     Case::alone(Interface::Run, "no-such-vcpu", "14.3", Instance::LATEST, no_such_vcpu),
     Case::exchange(Interface::Run, "blocked-vcpu", "14.3; 7.2.9", Instance::SECURE, circle, run_the_blocked),
     Case::exchange(
@@ -82,7 +87,7 @@ fn run(endpoint: &mut dyn Endpoint, partner: Partner) -> Answer {
 /// Runs a vCPU that waits: it does its side, waits again, and the runner learns that.
 fn run_waiting(normal: &mut dyn NormalWorld) -> Outcome {
     let number = normal.number();
-    for partner in [Partner::PeerMp, Partner::PeerUp] {
+    for partner in present(normal, &[Partner::PeerMp, Partner::PeerUp]) {
         let word = normal.random() & 0xffff_ffff;
         ask_at_next_run(normal.endpoint(), partner, number, [word, 0, 0, 0])?;
         let answer = run(normal.endpoint(), partner);
@@ -122,7 +127,7 @@ fn respond_to_run(endpoint: &mut dyn PartitionEndpoint, words: [u64; 4]) -> Outc
 fn yield_and_run(normal: &mut dyn NormalWorld) -> Outcome {
     const YIELDS: u64 = 3;
     let number = normal.number();
-    for partner in [Partner::PeerMp, Partner::PeerUp] {
+    for partner in present(normal, &[Partner::PeerMp, Partner::PeerUp]) {
         let word = normal.random();
         let mut answer = begin(normal.endpoint(), partner, number, [YIELDS, word, 0, 0]);
         for _ in 0..YIELDS {

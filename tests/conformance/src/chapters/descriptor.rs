@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The partition information descriptor (DEN0077A 6.2.1), and what it has to say of the partitions of this suite.
 
+use crate::case::Spmc;
 use crate::outcome::{Outcome, ensure, same};
-use crate::partner::Partner;
+use crate::partner::{EL3_CONTEXTS, EL3_MESSAGING, Partner};
 use arm_ffa::{UuidHelper, Version};
 use uuid::Uuid;
 
@@ -43,10 +44,14 @@ impl Descriptor {
     /// Requires what the specification has for a partition, told to a caller that speaks `version`; `uuid` is what the
     /// descriptor is to have.
     #[track_caller]
-    pub(super) fn is(&self, partner: Partner, version: Version, uuid: Uuid) -> Outcome {
+    pub(super) fn is(&self, spmc: Spmc, partner: Partner, version: Version, uuid: Uuid) -> Outcome {
         same(self.id, partner.id())?;
-        same(self.contexts, partner.contexts())?;
-        same(self.properties, properties(partner, version))?;
+        let contexts = match spmc {
+            Spmc::Spm => partner.contexts(),
+            Spmc::El3 => EL3_CONTEXTS,
+        };
+        same(self.contexts, contexts)?;
+        same(self.properties, properties(spmc, partner, version))?;
         let [low, high] = UuidHelper::to_u64_regs(self.uuid);
         ensure(self.uuid == uuid, [u64::from(self.id), low, high])
     }
@@ -59,19 +64,25 @@ const AARCH64: u32 = 1 << 8;
 
 /// Returns the protocols that the list of all partitions has for a caller of a version: callers before FF-A 1.2 see one of
 /// each partition, and spm's choice is the first (6.2.2).
-pub(super) fn listed(version: Version) -> impl Iterator<Item = (Partner, Uuid)> {
+pub(super) fn listed(
+    partners: &'static [Partner],
+    version: Version,
+) -> impl Iterator<Item = (Partner, Uuid)> {
     let most = if version >= Version(1, 2) { usize::MAX } else { 1 };
-    Partner::ALL
-        .into_iter()
-        .flat_map(move |partner| partner.uuids().iter().take(most).map(move |uuid| (partner, *uuid)))
+    partners
+        .iter()
+        .flat_map(move |partner| partner.uuids().iter().take(most).map(move |uuid| (*partner, *uuid)))
 }
 
 /// The properties field of a partition (table 6.2): what it receives and sends, and its execution state.
-fn properties(partner: Partner, version: Version) -> u32 {
+fn properties(spmc: Spmc, partner: Partner, version: Version) -> u32 {
     // Direct and indirect messages as in the manifest; indirect ones of partitions came with FF-A 1.1, those of
     // FFA_MSG_SEND_DIRECT_REQ2 with 1.2. What a version does not define is reserved there, and zero.
-    let messaging = partner.messaging();
-    let notifications = if partner.receives_notifications() { NOTIFICATIONS } else { 0 };
+    let (messaging, receives) = match spmc {
+        Spmc::Spm => (partner.messaging(), partner.receives_notifications()),
+        Spmc::El3 => (EL3_MESSAGING, false),
+    };
+    let notifications = if receives { NOTIFICATIONS } else { 0 };
     match version {
         Version(1, 0) => messaging & 0x3,
         Version(1, 1) => messaging & 0x7 | notifications | AARCH64,

@@ -3,7 +3,7 @@
 
 use crate::case::{Case, Instance, no_side};
 use crate::endpoint::{Answer, call, ids};
-use crate::exchange::{NormalWorld, PartitionEndpoint, WIDE_ANSWER, ask, outcome_of, secret};
+use crate::exchange::{NormalWorld, PartitionEndpoint, WIDE_ANSWER, ask, outcome_of, present, secret};
 use crate::interface::Interface;
 use crate::outcome::{Outcome, ensure, same};
 use crate::partner::Partner;
@@ -18,7 +18,8 @@ pub(super) const CASES: &[Case] = &[
         Instance::NORMAL,
         payload_32,
         no_side,
-    ),
+    )
+    .with_partners(&[Partner::PeerMp]),
     Case::exchange(
         Interface::DirectReq,
         "no-leak-in-x8-to-x17",
@@ -26,7 +27,8 @@ pub(super) const CASES: &[Case] = &[
         Instance::LATEST,
         no_leak,
         look_at_arrival,
-    ),
+    )
+    .with_partners(&[Partner::PeerMp]),
     Case::exchange(
         Interface::DirectReq,
         "x8-to-x17-zero",
@@ -43,13 +45,14 @@ pub(super) const CASES: &[Case] = &[
         mixed_widths,
         no_side,
     ),
-    Case::exchange(Interface::DirectReq, "payload-64", "15.2; 15.3", Instance::NORMAL, payload_64, turn_over),
+    Case::exchange(Interface::DirectReq, "payload-64", "15.2; 15.3", Instance::NORMAL, payload_64, turn_over)
+        .with_partners(&[Partner::PeerMp]),
 ];
 
 /// Sends words, gets each of them turned over.
 fn payload_64(normal: &mut dyn NormalWorld) -> Outcome {
     let number = normal.number();
-    for partner in [Partner::PeerMp, Partner::PeerUp, Partner::Old11, Partner::Old10] {
+    for partner in present(normal, &[Partner::PeerMp, Partner::PeerUp, Partner::Old11, Partner::Old10]) {
         for _ in 0..8 {
             let words = [0; 4].map(|_: u64| normal.random());
             let answer = ask(normal.endpoint(), partner, number, words)?;
@@ -68,7 +71,7 @@ fn turn_over(_: &mut dyn PartitionEndpoint, words: [u64; 4]) -> Outcome<[u64; 4]
 /// x8 to x17 of 64-bit messages are no part of them; whoever gets one sees nobody else's values there.
 fn no_leak(normal: &mut dyn NormalWorld) -> Outcome {
     let number = normal.number();
-    for partner in [Partner::PeerMp, Partner::PeerUp] {
+    for partner in present(normal, &[Partner::PeerMp, Partner::PeerUp]) {
         let mut registers = [0; 18];
         for (place, register) in registers.iter_mut().enumerate() {
             *register = OURS | place as u64;
@@ -111,7 +114,7 @@ fn look_for_zero(endpoint: &mut dyn PartitionEndpoint, _: [u64; 4]) -> Outcome<[
 
 /// 32-bit words arrive as such, and zero above.
 fn payload_32(normal: &mut dyn NormalWorld) -> Outcome {
-    for partner in [Partner::PeerMp, Partner::Old10] {
+    for partner in present(normal, &[Partner::PeerMp, Partner::Old10]) {
         let words = [0; 5].map(|_: u64| normal.random());
         let [a, b, c, d, e] = words;
         let request = [ids(0, partner.id()), 0, a, b, c, d, e];

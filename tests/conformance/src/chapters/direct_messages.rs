@@ -28,7 +28,8 @@ pub(super) const CASES: &[Case] = &[
         "8.3.1; 15.2",
         Instance::ALL,
         receiver_takes_none,
-    ),
+    )
+    .with_partners(&[Partner::Deaf]),
     Case::exchange(
         Interface::DirectReq,
         "sender-without-right",

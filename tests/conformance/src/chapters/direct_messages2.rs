@@ -29,17 +29,22 @@ pub(super) const CASES: &[Case] = &[
         "15.4; 6.2.3",
         Instance::LATEST,
         foreign_uuid,
-    ),
-    Case::alone(Interface::DirectReq2, "no-such-receiver", "15.4", Instance::LATEST, no_such_receiver),
-    Case::alone(Interface::DirectReq2, "false-sender", "15.4", Instance::LATEST, false_sender),
-    Case::alone(Interface::DirectReq2, "to-oneself", "15.4", Instance::LATEST, to_oneself),
+    )
+    .with_partners(&[Partner::PeerUp]),
+    Case::alone(Interface::DirectReq2, "no-such-receiver", "15.4", Instance::LATEST, no_such_receiver)
+        .with_partners(&[Partner::PeerUp]),
+    Case::alone(Interface::DirectReq2, "false-sender", "15.4", Instance::LATEST, false_sender)
+        .with_partners(&[Partner::PeerUp]),
+    Case::alone(Interface::DirectReq2, "to-oneself", "15.4", Instance::LATEST, to_oneself)
+        .with_partners(&[Partner::PeerUp]),
     Case::alone(
         Interface::DirectReq2,
         "receiver-takes-none",
         "8.3.1; 15.4",
         Instance::LATEST,
         receiver_takes_none,
-    ),
+    )
+    .with_partners(&[Partner::PeerUp]),
     Case::exchange(
         Interface::DirectReq2,
         "sender-without-right",

@@ -35,6 +35,7 @@ const fn each() -> [Case; COUNT] {
         cites: "13.3; chapter 11, rule 6",
         at: Instance::ALL,
         cores: 1,
+        partners: &[],
         run: Run::Each(discovery),
     }; COUNT];
     let mut place = 0;

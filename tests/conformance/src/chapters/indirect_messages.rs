@@ -67,8 +67,10 @@ pub(super) const CASES: &[Case] = &[
         "15.1; 8.2",
         Instance::LATEST,
         receiver_takes_none,
-    ),
-    Case::alone(Interface::MsgSend2, "without-buffers", "15.1; 4.10", Instance::LATEST, without_buffers),
+    )
+    .with_partners(&[Partner::PeerUp]),
+    Case::alone(Interface::MsgSend2, "without-buffers", "15.1; 4.10", Instance::LATEST, without_buffers)
+        .with_partners(&[Partner::PeerUp]),
     Case::exchange(
         Interface::RxRelease,
         "after-a-message",

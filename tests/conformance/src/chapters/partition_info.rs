@@ -75,11 +75,11 @@ fn descriptor(endpoint: &dyn Endpoint, index: usize, version: Version) -> Descri
 fn all_partitions(endpoint: &mut dyn Endpoint) -> Outcome {
     let version = endpoint.instance().version;
     map_buffers(endpoint)?;
-    counted(&ask(endpoint, Uuid::nil(), 0), listed(version).count(), version)?;
-    for (index, (partner, uuid)) in listed(version).enumerate() {
+    counted(&ask(endpoint, Uuid::nil(), 0), listed(endpoint.partners(), version).count(), version)?;
+    for (index, (partner, uuid)) in listed(endpoint.partners(), version).enumerate() {
         // There was no UUID in a descriptor of FF-A 1.0.
         let uuid = if version >= Version(1, 1) { uuid } else { Uuid::nil() };
-        descriptor(endpoint, index, version).is(partner, version, uuid)?;
+        descriptor(endpoint, index, version).is(endpoint.spmc(), partner, version, uuid)?;
     }
     call(endpoint, FuncId::RxRelease, &[]).success()
 }
@@ -88,13 +88,13 @@ fn all_partitions(endpoint: &mut dyn Endpoint) -> Outcome {
 fn by_uuid(endpoint: &mut dyn Endpoint) -> Outcome {
     let version = endpoint.instance().version;
     map_buffers(endpoint)?;
-    for (partner, uuid) in listed(Version(1, 2)) {
+    for (partner, uuid) in listed(endpoint.partners(), Version(1, 2)) {
         if version < Version(1, 2) && uuid != partner.uuid() {
             // Whether a caller that knows one UUID of each partition finds it by another is not said.
             continue;
         }
         counted(&ask(endpoint, uuid, 0), 1, version)?;
-        descriptor(endpoint, 0, version).is(partner, version, Uuid::nil())?;
+        descriptor(endpoint, 0, version).is(endpoint.spmc(), partner, version, Uuid::nil())?;
         call(endpoint, FuncId::RxRelease, &[]).success()?;
     }
     Ok(())
@@ -105,8 +105,8 @@ fn count_only(endpoint: &mut dyn Endpoint) -> Outcome {
     if endpoint.instance().version < Version(1, 1) {
         return Ok(());
     }
-    let all = listed(endpoint.instance().version).count() as u64;
-    for (uuid, count) in [(Uuid::nil(), all), (Partner::Deaf.uuid(), 1)] {
+    let all = listed(endpoint.partners(), endpoint.instance().version).count() as u64;
+    for (uuid, count) in [(Uuid::nil(), all), (Partner::PeerMp.uuid(), 1)] {
         let answer = ask(endpoint, uuid, COUNT_ONLY);
         answer.success()?;
         same(answer.w(2), count)?;

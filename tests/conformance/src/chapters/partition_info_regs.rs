@@ -69,21 +69,21 @@ fn in_registers(answer: &Answer, index: usize) -> Descriptor {
 fn all_by_registers(endpoint: &mut dyn Endpoint) -> Outcome {
     let version = Version(1, 2);
     let (mut start, mut tag) = (0, 0);
-    let mut protocols = listed(version);
+    let mut protocols = listed(endpoint.partners(), version);
     loop {
         let answer = ask_registers(endpoint, Uuid::nil(), start, tag);
         answer.is(FuncId::Success64)?;
         same(answer.x(1), 0_u64)?;
         let [last, current, new_tag, size] = metadata(&answer);
         same(size, 24_u64)?;
-        same(last, (listed(version).count() - 1) as u64)?;
+        same(last, (listed(endpoint.partners(), version).count() - 1) as u64)?;
         ensure(
             current >= start && current <= last && current - start < 5,
             [start, current, last].map(u64::from),
         )?;
         let count = usize::from(current - start + 1);
         for (index, (partner, uuid)) in protocols.by_ref().take(count).enumerate() {
-            in_registers(&answer, index).is(partner, version, uuid)?;
+            in_registers(&answer, index).is(endpoint.spmc(), partner, version, uuid)?;
         }
         // Registers behind the last descriptor are reserved.
         for number in 3 + 3 * count..18 {
@@ -97,12 +97,12 @@ fn all_by_registers(endpoint: &mut dyn Endpoint) -> Outcome {
 }
 
 fn one_by_registers(endpoint: &mut dyn Endpoint) -> Outcome {
-    for (partner, uuid) in listed(Version(1, 2)) {
+    for (partner, uuid) in listed(endpoint.partners(), Version(1, 2)) {
         let answer = ask_registers(endpoint, uuid, 0, 0);
         answer.is(FuncId::Success64)?;
         let [last, current, _, size] = metadata(&answer);
         same(u64::from(last) << 32 | u64::from(current) << 16 | u64::from(size), 24_u64)?;
-        in_registers(&answer, 0).is(partner, Version(1, 2), Uuid::nil())?;
+        in_registers(&answer, 0).is(endpoint.spmc(), partner, Version(1, 2), Uuid::nil())?;
     }
     Ok(())
 }
@@ -111,10 +111,10 @@ fn from_an_index(endpoint: &mut dyn Endpoint) -> Outcome {
     let first = ask_registers(endpoint, Uuid::nil(), 0, 0);
     first.is(FuncId::Success64)?;
     let [_, _, tag, _] = metadata(&first);
-    for (start, (partner, uuid)) in listed(Version(1, 2)).enumerate() {
+    for (start, (partner, uuid)) in listed(endpoint.partners(), Version(1, 2)).enumerate() {
         let answer = ask_registers(endpoint, Uuid::nil(), u16::try_from(start).unwrap_or_default(), tag);
         answer.is(FuncId::Success64)?;
-        in_registers(&answer, 0).is(partner, Version(1, 2), uuid)?;
+        in_registers(&answer, 0).is(endpoint.spmc(), partner, Version(1, 2), uuid)?;
     }
     Ok(())
 }

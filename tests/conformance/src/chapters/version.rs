@@ -3,10 +3,12 @@
 //!
 //! Partitions negotiate when they start, by [`negotiate`]; their cases look at what came of it.
 
-use crate::case::{Case, Instance};
+use crate::case::{Case, Instance, no_side};
 use crate::endpoint::{Answer, Endpoint, call};
+use crate::exchange::{NormalWorld, collect};
 use crate::interface::Interface;
 use crate::outcome::{Failure, Outcome, ensure, same};
+use crate::partner::Partner;
 use arm_ffa::{FuncId, Version};
 
 /// What spm implements.
@@ -24,6 +26,14 @@ pub(super) const FIRST: &[Case] = &[Case::alone(
 )];
 
 pub(super) const CASES: &[Case] = &[
+    Case::exchange(
+        Interface::Version,
+        "negotiation-at-start",
+        "13.2.2.1, tables 13.4 to 13.6; I0203",
+        Instance::ALL_SECURE,
+        at_start,
+        no_side,
+    ),
     Case::alone(Interface::Version, "same-again", "13.2.2.1", Instance::ALL, same_again),
     Case::alone(Interface::Version, "no-other-after-use", "13.2.2.1", Instance::ALL, no_other_after_use),
 ];
@@ -65,6 +75,14 @@ pub fn negotiate(endpoint: &mut dyn Endpoint) -> Outcome {
     }
     let version = encode(endpoint.instance().version);
     is_version(&ask(endpoint, version), OURS)
+}
+
+/// Partitions did the same as [`negotiate`] before anything else.
+fn at_start(normal: &mut dyn NormalWorld) -> Outcome {
+    for partner in [Partner::PeerMp, Partner::PeerUp, Partner::Old11, Partner::Old10] {
+        collect(normal.endpoint(), partner)?;
+    }
+    Ok(())
 }
 
 fn same_again(endpoint: &mut dyn Endpoint) -> Outcome {

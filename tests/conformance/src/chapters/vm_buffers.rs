@@ -18,8 +18,10 @@ use arm_ffa::FuncId;
 const VM: u16 = 5;
 
 pub(super) const CASES: &[Case] = &[
-    Case::alone(Interface::RxTxMap, "for-a-vm", "13.6; 4.10", Instance::NORMAL, map_for_vm),
-    Case::alone(Interface::RxTxMap, "bad-vm-descriptors", "13.6", Instance::NORMAL, bad_descriptors),
+    Case::alone(Interface::RxTxMap, "for-a-vm", "13.6; 4.10", Instance::NORMAL, map_for_vm)
+        .with_partners(&[Partner::PeerUp]),
+    Case::alone(Interface::RxTxMap, "bad-vm-descriptors", "13.6", Instance::NORMAL, bad_descriptors)
+        .with_partners(&[Partner::PeerUp]),
     Case::alone(Interface::RxTxUnmap, "no-such-vm", "13.7", Instance::NORMAL, no_such_vm),
     Case::alone(
         Interface::RxAcquire,
@@ -27,7 +29,8 @@ pub(super) const CASES: &[Case] = &[
         "13.4; 13.5; 4.10, R0043 to R0045",
         Instance::NORMAL,
         acquire,
-    ),
+    )
+    .with_partners(&[Partner::PeerUp]),
     Case::alone(Interface::RxAcquire, "no-such-vm", "13.4", Instance::NORMAL, acquire_of_nobody),
     Case::exchange(Interface::MsgSend2, "from-a-vm", "15.1; 8.2, I0146", Instance::NORMAL, from_vm, side),
     Case::exchange(Interface::MsgSend2, "to-a-vm", "15.1; 8.2, I0147, R0148", Instance::SECURE, to_vm, side),

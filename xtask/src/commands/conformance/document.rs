@@ -7,7 +7,7 @@ use crate::store::write_whole;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result};
 use conformance::availability::{Availability, availability};
-use conformance::case::Instance;
+use conformance::case::{Instance, Spmc};
 use conformance::deviation::DEVIATIONS;
 use conformance::interface::Interface;
 use conformance::suite::cases;
@@ -29,6 +29,17 @@ FF-A instances with the version that the caller negotiated: NS is the non-secure
 - **refused by spm**: it answers NOT_SUPPORTED, and FFA_FEATURES does not list it; the reasons are below.
 - **stopped at EL3**: TF-A's SPMD answers NOT_SUPPORTED itself.
 
+";
+
+const EL3: &str = "
+## TF-A's SPMC at EL3
+
+The normal world's side also runs on `virt` with 1 core above the SPMC that TF-A 2.12 has at EL3 (`SPMC_AT_EL3=1`), with one
+partition of the suite at S-EL1: the cases that need no other partition, and that are about what this SPMC has. All of them
+pass, but for those that are listed here, which have to fail.
+
+| interface | case | what this SPMC does |
+|---|---|---|
 ";
 
 fn page(workspace: &Workspace) -> PathBuf {
@@ -59,7 +70,7 @@ fn text(matrix: &Matrix) -> String {
     text.push_str(
         "\n## Known deviations\n\n| interface | case | instance | what happens |\n|---|---|---|---|\n",
     );
-    for known in DEVIATIONS {
+    for known in DEVIATIONS.iter().filter(|known| known.spmc == Spmc::Spm) {
         let at: Vec<&str> = known.at.iter().map(|at| at.name()).collect();
         let _ = writeln!(
             text,
@@ -69,6 +80,10 @@ fn text(matrix: &Matrix) -> String {
             at.join(", "),
             known.why
         );
+    }
+    text.push_str(EL3);
+    for known in DEVIATIONS.iter().filter(|known| known.spmc == Spmc::El3) {
+        let _ = writeln!(text, "| {} | {} | {} |", known.interface.name(), known.case, known.why);
     }
     text.push_str(
         "\n## The cases\n\nSections and tables are DEN0077A's, unless another document is named.\n\n\

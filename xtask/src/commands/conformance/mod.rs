@@ -5,6 +5,7 @@
 //! page of the documentation in [`document`].
 
 mod document;
+mod el3;
 mod matrix;
 mod seeded;
 
@@ -17,7 +18,7 @@ use crate::qemu::{Boot, Flow, Outcome};
 use crate::report::{Tally, print_failures};
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result};
-use conformance::case::Instance;
+use conformance::case::{Instance, Spmc};
 use conformance::suite::Setting;
 use manifests::Set;
 use matrix::{Matrix, claim_name};
@@ -46,6 +47,7 @@ pub(super) fn conformance(workspace: &Workspace, arguments: &Conformance) -> Res
     } else if arguments.machine.is_none() && arguments.smp.is_none() {
         total.add(document::check(workspace, &matrix)?);
         total.add(seeded::check(workspace)?);
+        total.add(el3::check(workspace)?);
     }
     println!("{total}");
     Ok(if total.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -68,7 +70,7 @@ pub(super) fn on_machine(
         for normal in Instance::ALL_NORMAL {
             // What older callers see does not depend on the number of cores.
             if cores == 1 || Instance::NORMAL.contains(normal) {
-                let setting = Setting { normal: *normal, cores };
+                let setting = Setting { spmc: Spmc::Spm, normal: *normal, cores };
                 tally.add(run(workspace, machine, &kit, &image, setting, matrix)?);
             }
         }
@@ -95,7 +97,7 @@ fn boot(
         machine,
         image,
         platform: &kit.platform,
-        mailbox: Mailbox { seed, mode: Mode::Test, flags: u64::from(version.1), cores },
+        mailbox: Mailbox { seed, mode: Mode::Test, flags: flags(setting), cores },
         counted: false,
         limit: LIMIT,
         extra: &[],
@@ -105,6 +107,15 @@ fn boot(
         .with_context(|| format!("{machine} could not be run"))?;
     outcome.finish();
     Ok(outcome)
+}
+
+/// What the client is told of a setting: the version to speak, and above it the SPMC.
+fn flags(setting: Setting) -> u64 {
+    let spmc = match setting.spmc {
+        Spmc::Spm => 0,
+        Spmc::El3 => 1 << 16,
+    };
+    u64::from(setting.normal.version.1) | spmc
 }
 
 /// Boots the suite once, and adds what it said to the matrix.
@@ -144,6 +155,7 @@ pub(super) fn check_document(workspace: &Workspace, matrix: &Matrix) -> Result<T
     document::check(workspace, matrix)
 }
 
+pub(super) use el3::check as check_el3_spmc;
 pub(super) use matrix::Matrix as Results;
 pub(super) use seeded::check as check_seeded_bugs;
 

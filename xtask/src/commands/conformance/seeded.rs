@@ -11,7 +11,7 @@ use crate::report::Tally;
 use crate::setup::needs::Purpose;
 use crate::workspace::Workspace;
 use anyhow::Result;
-use conformance::case::Instance;
+use conformance::case::{Instance, Spmc};
 use conformance::interface::Interface;
 use conformance::suite::Setting;
 use manifests::Set;
@@ -61,7 +61,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Tally> {
         &changes,
     )?;
     let [normal, ..] = Instance::NORMAL else { return Ok(Tally::of(false)) };
-    let setting = Setting { normal: *normal, cores: 1 };
+    let setting = Setting { spmc: Spmc::Spm, normal: *normal, cores: 1 };
     let mut tally = Tally::default();
     let mut images = images.iter();
     // The same image without a bug is as good as any: what is seen below is the bug's doing.
