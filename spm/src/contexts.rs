@@ -128,7 +128,7 @@ impl ContextMap {
     #[inline]
     pub(crate) fn take(&self, vcpu: VcpuRef) -> Option<HeldContext> {
         let first = self.first.get(vcpu.partition)?;
-        VCPUS.get(first + vcpu.vcpu)?.try_lock()
+        VCPUS.get(first.checked_add(vcpu.vcpu)?)?.try_lock()
     }
 }
 

@@ -88,11 +88,11 @@ impl<'a> Run<'a> {
                     return Some(held);
                 }
             }
-            if side.rounds == ROUNDS || !core::mem::take(&mut side.again) {
+            if side.rounds >= ROUNDS || !core::mem::take(&mut side.again) {
                 self.normal.message = side.message;
                 return None;
             }
-            side.rounds += 1;
+            side.rounds = side.rounds.saturating_add(1);
             side.seen = 0;
         }
     }

@@ -39,7 +39,7 @@ static FREE: SpinMutex<Free> = SpinMutex::new(Free { unused: 0, returned: Vec::n
 /// Returns how many tables can still be had.
 pub(crate) fn available() -> u64 {
     let free = FREE.lock();
-    (TABLES - free.unused + free.returned.len()) as u64
+    TABLES.saturating_sub(free.unused).saturating_add(free.returned.len()) as u64
 }
 
 /// The pool, with addresses that are the same for the CPU and its table walks.
@@ -51,8 +51,9 @@ impl<A: PagingAttributes> Translation<A> for Pool {
     fn allocate_table(&mut self) -> (NonNull<PageTable<A>>, PhysicalAddress) {
         let mut free = FREE.lock();
         let index = free.returned.pop().unwrap_or_else(|| {
-            free.unused += 1;
-            free.unused - 1
+            let first = free.unused;
+            free.unused = first.saturating_add(1);
+            first
         });
         // Whoever maps has checked that there are enough.
         let page = &PAGES[index];
@@ -63,7 +64,7 @@ impl<A: PagingAttributes> Translation<A> for Pool {
     }
 
     unsafe fn deallocate_table(&mut self, table: NonNull<PageTable<A>>) {
-        let offset = table.addr().get() - PAGES.as_ptr().addr();
+        let offset = table.addr().get().wrapping_sub(PAGES.as_ptr().addr());
         // The pool has room for the number of every page; one that is not given back is only lost.
         _ = FREE.lock().returned.push(offset / PAGE_BYTES);
     }
@@ -73,7 +74,7 @@ impl<A: PagingAttributes> Translation<A> for Pool {
         reason = "an address outside of the pool is a bug of spm's and stops it"
     )]
     fn physical_to_virtual(&self, address: PhysicalAddress) -> NonNull<PageTable<A>> {
-        let offset = address.0 - PAGES.as_ptr().addr();
+        let offset = address.0.wrapping_sub(PAGES.as_ptr().addr());
         let page = &PAGES[offset / PAGE_BYTES];
         NonNull::from(&page.0).cast()
     }

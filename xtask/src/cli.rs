@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Fmt,
     /// Check format and lints, for this machine and for the firmware
     Lint,
+    /// Look for ways from what callers can cause to a panic, in the images that boot
+    Panics,
 }
 
 /// Arguments of `demo`.

@@ -97,14 +97,7 @@ pub(crate) fn build(
     set: Set,
     broken: Option<Broken>,
 ) -> Result<Firmware> {
-    let secure = Cargo::new(workspace, "firmware")?;
-    let mut packages = vec!["spm"];
-    for partition in &platform.partitions {
-        if !packages.contains(&partition.image.as_str()) {
-            packages.push(&partition.image);
-        }
-    }
-    let mut built = secure.build("compiling spm and partitions", &packages, &[])?;
+    let mut built = build_secure(workspace, platform)?;
     if let Some(broken) = broken {
         // A folder of its own, so that no image that is broken on purpose ever stands where a good one is expected.
         let cargo = Cargo::new(workspace, broken.feature())?;
@@ -135,6 +128,23 @@ pub(crate) fn build(
         partitions.push((partition.name.clone(), find(&built, &partition.image)?));
     }
     Ok(Firmware { spm, partitions, normal })
+}
+
+/// Compiles spm and the partitions of a platform; the same bytes run on every platform.
+///
+/// # Errors
+/// They do not compile, or one could not boot.
+pub(crate) fn build_secure(
+    workspace: &Workspace,
+    platform: &manifests::Platform,
+) -> Result<Vec<(String, Image)>> {
+    let mut packages = vec!["spm"];
+    for partition in &platform.partitions {
+        if !packages.contains(&partition.image.as_str()) {
+            packages.push(&partition.image);
+        }
+    }
+    Cargo::new(workspace, "firmware")?.build("compiling spm and partitions", &packages, &[])
 }
 
 fn find(images: &[(String, Image)], name: &str) -> Result<Image> {

@@ -17,7 +17,7 @@ impl Spmc {
         for vcpu in (0..partition.contexts()).filter_map(|index| partition.vcpu(index)) {
             vcpu.timer.reset();
             let devices = vcpu.interrupts.clear();
-            for (place, interrupt) in partition.interrupts().iter().enumerate() {
+            for (place, interrupt) in (0..u64::BITS).zip(partition.interrupts()) {
                 if devices >> place & 1 != 0 {
                     hardware.deactivate_interrupt(interrupt.intid);
                 }

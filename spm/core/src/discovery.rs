@@ -62,7 +62,8 @@ pub fn partition_info(
             let words = descriptor.map(u64::to_le_bytes);
             let bytes = words.as_flattened();
             hardware.write_receive_buffer(inquiry.owner, offset, bytes.get(..size).unwrap_or_default());
-            offset += size;
+            // Ends at the length that fitted into the buffer.
+            offset = offset.saturating_add(size);
         }
         Ok(())
     })?;
@@ -90,14 +91,13 @@ pub fn partition_info_registers(
     let mut registers = [0; 16];
     let (metadata, contents) = registers.split_at_mut(1);
     let (places, _) = contents.as_chunks_mut();
-    let mut current = None;
-    for (index, (place, descriptor)) in
-        places.iter_mut().zip(found.iter().skip(start)).take(DESCRIPTORS_IN_REGISTERS).enumerate()
-    {
+    let told = found.get(start..).unwrap_or_default();
+    let told = told.get(..DESCRIPTORS_IN_REGISTERS).unwrap_or(told);
+    for (place, descriptor) in places.iter_mut().zip(told) {
         *place = *descriptor;
-        current = Some(start + index);
     }
-    let current = current.ok_or(FfaError::InvalidParameters)? as u64;
+    let after_first = told.len().checked_sub(1).ok_or(FfaError::InvalidParameters)?;
+    let current = start.saturating_add(after_first) as u64;
     let last = found.len().saturating_sub(1) as u64;
     let size = PartitionInfo::DESC_SIZE as u64;
     metadata.fill(last | current << 16 | u64::from(INFORMATION_TAG) << 32 | size << 48);

@@ -116,7 +116,7 @@ pub fn send<'a>(
             hardware.write_receive_buffer(to.owner, 0, head.get(..defined).unwrap_or_default());
             for start in (defined..length).step_by(PIECE) {
                 let mut piece = [0; PIECE];
-                let piece = piece.get_mut(..PIECE.min(length - start)).unwrap_or_default();
+                let piece = piece.get_mut(..PIECE.min(length.saturating_sub(start))).unwrap_or_default();
                 hardware.read_send_buffer(from, start, piece);
                 hardware.write_receive_buffer(to.owner, start, piece);
             }

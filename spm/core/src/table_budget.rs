@@ -5,21 +5,26 @@
 
 use crate::manifest::AddressRange;
 
-/// Bytes that one table maps: level 3, level 2, level 1 (4 KiB granule).
-const SPANS: [u64; 3] = [1 << 21, 1 << 30, 1 << 39];
+/// Bits of an address within what one table maps: level 3, level 2, level 1 (4 KiB granule).
+const SPAN_BITS: [u32; 3] = [21, 30, 39];
 
 /// Returns how many tables below the root mapping `range` can take, whether or not blocks can be used. Where the root is
 /// of level 1, one of them is counted too many.
 #[must_use]
 pub fn tables_for(range: AddressRange) -> u64 {
-    SPANS.iter().map(|span| (range.end() - 1) / span - range.start() / span + 1).sum()
+    // Nothing wraps: `end` is above `start`, and there are fewer tables than pages.
+    let last = range.end().wrapping_sub(1);
+    SPAN_BITS.iter().fold(0, |sum: u64, &bits| {
+        let tables = last.unbounded_shr(bits).wrapping_sub(range.start().unbounded_shr(bits)).wrapping_add(1);
+        sum.wrapping_add(tables)
+    })
 }
 
 /// Returns how many tables mapping `range` can take where the output addresses have the same alignment, so that the
 /// inside of the range is mapped by blocks: at most two tables of each level at either end.
 #[must_use]
 pub fn tables_for_aligned(range: AddressRange) -> u64 {
-    tables_for(range).min(2 * SPANS.len() as u64)
+    tables_for(range).min(2 * SPAN_BITS.len() as u64)
 }
 
 #[cfg(test)]
@@ -45,8 +50,8 @@ mod tests {
             let range = AddressRange::from_pages(start << 12 & 0xffff_ffff_f000, pages).unwrap();
             let mut tables = std::collections::BTreeSet::new();
             for page in 0..pages {
-                for (level, span) in SPANS.iter().enumerate() {
-                    tables.insert((level, (range.start() + page * 4096) / span));
+                for (level, bits) in SPAN_BITS.iter().enumerate() {
+                    tables.insert((level, (range.start() + page * 4096) >> bits));
                 }
             }
             prop_assert_eq!(tables_for(range), tables.len() as u64);

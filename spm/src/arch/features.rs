@@ -48,7 +48,7 @@ pub(crate) struct Features {
 
 /// A four-bit field of an ID register.
 fn field(register: u64, lowest_bit: u32) -> u64 {
-    (register >> lowest_bit) & 0xf
+    register.unbounded_shr(lowest_bit) & 0xf
 }
 
 impl Features {

@@ -160,7 +160,8 @@ const fn bit(intid: u32) -> Option<u32> {
 fn own() -> Option<&'static Redistributor> {
     let region = REGION.get()?;
     let at = |offset: u64| -> &'static Redistributor {
-        let pointer: *const Redistributor = with_exposed_provenance(to_usize(region.start() + offset));
+        let pointer: *const Redistributor =
+            with_exposed_provenance(to_usize(region.start().saturating_add(offset)));
         // SAFETY: 1. `open` has mapped the region, whose contract says that redistributors are there.
         // 2. `find_redistributor` passes and returns offsets with a whole one behind. 3. Fields are cells that are only
         // read and written as a whole; registers of another core are only read.

@@ -8,6 +8,7 @@ mod host_tests;
 mod house;
 mod lint;
 mod linux;
+mod panics;
 mod refusals;
 mod run;
 mod test;
@@ -61,6 +62,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         Command::Run(arguments) => run::run(&workspace, &arguments),
         Command::Fmt => lint::fmt(&workspace),
         Command::Lint => lint::lint(&workspace),
+        Command::Panics => panics::panics(&workspace),
     }
 }
 

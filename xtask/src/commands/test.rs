@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `test`: every test there is, and one line at the end that counts them all.
 
-use super::{Prepared, conformance, host_tests, linux, prepare, refusals};
+use super::{Prepared, conformance, host_tests, linux, panics, prepare, refusals};
 use crate::cli::Test;
 use crate::contract::{Mailbox, Mode, random_seed};
 use crate::firmware::Broken;
@@ -89,7 +89,7 @@ fn on_machine(workspace: &Workspace, machine: Machine, smp: Option<u64>, groups:
         Err(error) => return groups.add(&format!("images of {machine}"), Err(error)),
     };
     let Prepared { kit, images } = &prepared;
-    groups.add(&format!("what is in the images of {machine}"), Ok(contents(kit)));
+    groups.add(&format!("what is in the images of {machine}"), contents(workspace, kit));
     let Some((good, damaged)) = images.split_first() else { return };
     for cores in CORES {
         if smp.is_none_or(|only| only == cores) {
@@ -157,12 +157,13 @@ fn scenarios(workspace: &Workspace, machine: Machine, kit: &Kit, image: &Image, 
     Ok(tally)
 }
 
-/// Checks that no image has a feature that breaks it on purpose.
-fn contents(kit: &Kit) -> Tally {
-    let mut tally = Tally::default();
+/// Checks that no image has a feature that breaks it on purpose, and that none can be made to panic.
+fn contents(workspace: &Workspace, kit: &Kit) -> Result<Tally> {
     let spm = [("spm", &kit.firmware.spm)];
     let partitions = kit.firmware.partitions.iter().map(|(name, image)| (name.as_str(), image));
-    for (name, image) in spm.into_iter().chain(partitions) {
+    let images = spm.into_iter().chain(partitions);
+    let mut tally = panics::check(workspace, images.clone())?;
+    for (name, image) in images {
         for broken in Broken::value_variants() {
             let clean = !broken.marks(image);
             if !clean {
@@ -171,5 +172,5 @@ fn contents(kit: &Kit) -> Tally {
             tally.add(Tally::of(clean));
         }
     }
-    tally
+    Ok(tally)
 }

@@ -211,7 +211,7 @@ impl<'a> Pool<'a> {
         slot.next.store(*head, Relaxed);
         slot.previous.store(NONE, Relaxed);
         *head = index;
-        lists.available -= 1;
+        lists.available = lists.available.saturating_sub(1);
         Some(index)
     }
 
@@ -249,7 +249,7 @@ impl<'a> Pool<'a> {
         slot.owner.store(FREE, Relaxed);
         slot.next.store(lists.free, Relaxed);
         lists.free = index;
-        lists.available += 1;
+        lists.available = lists.available.saturating_add(1);
         Ok(())
     }
 
@@ -260,7 +260,7 @@ impl<'a> Pool<'a> {
     /// Returns where a page stands.
     #[must_use]
     pub fn address(&self, page: Page) -> PhysAddr {
-        PhysAddr(self.base + (u64::from(page.0) << PAGE_BITS))
+        PhysAddr(self.base.wrapping_add(u64::from(page.0) << PAGE_BITS))
     }
 
     /// Returns the words of a page.

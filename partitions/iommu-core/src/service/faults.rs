@@ -44,7 +44,7 @@ impl Faults {
     pub fn poll<S: Smmu>(&self, policy: &Policy, smmus: &[S]) -> Result<FaultReport, Status> {
         let mut queue = lock::lock(&self.0)?;
         let mut failed = false;
-        for (index, smmu) in (0..).zip(smmus) {
+        for (index, smmu) in (0..=u16::MAX).zip(smmus) {
             let polled = smmu.poll_events(EVENTS_PER_CALL, &mut |event| {
                 if is_host_s_business(policy, index, &event) {
                     queue.add(report(index, &event));

@@ -180,11 +180,14 @@ impl<'p> StreamTable<'p> {
             let mut tables_before = 0;
             for run in &self.runs {
                 if (run.first..=run.last).contains(&span) {
-                    let table = usize::try_from(tables_before + (span - run.first)).ok()?;
-                    let entry = (table << SPLIT) + usize::try_from(stream & ((1 << SPLIT) - 1)).ok()?;
-                    return self.second?.words.get(entry * STE_WORDS..(entry + 1) * STE_WORDS);
+                    let table = span.checked_sub(run.first)?.checked_add(tables_before)?;
+                    let table = usize::try_from(table).ok()?.checked_mul(1 << SPLIT)?;
+                    let entry = table.checked_add(usize::try_from(stream & ((1 << SPLIT) - 1)).ok()?)?;
+                    let word = entry.checked_mul(STE_WORDS)?;
+                    return self.second?.words.get(word..word.checked_add(STE_WORDS)?);
                 }
-                tables_before += run.last - run.first + 1;
+                tables_before =
+                    run.last.checked_sub(run.first)?.checked_add(1)?.checked_add(tables_before)?;
             }
             None
         };

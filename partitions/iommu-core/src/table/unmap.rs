@@ -133,11 +133,12 @@ impl<'a> Table<'a> {
         unmapped: &mut Unmapped<'a>,
     ) -> Result<(), UnmapError> {
         while *done < size && budget > 0 {
-            let (at, rest) = (iova.wrapping_add(*done), size - *done);
+            let (at, rest) = (iova.wrapping_add(*done), size.saturating_sub(*done));
             let Found { words, word, level, entry } = self.walk(at, Level::L2)?;
             let whole = at & (level.entry_size() - 1) == 0 && rest >= level.entry_size();
             let (looked_at, bytes) = match entry.kind(level) {
-                Kind::Invalid => (1, level.entry_size() - (at & (level.entry_size() - 1))),
+                // To the entry's end.
+                Kind::Invalid => (1, level.entry_size().wrapping_sub(at & (level.entry_size() - 1))),
                 Kind::Leaf => {
                     let leaf = level.leaf().filter(|_| whole).ok_or(UnmapError::WouldSplit)?;
                     if !unmapped.note(words, level.index(at), 1) {
@@ -230,7 +231,7 @@ fn remove(words: &PageWords, first: usize, wanted: usize, mark: Entry) -> Result
     let run = words.get(first..).unwrap_or_default();
     let run = run.get(..wanted).unwrap_or(run);
     let mut removed = 0_u64;
-    for (looked_at, word) in run.iter().enumerate() {
+    for (looked_at, word) in (0..run.len()).zip(run) {
         // Acquire: where it is invalid, the invalidation of what was there comes before.
         let entry = Entry(word.load(Acquire));
         if entry == Entry::INVALID {

@@ -9,6 +9,7 @@ use crate::direct_message::VcpuRef;
 use crate::hardware::Hardware;
 use crate::interrupts::InterruptLine;
 use crate::interrupts::virtual_timer::TimerRegister;
+use crate::manifest::MAX_PARTITIONS;
 use crate::partition::{CoreIndex, Partition};
 use crate::spmc::Spmc;
 use crate::vcpu::VcpuState;
@@ -79,7 +80,7 @@ impl Spmc {
     /// Tells the vCPUs of `core` whose timers have run out, and returns when the next one does.
     pub fn run_timers(&self, core: CoreIndex, now: u64, hardware: &impl Hardware) -> Option<u64> {
         let mut next: Option<u64> = None;
-        for (place, partition) in self.partitions().iter().enumerate() {
+        for (place, partition) in (0..MAX_PARTITIONS).zip(self.partitions()) {
             let target = VcpuRef { partition: place, vcpu: partition.vcpu_for(core) };
             let Some(vcpu) = partition.vcpu(target.vcpu) else { continue };
             if vcpu.timer.tell(now) {
@@ -93,13 +94,14 @@ impl Spmc {
     /// Claims a waiting vCPU that has to run on `core` for an interrupt, and that is not in `seen`, a set of places of
     /// partitions to which it is added: each is asked once, so that one that takes no interrupt does not keep the core.
     pub fn claim_for_interrupt(&self, core: CoreIndex, seen: &mut u64) -> Option<(VcpuRef, InterruptLine)> {
-        for (place, partition) in self.partitions().iter().enumerate() {
-            if *seen & 1 << place != 0 {
+        for (place, partition) in (0..MAX_PARTITIONS).zip(self.partitions()) {
+            let bit = 1_u64 << place;
+            if *seen & bit != 0 {
                 continue;
             }
             let target = VcpuRef { partition: place, vcpu: partition.vcpu_for(core) };
             if let Some(line) = claim_if_it_waits(partition, target) {
-                *seen |= 1 << place;
+                *seen |= bit;
                 return Some((target, line));
             }
         }

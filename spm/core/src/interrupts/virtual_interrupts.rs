@@ -42,7 +42,8 @@ impl InterruptLine {
     }
 
     const fn bit(self) -> u64 {
-        1 << self.0
+        // Lines are few enough for a word.
+        1_u64.unbounded_shl(self.0 as u32)
     }
 }
 

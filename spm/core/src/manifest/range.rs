@@ -56,7 +56,8 @@ impl AddressRange {
     /// Returns the size in bytes, never 0.
     #[must_use]
     pub const fn size(self) -> u64 {
-        self.end - self.start
+        // `start` is below `end`.
+        self.end.wrapping_sub(self.start)
     }
 
     /// Tells whether the two have a byte in common.
