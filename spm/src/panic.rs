@@ -10,6 +10,10 @@ use core::fmt;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+#[cfg(feature = "broken-panic")]
+use spm_core::function;
+use spm_core::registers::MessageRegisters;
+
 use crate::address::to_usize;
 use crate::arch::entry::{Section, park_core};
 use crate::arch::exceptions::Frame;
@@ -52,6 +56,17 @@ impl fmt::Display for Crash<'_> {
 pub(crate) fn park_if_failed() {
     if FAILED.load(Ordering::Relaxed) {
         park_core();
+    }
+}
+
+/// Fails where the feature `broken-panic` asks for it: at an FFA_FEATURES that asks for a feature that there is none of.
+#[inline(always)]
+pub(crate) fn fail_on_purpose(_message: &MessageRegisters) {
+    #[cfg(feature = "broken-panic")]
+    {
+        const NO_FEATURE: u64 = 0xbad;
+        let asked_for = _message[0] == u64::from(function::FEATURES) && _message[1] == NO_FEATURE;
+        assert!(!asked_for, "MADE TO FAIL ON PURPOSE");
     }
 }
 

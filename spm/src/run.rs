@@ -21,7 +21,7 @@ use spm_core::work::Work;
 use crate::arch::smc::exchange_with_spmd;
 use crate::contexts::{HeldContext, NormalContext};
 use crate::machine::Machine;
-use crate::panic::park_if_failed;
+use crate::panic::{fail_on_purpose, park_if_failed};
 use crate::visit::Left;
 use crate::world::World;
 
@@ -32,6 +32,7 @@ pub(crate) fn serve(world: &World, core: CoreIndex, normal: &mut NormalContext) 
         world.spmc.raise_what_is_due(core, &Machine);
         exchange_with_spmd(&mut normal.message);
         park_if_failed();
+        fail_on_purpose(&normal.message);
         match world.spmc.from_normal_world(&mut normal.message, core, &Machine) {
             NormalNext::Answer => {}
             NormalNext::Request(vcpu, function) => {

@@ -21,6 +21,8 @@ pub(crate) enum Broken {
     SmmuBypass,
     /// spm has the bug that its manifest names.
     SeededBugs,
+    /// A call of the normal world makes spm fail.
+    SpmPanic,
 }
 
 impl Broken {
@@ -29,6 +31,7 @@ impl Broken {
         match self {
             Self::SmmuBypass => "broken-smmu-bypass",
             Self::SeededBugs => "seeded-bugs",
+            Self::SpmPanic => "broken-panic",
         }
     }
 
@@ -36,7 +39,7 @@ impl Broken {
     fn package(self, platform: &manifests::Platform) -> &str {
         match self {
             Self::SmmuBypass => platform.iommu_partition().map_or("iommu-sp", |partition| &partition.image),
-            Self::SeededBugs => "spm",
+            Self::SeededBugs | Self::SpmPanic => "spm",
         }
     }
 
@@ -45,6 +48,7 @@ impl Broken {
         let mark: &[u8] = match self {
             Self::SmmuBypass => b"LEFT OPEN ON PURPOSE",
             Self::SeededBugs => b"SEEDED ON PURPOSE",
+            Self::SpmPanic => b"MADE TO FAIL ON PURPOSE",
         };
         image.flat.bytes.windows(mark.len()).any(|window| window == mark)
     }

@@ -17,6 +17,8 @@ pub enum Mode {
     Bench,
     /// Check what can be checked when partitions are missing or broken on purpose.
     Variant,
+    /// Make spm fail, where it was compiled for that.
+    Crash,
 }
 
 /// A run's parameters, five words of 64 bits.
@@ -47,6 +49,7 @@ impl Mailbox {
             1 => Mode::Test,
             2 => Mode::Bench,
             3 => Mode::Variant,
+            4 => Mode::Crash,
             _ => return None,
         };
         Some(Self { seed: memory.word(8), mode, flags: memory.word(24), cores: memory.word(32) })

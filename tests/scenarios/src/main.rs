@@ -8,6 +8,7 @@
 #![expect(clippy::result_large_err, reason = "a failure is its text; there is no heap, and no hot path")]
 
 mod bench;
+mod crash;
 mod dma;
 mod firmware;
 mod platform;
@@ -29,6 +30,7 @@ fn run() -> ! {
     match world.mailbox.mode {
         Mode::Demo | Mode::Test => scenarios(&mut world),
         Mode::Bench => bench::run(&mut world),
+        Mode::Crash => crash::run(&world),
         Mode::Variant => {
             report::plan(variant::SCENARIOS.len());
             run_all(&mut world, variant::SCENARIOS.iter());

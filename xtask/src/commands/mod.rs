@@ -3,6 +3,7 @@
 
 mod bench;
 mod conformance;
+mod crash;
 mod demo;
 mod host_tests;
 mod house;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `test`: every test there is, and one line at the end that counts them all.
 
-use super::{Prepared, conformance, host_tests, linux, panics, prepare, refusals};
+use super::{Prepared, conformance, crash, host_tests, linux, panics, prepare, refusals};
 use crate::cli::Test;
 use crate::contract::{Mailbox, Mode, random_seed};
 use crate::firmware::Broken;
@@ -104,6 +104,7 @@ fn on_machine(workspace: &Workspace, machine: Machine, smp: Option<u64>, groups:
             Ok(tally)
         });
     groups.add(&format!("damaged images on {machine}"), refused);
+    groups.add(&format!("a failure of spm on {machine}"), crash::check(workspace, machine));
 }
 
 fn conformance_on_machine(

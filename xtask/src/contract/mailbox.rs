@@ -20,6 +20,8 @@ pub(crate) enum Mode {
     Bench,
     /// Check what is left when a partition was refused.
     Variant,
+    /// Make spm fail, where it was compiled for that.
+    Crash,
 }
 
 /// The mailbox of one run.
@@ -43,6 +45,7 @@ impl Mailbox {
             Mode::Test => 1,
             Mode::Bench => 2,
             Mode::Variant => 3,
+            Mode::Crash => 4,
         };
         [MAGIC, self.seed, mode, self.flags, self.cores]
     }
