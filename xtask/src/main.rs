@@ -30,6 +30,9 @@ mod store;
 mod tfa;
 mod workspace;
 
+#[cfg(test)]
+mod book_tests;
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

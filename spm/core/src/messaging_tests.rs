@@ -24,7 +24,7 @@ fn chain() -> Spmc {
     spmc
 }
 
-fn at(partition: usize) -> VcpuRef {
+pub(super) fn at(partition: usize) -> VcpuRef {
     VcpuRef { partition, vcpu: 0 }
 }
 
@@ -172,7 +172,7 @@ fn what_starts_can_neither_yield_nor_run() {
 }
 
 /// A message with a header of 40 bytes.
-fn indirect(sender: u64, receiver: u64, uuid: u128, payload: &[u8]) -> std::vec::Vec<u8> {
+pub(super) fn indirect(sender: u64, receiver: u64, uuid: u128, payload: &[u8]) -> std::vec::Vec<u8> {
     let words = [0, 0, 40, sender << 16 | receiver, payload.len() as u64, 0];
     let mut bytes: std::vec::Vec<u8> =
         words.iter().flat_map(|word| u32::try_from(*word).unwrap().to_le_bytes()).collect();
@@ -182,7 +182,7 @@ fn indirect(sender: u64, receiver: u64, uuid: u128, payload: &[u8]) -> std::vec:
 }
 
 /// All three partitions and the normal world have buffers.
-fn with_buffers() -> (Spmc, FakeHardware) {
+pub(super) fn with_buffers() -> (Spmc, FakeHardware) {
     let (spmc, hardware) = (chain(), FakeHardware::default());
     for (index, partition) in spmc.partitions().iter().enumerate() {
         let base = partition.memory().start();
@@ -196,11 +196,11 @@ fn with_buffers() -> (Spmc, FakeHardware) {
     (spmc, hardware)
 }
 
-fn write(hardware: &FakeHardware, owner: MailboxOwner, bytes: &[u8]) {
+pub(super) fn write(hardware: &FakeHardware, owner: MailboxOwner, bytes: &[u8]) {
     hardware.sent.lock().unwrap().push((owner, bytes.to_vec()));
 }
 
-fn received(hardware: &FakeHardware, owner: MailboxOwner) -> std::vec::Vec<u8> {
+pub(super) fn received(hardware: &FakeHardware, owner: MailboxOwner) -> std::vec::Vec<u8> {
     let mapped = hardware.mapped.lock().unwrap();
     mapped.iter().find(|(other, _, _)| *other == owner).unwrap().2.clone()
 }

@@ -30,6 +30,8 @@ mod interrupts;
 mod messaging;
 #[path = "notification_calls_tests.rs"]
 mod notifications;
+#[path = "regression_tests.rs"]
+mod regressions;
 
 const RECEIVES: MessagingMethod = MessagingMethod::RECEIVES_DIRECT;
 const ALL: MessagingMethod = RECEIVES

@@ -3,7 +3,7 @@
 
 use super::{command, messages::test_sp};
 use crate::{
-    ensure,
+    ensure, platform,
     scenario::{Audience::Test, Outcome, Scenario},
     seen,
     world::{Arrival, READ_WRITE, World, require},
@@ -19,7 +19,7 @@ use nwd::{
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "partition-fault",
     claim: "A partition that faults is stopped, its callers are told, and the service goes on",
-    expected: "answers before; ABORTED for the fault and all messages after, from any core; the service's DMA works",
+    expected: "answers before; ABORTED for the fault (next to its memory) and all messages after, from any core; the service's DMA works",
     audience: Test,
     cores: 1,
     run: fault,
@@ -33,9 +33,12 @@ fn fault(world: &mut World) -> Outcome {
     let pattern = world.load()?;
     let before = ffa::direct(to, [command::ECHO, 1, 2, 3, 4])?;
     ensure!(before == [command::ECHO, 1, 2, 3, 4], "before: {before:x?}");
-    // By an address that is not the partition's, or by an instruction that is none: it can be stopped only once a run.
+    // By an address that is not the partition's, or by an instruction that is none: it can be stopped only once a run. The
+    // address is the last one before its memory or the first one behind it, so that a page too much is noticed.
     let cause = if world.mailbox.cores == 1 {
-        [command::READ, 0x7_dead_0000, 0, 0, 0]
+        let (start, size) = platform::TEST_SP;
+        let next = if world.mailbox.seed & 1 == 0 { start - 8 } else { start + size };
+        [command::READ, next, 0, 0, 0]
     } else {
         [command::UNDEFINED, 0, 0, 0, 0]
     };

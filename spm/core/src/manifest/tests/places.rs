@@ -190,6 +190,19 @@ fn a_region_has_one_owner() {
 }
 
 #[test]
+fn a_region_that_encloses_anothers_is_refused() {
+    // What was granted begins and ends beyond what the first partition holds in the middle of it.
+    for (list, base, pages, attributes) in [
+        ("memory-regions", 0x47ff_f000, 0x12, 0b1001),
+        ("memory-regions", 0x0e3f_f000, 0x102, 0b0011),
+        ("device-regions", 0x0904_f000, 3, 0b0011),
+    ] {
+        let result = second(|_| with_regions(list, region("r", base, pages, attributes)));
+        assert!(matches!(result, Err(LayoutError::RegionTaken { .. })), "{base:#x}: {result:?}");
+    }
+}
+
+#[test]
 fn a_relative_region_that_wraps_is_refused() {
     let relative =
         region("r", 0, 1, 1).without("base-address").with("load-address-relative-offset", wide(&[!0xfff]));
