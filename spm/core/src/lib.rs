@@ -31,6 +31,7 @@ pub mod registers;
 pub mod secondary_entry;
 pub mod seeded;
 pub mod spmc;
+pub mod stage2;
 pub mod table_budget;
 pub mod vcpu;
 pub mod version;

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A partition's stage 2: two trees of tables, for secure and for non-secure addresses, both mapping addresses to
+//! themselves.
+//!
+//! A change is made in two steps: [`AddressSpace::prepare`] brings in the tables and may fail, [`AddressSpace::map`] and
+//! [`AddressSpace::unmap`] cannot. Valid entries change to invalid ones and back, never into each other, so that no TLB sees
+//! two. Whoever unmaps invalidates TLBs before anybody else gets the memory. Nothing here is locked: one caller at a time
+//! changes spaces.
+
+mod descriptor;
+mod pool;
+#[cfg(test)]
+mod tests;
+
+use core::sync::atomic::{AtomicU16, Ordering};
+
+pub use descriptor::{Kind, Rights};
+pub use pool::{NoTables, TablePool};
+
+use crate::manifest::AddressRange;
+use crate::manifest::region::Security;
+use descriptor::Descriptor;
+use pool::{ENTRIES, TableIndex};
+
+const PAGE_BITS: u32 = 12;
+const INDEX_BITS: u32 = 9;
+/// The level of pages.
+const PAGES: u32 = 3;
+
+/// Bytes that an entry of `level` maps.
+const fn span(level: u32) -> u64 {
+    1 << (PAGE_BITS + INDEX_BITS * (PAGES - level))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "it is below 512")]
+const fn index(address: u64, level: u32) -> usize {
+    (address / span(level)) as usize % ENTRIES
+}
+
+/// By what a range is mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grain {
+    /// By pages only, so that any part can be unmapped.
+    Pages,
+    /// By blocks where they fit: it is unmapped as it was mapped.
+    Blocks,
+}
+
+impl Grain {
+    /// Returns the level of the entry that maps what begins at `at`, in a range up to `end`.
+    const fn level(self, at: u64, end: u64) -> u32 {
+        match self {
+            Self::Pages => PAGES,
+            Self::Blocks => {
+                let mut level = 1;
+                while level < PAGES && !(at.is_multiple_of(span(level)) && end - at >= span(level)) {
+                    level += 1;
+                }
+                level
+            }
+        }
+    }
+}
+
+/// Size of what a partition's tables can translate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Bits of an address.
+    pub ipa_bits: u8,
+    /// Level of the root, 0 or 1.
+    pub root_level: u32,
+}
+
+/// The tables of one partition.
+pub struct AddressSpace {
+    secure: TableIndex,
+    non_secure: TableIndex,
+    geometry: Geometry,
+    /// Tables below the roots.
+    held: AtomicU16,
+    /// First of the tables that are out of the trees and that TLBs may still know, as the pool chains them.
+    unlinked: AtomicU16,
+}
+
+impl AddressSpace {
+    /// Makes a space where nothing is mapped.
+    ///
+    /// # Errors
+    /// [`NoTables`].
+    pub fn new<const N: usize>(pool: &TablePool<N>, geometry: Geometry) -> Result<Self, NoTables> {
+        let (secure, non_secure) = (pool.take()?, pool.take()?);
+        Ok(Self { secure, non_secure, geometry, held: AtomicU16::new(0), unlinked: AtomicU16::new(0) })
+    }
+
+    /// Returns the address of the root table.
+    #[must_use]
+    pub fn root<const N: usize>(&self, pool: &TablePool<N>, security: Security) -> u64 {
+        pool.address(self.root_index(security))
+    }
+
+    /// Returns how many tables there are below the roots.
+    pub fn held(&self) -> usize {
+        usize::from(self.held.load(Ordering::Relaxed))
+    }
+
+    const fn root_index(&self, security: Security) -> TableIndex {
+        match security {
+            Security::Secure => self.secure,
+            Security::NonSecure => self.non_secure,
+        }
+    }
+
+    /// Brings in all tables that [`AddressSpace::map`] needs for `range`, as long as the partition has no more than `most`.
+    ///
+    /// # Errors
+    /// [`NoTables`], also where addresses are too large; [`AddressSpace::trim`] then gives back what was brought in.
+    pub fn prepare<const N: usize>(
+        &self,
+        pool: &TablePool<N>,
+        security: Security,
+        range: AddressRange,
+        grain: Grain,
+        most: usize,
+    ) -> Result<(), NoTables> {
+        if range.end() > 1 << self.geometry.ipa_bits {
+            return Err(NoTables);
+        }
+        let mut at = range.start();
+        while at < range.end() {
+            let leaf = grain.level(at, range.end());
+            let mut table = self.root_index(security);
+            for level in self.geometry.root_level..leaf {
+                let entry = pool.entry(table, index(at, level));
+                let descriptor = Descriptor(entry.load(Ordering::Relaxed));
+                if descriptor.is_table() {
+                    table = pool.linked(descriptor);
+                    continue;
+                }
+                if descriptor.is_valid() || self.held() >= most {
+                    return Err(NoTables);
+                }
+                let next = pool.take()?;
+                self.held.fetch_add(1, Ordering::Relaxed);
+                pool.valid(table).fetch_add(1, Ordering::Relaxed);
+                // A walk that sees the link sees an empty table behind it.
+                entry.store(Descriptor::table(pool.address(next)).0, Ordering::Release);
+                table = next;
+            }
+            if leaf < PAGES && pool.entry(table, index(at, leaf)).load(Ordering::Relaxed) != 0 {
+                return Err(NoTables);
+            }
+            at = next_table(at, leaf, range.end());
+        }
+        Ok(())
+    }
+
+    /// Maps `range`, which was prepared by the same grain and where nothing is mapped.
+    pub fn map<const N: usize>(
+        &self,
+        pool: &TablePool<N>,
+        security: Security,
+        range: AddressRange,
+        grain: Grain,
+        kind: Kind,
+    ) {
+        let mut at = range.start();
+        while at < range.end() {
+            let leaf = grain.level(at, range.end());
+            let next = next_table(at, leaf, range.end());
+            let mut table = self.root_index(security);
+            for level in self.geometry.root_level..leaf {
+                table = pool.linked(Descriptor(pool.entry(table, index(at, level)).load(Ordering::Relaxed)));
+            }
+            let count = (next - at).div_ceil(span(leaf));
+            let first = index(at, leaf);
+            let mut value = Descriptor::leaf(at, leaf, kind).0;
+            for entry in pool.entries(table, first, first + narrow(count)) {
+                entry.store(value, Ordering::Relaxed);
+                value += span(leaf);
+            }
+            pool.valid(table).fetch_add(narrow_u16(count), Ordering::Relaxed);
+            at = next;
+        }
+    }
+
+    /// Unmaps `range`; what is not mapped stays so. Blocks must lie in it as a whole.
+    pub fn unmap<const N: usize>(&self, pool: &TablePool<N>, security: Security, range: AddressRange) {
+        self.visit(pool, security, range, |table, level, at, end| {
+            let first = index(at, level);
+            let count = (end - at).div_ceil(span(level));
+            let mut cleared = 0;
+            for entry in pool.entries(table, first, first + narrow(count)) {
+                if Descriptor(entry.load(Ordering::Relaxed)).is_valid() {
+                    entry.store(Descriptor::INVALID.0, Ordering::Relaxed);
+                    cleared += 1;
+                }
+            }
+            pool.valid(table).fetch_sub(cleared, Ordering::Relaxed);
+        });
+    }
+
+    /// Takes out the tables around `range` that map nothing any more. They are free after [`AddressSpace::recycle`].
+    pub fn trim<const N: usize>(&self, pool: &TablePool<N>, security: Security, range: AddressRange) {
+        let root = self.root_index(security);
+        let mut at = range.start();
+        while at < range.end() {
+            // The path to the lowest table that is there; then upwards as long as one is empty.
+            let mut path = [root; PAGES as usize + 1];
+            let mut level = self.geometry.root_level;
+            let mut table = root;
+            while level < PAGES {
+                let entry = Descriptor(pool.entry(table, index(at, level)).load(Ordering::Relaxed));
+                if !entry.is_table() {
+                    break;
+                }
+                table = pool.linked(entry);
+                level += 1;
+                if let Some(place) = path.get_mut(level as usize) {
+                    *place = table;
+                }
+            }
+            let lowest = level;
+            while level > self.geometry.root_level && pool.valid(table).load(Ordering::Relaxed) == 0 {
+                let parent = path.get(level as usize - 1).copied().unwrap_or(root);
+                pool.entry(parent, index(at, level - 1)).store(Descriptor::INVALID.0, Ordering::Relaxed);
+                pool.valid(parent).fetch_sub(1, Ordering::Relaxed);
+                pool.unlink(table, &self.unlinked);
+                self.held.fetch_sub(1, Ordering::Relaxed);
+                table = parent;
+                level -= 1;
+            }
+            at = next_table(at, lowest, range.end());
+        }
+    }
+
+    /// Lets tables that were taken out be used again. The partition's TLB entries were invalidated since.
+    pub fn recycle<const N: usize>(&self, pool: &TablePool<N>) {
+        pool.recycle(&self.unlinked);
+    }
+
+    /// Calls `work` for each run of leaf entries that `range` takes in one table: the table, its level, the addresses.
+    fn visit<const N: usize>(
+        &self,
+        pool: &TablePool<N>,
+        security: Security,
+        range: AddressRange,
+        mut work: impl FnMut(TableIndex, u32, u64, u64),
+    ) {
+        let mut at = range.start();
+        while at < range.end() {
+            let mut table = self.root_index(security);
+            let mut level = self.geometry.root_level;
+            let mut entry = Descriptor(pool.entry(table, index(at, level)).load(Ordering::Relaxed));
+            while level < PAGES && entry.is_table() {
+                table = pool.linked(entry);
+                level += 1;
+                entry = Descriptor(pool.entry(table, index(at, level)).load(Ordering::Relaxed));
+            }
+            let boundary = (at / span(level) + 1) * span(level);
+            let end =
+                if level == PAGES { next_table(at, PAGES, range.end()) } else { boundary.min(range.end()) };
+            if level == PAGES || entry.is_valid() {
+                work(table, level, at, end);
+            }
+            at = end;
+        }
+    }
+
+    /// Returns what an address is mapped to, and with which rights.
+    #[cfg(test)]
+    pub(crate) fn translate<const N: usize>(
+        &self,
+        pool: &TablePool<N>,
+        security: Security,
+        address: u64,
+    ) -> Option<(u64, Rights)> {
+        let mut found = None;
+        let page = AddressRange::new(address & !0xfff, 0x1000).ok()?;
+        self.visit(pool, security, page, |table, level, at, _| {
+            let entry = Descriptor(pool.entry(table, index(at, level)).load(Ordering::Relaxed));
+            if entry.is_valid() {
+                found = Some((entry.address() | (address % span(level)), entry.rights()));
+            }
+        });
+        found
+    }
+}
+
+/// Returns where the next table begins behind `at`, or the end: entries up to there lie in one table. A block is alone.
+fn next_table(at: u64, level: u32, end: u64) -> u64 {
+    let bytes = if level == PAGES { span(PAGES - 1) } else { span(level) };
+    ((at / bytes + 1) * bytes).min(end)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a count of entries of one table")]
+const fn narrow(count: u64) -> usize {
+    count as usize
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a count of entries of one table")]
+const fn narrow_u16(count: u64) -> u16 {
+    count as u16
+}
