@@ -12,6 +12,7 @@ use spm_core::function;
 use spm_core::manifest::layout::Layout;
 use spm_core::manifest::spmc::Gic;
 use spm_core::manifest::{AddressRange, MAX_PARTITIONS, SpmcManifest};
+use spm_core::memory::Memory;
 use spm_core::normal_memory::NormalMemory;
 use spm_core::partition::CoreIndex;
 use spm_core::seeded;
@@ -35,6 +36,9 @@ use crate::world::{WORLD, World};
 
 /// The boot loader leaves the manifest in a page of its own (TF-A, TOS_FW_CONFIG).
 const MANIFEST_BYTES: u64 = 4096;
+
+/// Memory management's state, too large for a stack.
+static MEMORY: Memory = Memory::new();
 
 /// Says why the boot ends, and ends it. The normal world never starts.
 macro_rules! give_up {
@@ -196,7 +200,7 @@ fn load_partitions(
     let (loaded, layout) = loader.finish();
     let memory = NormalMemory::new(manifest, layout.admitted());
     World {
-        spmc: Spmc::new(manifest.spmc_id, loaded.partitions, memory),
+        spmc: Spmc::new(manifest.spmc_id, loaded.partitions, memory, &MEMORY),
         stage2: loaded.stage2,
         contexts: loaded.contexts,
         features,

@@ -14,6 +14,7 @@ use spm_core::manifest::{MAX_PARTITIONS, ManifestError, PartitionManifest};
 use spm_core::package::{Package, PackageError};
 use spm_core::partition::{CoreIndex, Partition};
 use spm_core::spmc::Partitions;
+use spm_core::stage2::NoTables;
 
 use crate::arch::cache::clean_and_invalidate;
 use crate::arch::features::Features;
@@ -44,6 +45,12 @@ impl fmt::Display for Refusal {
             Self::Tables => f.write_str("its memory cannot be mapped"),
             Self::Vcpus(room) => write!(f, "there is room for {room} more vCPUs only"),
         }
+    }
+}
+
+impl From<NoTables> for Refusal {
+    fn from(_: NoTables) -> Self {
+        Self::Tables
     }
 }
 

@@ -7,6 +7,7 @@
 #![no_main]
 
 mod address;
+mod address_spaces;
 mod arch;
 mod boot;
 mod buffer_window;

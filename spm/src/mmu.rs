@@ -17,6 +17,7 @@ use spm_core::manifest::AddressRange;
 use spm_core::table_budget::tables_for;
 
 use crate::address::to_usize;
+use crate::arch::cache::clean_and_invalidate_at;
 use crate::arch::entry::{Section, switch_tables};
 use crate::tables::{Pool, available};
 
@@ -129,6 +130,29 @@ pub(crate) unsafe fn with_memory<R>(
     let result = work(bytes);
     unmap_again(range);
     Ok(result)
+}
+
+/// Writes zeros to `range`, in memory itself: nothing of it stays in a data cache. Others may access it at the same time.
+pub(crate) fn zero(range: AddressRange, what: Use) -> Result<(), MapFailed> {
+    // One table of pages at a time.
+    const PIECE: u64 = 1 << 21;
+    let mut at = range.start();
+    while at < range.end() {
+        let end = ((at / PIECE + 1) * PIECE).min(range.end());
+        let piece = AddressRange::new(at, end - at).map_err(|_| MapFailed)?;
+        map(piece, what)?;
+        let first: *mut u64 = with_exposed_provenance_mut(to_usize(at));
+        let words = to_usize(piece.size()) / size_of::<u64>();
+        for word in 0..words {
+            // SAFETY: just mapped, writable; aligned, since pages are. Volatile, and no reference is made: its owner may
+            // access it at the same time.
+            unsafe { first.wrapping_add(word).write_volatile(0) };
+        }
+        clean_and_invalidate_at(to_usize(at), to_usize(piece.size()));
+        unmap_again(piece);
+        at = end;
+    }
+    Ok(())
 }
 
 /// Ends what [`map`] did.

@@ -1,136 +1,145 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a partition can reach: its stage 2 tables, one set for secure addresses and one for non-secure ones. Both map
-//! addresses to themselves. They are built before the partition first runs and never change.
+//! What a partition can reach: its stage 2 on this machine. The tables' contents are spm_core::stage2's; here are the
+//! registers, the TLBs, and the memory that the tables are in.
 #![expect(unsafe_code, reason = "programs the stage 2 registers")]
 
-use aarch64_paging::MapError;
-use aarch64_paging::descriptor::{PhysicalAddress, Stage2Attributes, VirtualAddress};
-use aarch64_paging::paging::{Constraints, MemoryRegion, RootTable, TranslationRegime};
-use spm_core::hardware::MapFailed;
+use core::sync::atomic::{AtomicBool, Ordering};
+
 use spm_core::manifest::AddressRange;
 use spm_core::manifest::layout::PartitionLayout;
 use spm_core::manifest::region::{Access, Security};
-use spm_core::table_budget::tables_for_aligned;
+use spm_core::memory::region_grain;
+use spm_core::stage2::{AddressSpace, Geometry, Grain, Kind, NoTables, Rights, TablePool};
 
-use crate::address::to_usize;
 use crate::arch::features::Features;
-use crate::arch::sysreg::{VMPIDR_EL2, VSTCR_EL2, VSTTBR_EL2, VTCR, VTCR_EL2, VTTBR_EL2};
-use crate::arch::tlb::{invalidate_current_vmid, invalidate_partitions_here};
-use crate::tables::{Pool, available};
+use crate::arch::sysreg::{VMPIDR_EL2, VSTCR_EL2, VSTTBR_EL2, VTCR, VTCR_EL2, VTTBR_EL2, isb};
+use crate::arch::tlb::{invalidate_current_vmid, invalidate_partitions_here, publish_new_entries};
 
-/// Secure EL1&0, stage 2. The registers are programmed by [`Stage2::select`], and tables in use do not change, so nothing
-/// happens here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct SecureStage2;
+/// All partitions' tables: for each two roots, what its manifest needs, and what it is lent.
+static POOL: TablePool<192> = TablePool::new();
+/// Tables that one partition can have beyond those of its manifest, for memory that others share, lend or donate.
+const MOST_FOR_LOANS: usize = 96;
 
-impl TranslationRegime for SecureStage2 {
-    type Attributes = Stage2Attributes;
-    type Asid = ();
-    type VaRange = ();
-
-    fn invalidate_va(_: VirtualAddress) {}
-
-    unsafe fn activate(_: PhysicalAddress, (): (), (): ()) -> usize {
-        0
-    }
-
-    unsafe fn deactivate(_: usize, (): (), (): ()) {}
-}
-
-/// Sizes that depend on the CPU.
-#[derive(Clone, Copy)]
-struct Geometry {
-    ipa_bits: u8,
-    root_level: usize,
-}
-
-impl Geometry {
-    /// A level-0 root where the CPU has 44 bits of physical addresses or more; below, a level-1 root of at most 39 bits,
-    /// since roots of several tables are not supported (Arm ARM D8.2.9, 4 KiB granule).
-    const fn of(features: &Features) -> Self {
-        match features.pa_bits {
-            bits @ 44.. => Self { ipa_bits: bits, root_level: 0 },
-            bits @ 0..39 => Self { ipa_bits: bits, root_level: 1 },
-            _ => Self { ipa_bits: 39, root_level: 1 },
-        }
+/// A level-0 root where the CPU has 44 bits of physical addresses or more; below, a level-1 root of at most 39 bits,
+/// since roots of several tables are not supported (Arm ARM D8.2.9, 4 KiB granule).
+const fn geometry(features: &Features) -> Geometry {
+    match features.pa_bits {
+        bits @ 44.. => Geometry { ipa_bits: bits, root_level: 0 },
+        bits @ 0..39 => Geometry { ipa_bits: bits, root_level: 1 },
+        _ => Geometry { ipa_bits: 39, root_level: 1 },
     }
 }
 
-/// A partition's tables.
+/// A partition's tables. They are built before it first runs; afterwards only memory management changes them, under its
+/// lock.
 pub(crate) struct Stage2 {
-    secure: RootTable<SecureStage2, Pool>,
-    non_secure: RootTable<SecureStage2, Pool>,
+    space: AddressSpace,
     vmid: u16,
+    /// Most tables that it can have.
+    most: usize,
+    /// TLBs may hold what is no longer in the tables.
+    stale: AtomicBool,
 }
 
 impl Stage2 {
     /// Builds the tables of a partition. `vmid` must be its alone and below 256.
-    pub(crate) fn new(layout: &PartitionLayout, vmid: u8, features: &Features) -> Result<Self, MapFailed> {
-        const ROOTS: u64 = 2;
-        if available() < ROOTS {
-            return Err(MapFailed);
-        }
-        let geometry = Geometry::of(features);
-        let mut stage2 = Self {
-            secure: RootTable::new(Pool, geometry.root_level, SecureStage2),
-            non_secure: RootTable::new(Pool, geometry.root_level, SecureStage2),
-            vmid: u16::from(vmid),
+    pub(crate) fn new(layout: &PartitionLayout, vmid: u8, features: &Features) -> Result<Self, NoTables> {
+        let space = AddressSpace::new(&POOL, geometry(features))?;
+        let build = |range, security, grain, kind| {
+            space.prepare(&POOL, security, range, grain, usize::MAX)?;
+            space.map(&POOL, security, range, grain, kind);
+            Ok(())
         };
-        let limit = 1_u64 << geometry.ipa_bits;
-        stage2.map(layout.memory, Security::Secure, OWN_MEMORY, limit)?;
+        // A partition divides its own memory by its own stage 1, and may lend any page of it.
+        build(layout.memory, Security::Secure, Grain::Pages, Kind::Memory(Rights::ALL))?;
         for region in &layout.memory_regions {
-            stage2.map(region.range, region.security, memory(region.access), limit)?;
+            let kind = Kind::Memory(region.access.into());
+            build(region.range, region.security, region_grain(region.range), kind)?;
         }
         for region in &layout.device_regions {
-            stage2.map(region.range, region.security, device(region.access), limit)?;
+            let kind = Kind::Device { write: region.access == Access::ReadWrite };
+            build(region.range, region.security, Grain::Blocks, kind)?;
         }
-        Ok(stage2)
-    }
-
-    fn map(
-        &mut self,
-        range: AddressRange,
-        security: Security,
-        attributes: Stage2Attributes,
-        limit: u64,
-    ) -> Result<(), MapFailed> {
-        if range.end() > limit || available() < tables_for_aligned(range) {
-            return Err(MapFailed);
-        }
-        let tables = match security {
-            Security::Secure => &mut self.secure,
-            Security::NonSecure => &mut self.non_secure,
-        };
-        let region = MemoryRegion::new(to_usize(range.start()), to_usize(range.end()));
-        tables
-            .map_range(
-                &region,
-                PhysicalAddress(to_usize(range.start())),
-                attributes,
-                Constraints::NO_CONTIGUOUS_HINT,
-            )
-            .map_err(|_: MapError| MapFailed)
+        let most = space.held() + MOST_FOR_LOANS;
+        Ok(Self { space, vmid: u16::from(vmid), most, stale: AtomicBool::new(false) })
     }
 
     /// Makes these the tables of this core for vCPU `vcpu`.
     #[inline]
     pub(crate) fn select(&self, vcpu: usize) {
-        let secure = self.secure.to_physical().0 as u64;
-        let non_secure = self.non_secure.to_physical().0 as u64;
+        let (secure, non_secure) = self.bases();
         // SAFETY: these registers only affect EL1 and EL0; the tables map nothing but what is the partition's by the
-        // checked manifests, and stay where they are.
+        // checked manifests and by memory management, and stay where they are.
         unsafe { VSTTBR_EL2::write(secure) };
         // SAFETY: as above.
-        unsafe { VTTBR_EL2::write(non_secure | u64::from(self.vmid) << 48) };
+        unsafe { VTTBR_EL2::write(non_secure) };
         // SAFETY: an ID register for EL1.
         unsafe { VMPIDR_EL2::write(virtual_mpidr(vcpu)) };
     }
 
-    /// Forgets what the TLBs may hold of this VMID. Once, before the partition first runs; leaves the tables selected.
-    pub(crate) fn invalidate(&self) {
-        self.select(0);
-        invalidate_current_vmid();
+    /// VSTTBR_EL2 and VTTBR_EL2 of the partition.
+    #[inline]
+    fn bases(&self) -> (u64, u64) {
+        let non_secure = self.space.root(&POOL, Security::NonSecure) | u64::from(self.vmid) << 48;
+        (self.space.root(&POOL, Security::Secure), non_secure)
     }
+
+    /// Forgets what the TLBs of all cores may hold of this VMID. Whoever is selected stays so.
+    pub(crate) fn invalidate(&self) {
+        let selected = (VSTTBR_EL2::read(), VTTBR_EL2::read());
+        let own = self.bases();
+        set_bases(own);
+        invalidate_current_vmid();
+        if selected != own {
+            set_bases(selected);
+            isb();
+        }
+    }
+
+    /// Brings in the tables for `range`.
+    pub(crate) fn prepare(
+        &self,
+        security: Security,
+        range: AddressRange,
+        grain: Grain,
+    ) -> Result<(), NoTables> {
+        self.space.prepare(&POOL, security, range, grain, self.most)
+    }
+
+    /// Maps `range`, which is prepared.
+    pub(crate) fn map(&self, security: Security, range: AddressRange, grain: Grain, rights: Rights) {
+        self.space.map(&POOL, security, range, grain, Kind::Memory(rights));
+    }
+
+    /// Unmaps `range`.
+    pub(crate) fn unmap(&self, security: Security, range: AddressRange) {
+        self.space.unmap(&POOL, security, range);
+        self.stale.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes out tables around `range` that map nothing.
+    pub(crate) fn trim(&self, security: Security, range: AddressRange) {
+        self.space.trim(&POOL, security, range);
+        self.stale.store(true, Ordering::Relaxed);
+    }
+
+    /// Completes the changes so far on all cores.
+    pub(crate) fn publish(&self) {
+        if self.stale.swap(false, Ordering::Relaxed) {
+            self.invalidate();
+            self.space.recycle(&POOL);
+        } else {
+            publish_new_entries();
+        }
+    }
+}
+
+fn set_bases((secure, non_secure): (u64, u64)) {
+    // SAFETY: as in `select`; spm runs at EL2, which these registers do not affect.
+    unsafe { VSTTBR_EL2::write(secure) };
+    // SAFETY: as above.
+    unsafe { VTTBR_EL2::write(non_secure) };
+    isb();
 }
 
 /// MPIDR_EL1 of a vCPU: its number as affinity 0. Bit 31 is reserved as one.
@@ -138,37 +147,9 @@ const fn virtual_mpidr(vcpu: usize) -> u64 {
     1 << 31 | vcpu as u64
 }
 
-const NORMAL: Stage2Attributes = Stage2Attributes::VALID
-    .union(Stage2Attributes::ACCESS_FLAG)
-    .union(Stage2Attributes::SH_INNER)
-    .union(Stage2Attributes::MEMATTR_NORMAL_INNER_WB)
-    .union(Stage2Attributes::MEMATTR_NORMAL_OUTER_WB);
-
-/// A partition divides its own memory by its own stage 1.
-const OWN_MEMORY: Stage2Attributes = NORMAL.union(Stage2Attributes::S2AP_ACCESS_RW);
-
-fn memory(access: Access) -> Stage2Attributes {
-    match access {
-        Access::Read => NORMAL | Stage2Attributes::S2AP_ACCESS_RO | Stage2Attributes::XN,
-        Access::ReadWrite => NORMAL | Stage2Attributes::S2AP_ACCESS_RW | Stage2Attributes::XN,
-        Access::ReadExecute => NORMAL | Stage2Attributes::S2AP_ACCESS_RO,
-    }
-}
-
-fn device(access: Access) -> Stage2Attributes {
-    let device = Stage2Attributes::VALID
-        | Stage2Attributes::ACCESS_FLAG
-        | Stage2Attributes::MEMATTR_DEVICE_nGnRE
-        | Stage2Attributes::XN;
-    match access {
-        Access::Read | Access::ReadExecute => device | Stage2Attributes::S2AP_ACCESS_RO,
-        Access::ReadWrite => device | Stage2Attributes::S2AP_ACCESS_RW,
-    }
-}
-
 /// Sets how this core walks all partitions' tables.
 pub(crate) fn initialise(features: &Features) {
-    let geometry = Geometry::of(features);
+    let geometry = geometry(features);
     let start_level = if geometry.root_level == 0 { 2 } else { 1 };
     let physical_size = match features.pa_bits {
         0..36 => 0,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Pages for translation tables, of spm's own stage 1 and of all partitions' stage 2, from one pool in the image.
+//! Pages for the translation tables of spm's own stage 1, from a pool in the image. Partitions' tables are in stage2.rs.
 //!
 //! `aarch64-paging` asks for a table in the middle of an update and cannot be told that there is none. So whoever maps
 //! first checks [`available`] against the worst case (spm_core::table_budget).
@@ -13,8 +13,9 @@ use aarch64_paging::paging::{PageTable, Translation};
 use heapless::Vec;
 use spin::mutex::SpinMutex;
 
-/// Tables in the pool: about ten for spm, and for each partition two roots and three to six for each region.
-const TABLES: usize = 64;
+/// Tables in the pool: about ten for what is always mapped, and up to 16 for what is mapped for a while: packages, memory
+/// that is zeroed.
+const TABLES: usize = 32;
 const PAGE_BYTES: usize = 4096;
 
 #[repr(C, align(4096))]

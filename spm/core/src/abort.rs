@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What is cleaned up when a partition aborts (FF-A 1.3 §7.2.3, §7.2.4): no vCPU of it runs any more, its interrupts are off,
-//! and nobody has notifications of it or for it.
+//! nobody has notifications of it or for it, and what it borrowed is its owner's again.
 
 use crate::hardware::Hardware;
 use crate::partition::Partition;
@@ -11,6 +11,9 @@ impl Spmc {
     pub fn stop(&self, partition: &Partition, hardware: &impl Hardware) {
         partition.stop();
         self.forget_notifications(partition);
+        if let Some(place) = self.partitions().iter().position(|other| other.id() == partition.id()) {
+            self.memory().release(place, &self.memory_world(hardware));
+        }
         for interrupt in partition.interrupts() {
             hardware.enable_interrupt(interrupt.intid, false);
         }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The functions that the normal world and partitions call alike: discovery and buffers.
 
+use core::sync::atomic::{AtomicBool, Ordering};
+
 use arm_ffa::interface_args::RxTxAddr;
 use arm_ffa::partition_info::PartitionInfoGetFlags;
 use arm_ffa::{FfaError, UuidHelper, Version};
 
 use crate::discovery::{Inquiry, partition_info, partition_info_registers};
 use crate::endpoint::{EndpointId, sender_and_receiver};
-use crate::features::{Caller, offer};
+use crate::features::{Caller, SECURITY_IS_TOLD, offer};
 use crate::function;
 use crate::hardware::Hardware;
 use crate::mailbox::{BufferPair, Mailbox, MailboxOwner};
@@ -27,6 +29,8 @@ pub(crate) struct Party<'a> {
     pub(crate) mailbox: &'a Mailbox,
     /// The core that it calls on.
     pub(crate) core: CoreIndex,
+    /// In FF-A 1.0: whether it asked to be told of memory whether it is secure.
+    pub(crate) wants_security: bool,
 }
 
 impl Party<'_> {
@@ -48,11 +52,28 @@ pub(crate) fn check_offered(function: u32, party: &Party<'_>) -> Result<(), FfaE
     }
 }
 
-/// FFA_FEATURES looks at the table and at nothing else, but for what came after FF-A 1.0. Input properties, w2, are those
-/// of functions that are not there.
-pub(crate) fn answer_features(registers: &mut MessageRegisters, caller: Caller, version: &Negotiation) {
-    match offer(low_half(registers[1]), caller) {
+/// FFA_FEATURES looks at the table and at nothing else, but for what came after FF-A 1.0. Only FFA_MEM_RETRIEVE_REQ has an
+/// input property, w2: whether a partition understands that memory which it retrieves can be non-secure. `wants_security`
+/// keeps that of a partition.
+pub(crate) fn answer_features(
+    registers: &mut MessageRegisters,
+    caller: Caller,
+    version: &Negotiation,
+    wants_security: Option<&AtomicBool>,
+) {
+    let function = low_half(registers[1]);
+    match offer(function, caller) {
         Some(offer) if offer.since == Version(1, 0) || offer.since <= version.agreed() => {
+            if let (function::MEM_RETRIEVE_REQ_32 | function::MEM_RETRIEVE_REQ_64, Some(wants)) =
+                (function, wants_security)
+            {
+                let asked = low_half(registers[2]) & SECURITY_IS_TOLD != 0;
+                // Who speaks 1.1 or more understands it, and has to say so (MM table 3.1).
+                if !asked && version.agreed() > Version(1, 0) {
+                    return error(registers, FfaError::NotSupported);
+                }
+                wants.store(asked, Ordering::Relaxed);
+            }
             success(registers, offer.properties, 0);
         }
         _ => error(registers, FfaError::NotSupported),
@@ -127,7 +148,14 @@ impl Spmc {
                 (*status, *target) = (u64::from(function::SUCCESS_64), 0);
                 return Ok(());
             }
-            _ => return Err(FfaError::NotSupported),
+            _ => {
+                let vms = match party.caller {
+                    Caller::NormalWorld => self.vms().mailboxes(),
+                    Caller::Partition { .. } => &[],
+                };
+                let world = self.memory_world(hardware);
+                return self.memory().serve(function, party, vms, registers, hardware, world);
+            }
         };
         success(registers, w2, w3);
         Ok(())
@@ -153,10 +181,15 @@ impl Spmc {
             let (rx, tx) = (low_half(rx), low_half(tx));
             (RxTxAddr::Addr32 { rx, tx }, rx | tx == 0)
         };
-        if party.caller == Caller::NormalWorld && nothing && pages == 0 {
-            return party.mailbox.with_send_buffer(|room| self.vms().map(party.owner, room, owns, hardware));
-        }
-        party.mailbox.map(party.owner, BufferPair::new(addresses, pages, owns)?, hardware)
+        // Memory that is part of a transaction is nobody's alone, so spm writes no messages into it.
+        self.memory().with_exclusive(party.owner.into(), &self.memory_world(hardware), |exclusive| {
+            let owns = |range| owns(range) && exclusive(range);
+            if party.caller == Caller::NormalWorld && nothing && pages == 0 {
+                let map = |room| self.vms().map(party.owner, room, owns, hardware);
+                return party.mailbox.with_send_buffer(map);
+            }
+            party.mailbox.map(party.owner, BufferPair::new(addresses, pages, owns)?, hardware)
+        })
     }
 
     fn partition_info(

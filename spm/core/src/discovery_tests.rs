@@ -38,7 +38,7 @@ fn spmc_of_seven_services() -> Spmc {
     partitions.push(partition_with(0x8002, &[service(4, true, false)], 8)).unwrap();
     let third = [service(5, false, true), service(SHARED, true, false)];
     partitions.push(partition_with(0x8003, &third, 1)).unwrap();
-    let spmc = Spmc::new(0x8000, partitions, normal_memory());
+    let spmc = Spmc::new(0x8000, partitions, normal_memory(), memory());
     spmc.normal_version.negotiate(0x1_0002);
     spmc
 }

@@ -40,6 +40,14 @@ const V1_0: Version = Version(1, 0);
 const V1_1: Version = Version(1, 1);
 const V1_2: Version = Version(1, 2);
 
+/// Property of FFA_MEM_RETRIEVE_REQ: the receiver is told whether memory is secure (DEN 0140 1.2, table 3.1).
+pub const SECURITY_IS_TOLD: u32 = 1 << 1;
+/// As above: a hypervisor can ask for what its VM has sent.
+const HYPERVISOR_RETRIEVES: u32 = 1 << 2;
+/// All properties in w2. Descriptors come by the send buffer alone (bit 0). Memory is retrieved once until it is relinquished:
+/// w3 is 0.
+const RETRIEVAL: u32 = SECURITY_IS_TOLD | HYPERVISOR_RETRIEVES;
+
 /// Returns the function with this ID; nothing if it is not there for `caller`.
 #[must_use]
 pub fn offer(id: u32, caller: Caller) -> Option<Offer> {
@@ -70,6 +78,18 @@ pub fn offer(id: u32, caller: Caller) -> Option<Offer> {
         function::PARTITION_INFO_GET_REGS => (V1_2, 0),
         // Bits 1–0: buffers are aligned to and at least as large as 4 KiB (0). Bits 31–16: their largest size in pages.
         function::RXTX_MAP_32 | function::RXTX_MAP_64 => (V1_0, MAX_BUFFER_PAGES << 16),
+        function::MEM_SHARE_32
+        | function::MEM_SHARE_64
+        | function::MEM_LEND_32
+        | function::MEM_LEND_64
+        | function::MEM_DONATE_32
+        | function::MEM_DONATE_64
+        | function::MEM_FRAG_RX
+        | function::MEM_FRAG_TX
+        | function::MEM_RETRIEVE_RESP
+        | function::MEM_RECLAIM => (V1_0, 0),
+        function::MEM_RETRIEVE_REQ_32 | function::MEM_RETRIEVE_REQ_64 => (V1_0, RETRIEVAL),
+        function::MEM_RELINQUISH => partitions_only.map(|()| (V1_0, 0))?,
         function::RX_ACQUIRE
         | function::NOTIFICATION_BITMAP_CREATE
         | function::NOTIFICATION_BITMAP_DESTROY
@@ -107,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_is_not_offered_is_not_listed() {
-        for absent in [0x8400_0071_u32, 3, 4, 0, u32::MAX] {
+        for absent in [0x8400_0088_u32, 3, 4, 0, u32::MAX] {
             assert_eq!(offer(absent, Caller::NormalWorld), None);
             assert_eq!(offer(absent, PARTITION), None);
         }
@@ -131,7 +151,7 @@ mod tests {
                 found += 1;
             }
         }
-        assert_eq!(found, 36);
+        assert_eq!(found, 49);
     }
 
     #[test]

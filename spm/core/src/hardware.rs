@@ -2,6 +2,7 @@
 //! What the FF-A logic needs from the machine, and the fake that its tests use.
 
 use crate::mailbox::{BufferPair, MailboxOwner};
+use crate::memory::AddressSpaces;
 use crate::partition::{CoreIndex, Partition};
 
 /// The buffers could not be mapped: no room in spm's tables.
@@ -13,7 +14,7 @@ pub struct MapFailed;
 pub struct NoRoute;
 
 /// The machine, as the FF-A logic sees it.
-pub trait Hardware {
+pub trait Hardware: AddressSpaces {
     /// Makes the buffers of `owner` reachable for spm. Called at most once until [`Hardware::unmap_buffers`].
     ///
     /// # Errors
@@ -91,6 +92,8 @@ pub struct FakeHardware {
     pub logged: std::sync::Mutex<Vec<(u16, Vec<u8>)>>,
     /// Lets the next mapping fail.
     pub full: std::sync::atomic::AtomicBool,
+    /// Partitions' stage 2.
+    pub(crate) spaces: crate::memory::fake::FakeSpaces,
 }
 
 #[cfg(test)]

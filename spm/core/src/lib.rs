@@ -21,6 +21,7 @@ pub mod indirect_message;
 pub mod interrupts;
 pub mod mailbox;
 pub mod manifest;
+pub mod memory;
 pub mod normal_memory;
 pub mod notification_calls;
 pub mod notifications;

@@ -227,6 +227,12 @@ impl Mailbox {
         filled
     }
 
+    /// Returns the buffers that are mapped.
+    #[must_use]
+    pub fn buffers(&self) -> Option<BufferPair> {
+        *self.buffers.read()
+    }
+
     /// Lets `work` read the send buffer, whose size in bytes it gets; it stays mapped meanwhile.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ fn chain() -> Spmc {
     for (id, uuid) in [(0x8001, UUID_1), (0x8002, 2), (0x8003, 3)] {
         partitions.push(partition(id, uuid, 1, true)).unwrap();
     }
-    let spmc = Spmc::new(0x8000, partitions, normal_memory());
+    let spmc = Spmc::new(0x8000, partitions, normal_memory(), memory());
     spmc.normal_version.negotiate(0x1_0002);
     spmc
 }
@@ -58,7 +58,7 @@ fn a_request2_names_a_service_of_its_receiver_or_none() {
 fn a_request2_is_of_ffa_1_2() {
     let mut partitions = Partitions::new();
     partitions.push(partition(0x8001, UUID_1, 1, true)).unwrap();
-    let spmc = Spmc::new(0x8000, partitions, normal_memory());
+    let spmc = Spmc::new(0x8000, partitions, normal_memory(), memory());
     spmc.normal_version.negotiate(0x1_0001);
     assert_eq!(call(&spmc, &[REQUEST2, FIRST])[2], NOT_SUPPORTED);
     assert_eq!(call(&spmc, &[0x8400_0064, REQUEST2])[2], NOT_SUPPORTED);

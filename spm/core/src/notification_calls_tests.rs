@@ -144,7 +144,7 @@ fn a_message_notifies_its_receiver() {
 #[test]
 fn notifications_are_for_callers_since_1_1() {
     // The normal world is of version 1.0 until it asks for another.
-    let old = Spmc::new(0x8000, Partitions::new(), NormalMemory::default());
+    let old = Spmc::new(0x8000, Partitions::new(), NormalMemory::default(), memory());
     for function in (0x8400_007d..=0x8400_0083).chain([INFO_GET_64]) {
         assert_eq!(call(&old, &[function, 0, 1])[..3], [ERROR, 0, NOT_SUPPORTED], "{function:#x}");
         assert_eq!(call(&old, &[0x8400_0064, function])[..3], [ERROR, 0, NOT_SUPPORTED], "{function:#x}");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A partition that was admitted: what it may do, and the state of its vCPUs.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use heapless::Vec;
 use spin::Mutex;
@@ -73,6 +73,8 @@ pub struct Partition {
     pub notifications: Option<Receiver>,
     /// What it has logged of a line.
     pub log: Mutex<Line>,
+    /// Though it speaks FF-A 1.0, it asked to be told of memory that it retrieves whether it is secure.
+    pub wants_security: AtomicBool,
 }
 
 impl Partition {
@@ -102,6 +104,7 @@ impl Partition {
             mailbox: Mailbox::default(),
             notifications: manifest.receives_notifications.then(Receiver::default),
             log: Mutex::default(),
+            wants_security: AtomicBool::new(false),
         };
         if partition.ns_interrupts() == NsInterruptsAction::ManagedExit {
             for vcpu in &partition.vcpus {

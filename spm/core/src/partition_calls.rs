@@ -3,6 +3,8 @@
 //!
 //! What the normal world calls, and the state that both share, is in [`crate::spmc`].
 
+use core::sync::atomic::Ordering;
+
 use arm_ffa::{FfaError, Version};
 
 use crate::common_calls::{Party, answer_features, answer_version, check_offered};
@@ -85,7 +87,8 @@ impl Spmc {
         }
         if function == function::FEATURES {
             partition.version.settle();
-            answer_features(registers, partition.caller(), &partition.version);
+            let wants_security = Some(&partition.wants_security);
+            answer_features(registers, partition.caller(), &partition.version, wants_security);
             return PartitionNext::Answer;
         }
         if !is_ffa(function) {
@@ -108,6 +111,7 @@ impl Spmc {
             version: &partition.version,
             mailbox: &partition.mailbox,
             core,
+            wants_security: partition.wants_security.load(Ordering::Relaxed),
         };
         let outcome = match (check_offered(function, &party), function) {
             (Err(status), _) => Err(status),

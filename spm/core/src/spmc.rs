@@ -17,6 +17,7 @@ use crate::function;
 use crate::hardware::Hardware;
 use crate::mailbox::{Mailbox, MailboxOwner};
 use crate::manifest::{AddressRange, MAX_PARTITIONS};
+use crate::memory::{Memory, World};
 use crate::normal_memory::NormalMemory;
 use crate::notification_calls::NotificationState;
 use crate::partition::{CoreIndex, Partition};
@@ -51,13 +52,20 @@ pub struct Spmc {
     normal_mailbox: Mailbox,
     vms: VmMailboxes,
     notifications: NotificationState,
+    memory: &'static Memory,
 }
 
 impl Spmc {
     /// Starts with the partitions that were admitted. The normal world is taken for a caller of version 1.0 until it
-    /// asks for another, as the specification has it for callers that never ask.
+    /// asks for another, as the specification has it for callers that never ask. `memory` has no transactions yet, and is
+    /// this SPMC's alone.
     #[must_use]
-    pub fn new(id: u16, partitions: Partitions, normal_memory: NormalMemory) -> Self {
+    pub fn new(
+        id: u16,
+        partitions: Partitions,
+        normal_memory: NormalMemory,
+        memory: &'static Memory,
+    ) -> Self {
         Self {
             id: EndpointId(id),
             partitions,
@@ -66,6 +74,7 @@ impl Spmc {
             normal_mailbox: Mailbox::default(),
             vms: VmMailboxes::default(),
             notifications: NotificationState::default(),
+            memory,
         }
     }
 
@@ -97,6 +106,17 @@ impl Spmc {
         &self.notifications
     }
 
+    /// Returns the state of memory management.
+    #[must_use]
+    pub const fn memory(&self) -> &Memory {
+        self.memory
+    }
+
+    /// Returns what memory management has to know of everybody, on this machine.
+    pub fn memory_world<'a>(&'a self, hardware: &'a impl Hardware) -> World<'a> {
+        World { partitions: &self.partitions, normal: &self.normal_memory, spaces: hardware }
+    }
+
     /// Serves a call that the SPMD forwarded from the normal world, or a message of the SPMD itself.
     #[inline]
     pub fn from_normal_world(
@@ -120,7 +140,7 @@ impl Spmc {
             }
         } else if function == function::FEATURES {
             self.normal_version.settle();
-            answer_features(registers, Caller::NormalWorld, &self.normal_version);
+            answer_features(registers, Caller::NormalWorld, &self.normal_version, None);
         } else if function == function::INTERRUPT {
             return NormalNext::Interrupt;
         } else if function == function::RUN {
@@ -170,6 +190,7 @@ impl Spmc {
             version: &self.normal_version,
             mailbox: &self.normal_mailbox,
             core,
+            wants_security: true,
         };
         if function == function::VERSION {
             return answer_version(registers, party.version);

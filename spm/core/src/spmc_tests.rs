@@ -131,12 +131,17 @@ fn normal_memory() -> NormalMemory {
     NormalMemory::new(&manifest, &[])
 }
 
+/// State of its own for each SPMC.
+fn memory() -> &'static Memory {
+    Box::leak(Box::new(Memory::new()))
+}
+
 /// The first partition has one vCPU and sends requests, the second has eight and sends none.
 fn spmc() -> Spmc {
     let mut partitions = Partitions::new();
     partitions.push(partition(0x8001, UUID_1, 1, true)).unwrap();
     partitions.push(partition(0x8002, 2, 8, false)).unwrap();
-    let spmc = Spmc::new(0x8000, partitions, normal_memory());
+    let spmc = Spmc::new(0x8000, partitions, normal_memory(), memory());
     spmc.normal_version.negotiate(0x1_0002);
     spmc
 }
@@ -251,7 +256,7 @@ fn partitions_call_partitions_if_they_may() {
 
 #[test]
 fn the_spmd_asks_for_the_normal_worlds_version() {
-    let spmc = Spmc::new(0x8000, Partitions::new(), NormalMemory::default());
+    let spmc = Spmc::new(0x8000, Partitions::new(), NormalMemory::default(), memory());
     let ask = |version| call(&spmc, &[0x8400_006f, 0xffff_8000, 0x8000_0008, version]);
     assert_eq!(ask(0x1_0001), [0x8400_0070, 0x8000_ffff, 0x8000_0009, 0x1_0002, 0, 0, 0, 0]);
     assert_eq!(spmc.normal_version.agreed(), Version(1, 1));
@@ -333,7 +338,7 @@ fn a_partitions_buffers_lie_in_secure_data_of_its_own() {
 fn what_is_not_there_is_not_supported() {
     let spmc = spmc();
     for function in
-        [0x8400_006c, 0x8400_0071, 0xc400_008e, 0x8400_006b, 0x8400_008a, 0x8400_00ff, 0x1234_5678]
+        [0x8400_006c, 0x8400_0078, 0xc400_008e, 0x8400_006b, 0x8400_008a, 0x8400_00ff, 0x1234_5678]
     {
         assert_eq!(call(&spmc, &[function])[..3], [ERROR, 0, NOT_SUPPORTED], "{function:#x}");
     }
@@ -352,7 +357,7 @@ fn what_is_not_ffa_is_unknown() {
 
 #[test]
 fn functions_newer_than_the_callers_version_are_not_there() {
-    let spmc = Spmc::new(0x8000, Partitions::new(), NormalMemory::default());
+    let spmc = Spmc::new(0x8000, Partitions::new(), NormalMemory::default(), memory());
     assert_eq!(call(&spmc, &[0x8400_0085])[..3], [ERROR, 0, NOT_SUPPORTED], "FFA_SPM_ID_GET in 1.0");
 }
 

@@ -37,6 +37,12 @@ impl VmMailboxes {
         Some((self.mailboxes.get(place)?, MailboxOwner::Vm(place)))
     }
 
+    /// Returns all that there can be.
+    #[must_use]
+    pub const fn mailboxes(&self) -> &[Mailbox] {
+        &self.mailboxes
+    }
+
     /// Maps the buffers that the hypervisor describes in its send buffer, of `room` bytes; `owned` tells whether a range is the
     /// normal world's.
     ///

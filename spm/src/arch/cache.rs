@@ -6,12 +6,16 @@ use super::sysreg::CTR_EL0;
 
 /// Writes back and forgets all lines of `memory`.
 pub(crate) fn clean_and_invalidate(memory: &[u8]) {
+    clean_and_invalidate_at(memory.as_ptr().addr(), memory.len());
+}
+
+/// Writes back and forgets all lines of `bytes` of mapped memory at `start`.
+pub(crate) fn clean_and_invalidate_at(start: usize, bytes: usize) {
     let line = 4_usize << ((CTR_EL0::read() >> 16) & 0xf);
-    let start = memory.as_ptr().addr();
     let mut at = start & !(line - 1);
-    while at < start + memory.len() {
-        // SAFETY: cleaning and invalidating keeps what the memory holds; the address is mapped, being in `memory` or in
-        // the same line.
+    while at < start + bytes {
+        // SAFETY: cleaning and invalidating keeps what the memory holds. Where the address is not mapped, it faults, which
+        // spm does not survive, but nothing is written.
         unsafe { core::arch::asm!("dc civac, {0}", in(reg) at, options(nostack, preserves_flags)) };
         at += line;
     }

@@ -108,9 +108,9 @@ system_registers! {
     VMPIDR_EL2 = "vmpidr_el2": write;
     VPIDR_EL2 = "vpidr_el2": write;
     VSTCR_EL2 = "s3_4_c2_c6_2": write;
-    VSTTBR_EL2 = "s3_4_c2_c6_0": write;
+    VSTTBR_EL2 = "s3_4_c2_c6_0": read write;
     VTCR_EL2 = "vtcr_el2": write;
-    VTTBR_EL2 = "vttbr_el2": write;
+    VTTBR_EL2 = "vttbr_el2": read write;
     ZCR_EL1 = "s3_0_c1_c2_0": read write;
     ZCR_EL2 = "s3_4_c1_c2_0": read write;
 }

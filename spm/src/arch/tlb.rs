@@ -23,3 +23,9 @@ pub(crate) fn invalidate_partitions_here() {
         core::arch::asm!("tlbi alle1", "dsb nsh", "isb", options(nostack, preserves_flags));
     }
 }
+
+/// Lets table entries that were invalid and are valid now be seen by all walks.
+pub(crate) fn publish_new_entries() {
+    // SAFETY: a barrier has no other effect.
+    unsafe { core::arch::asm!("dsb ishst", options(nostack, preserves_flags)) };
+}

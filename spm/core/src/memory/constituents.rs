@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The address ranges of all transactions: each one's in the order in which its sender named them, and those that are
+//! in force in the order of their addresses, so that an overlap is found by a search.
+//!
+//! Whether a range may be sent at all is not decided here.
+
+use crate::manifest::AddressRange;
+use crate::manifest::range::PAGE_SIZE;
+
+/// Most constituents of all transactions together.
+pub(super) const MAX_CONSTITUENTS: usize = 8192;
+
+/// A constituent, 16 bytes. Links are places plus 1, so that zeros are an empty list.
+#[derive(Clone, Copy)]
+struct Piece {
+    start: u64,
+    pages: u32,
+    next: u16,
+    /// The place of its transaction.
+    share: u16,
+}
+
+/// The constituents of one transaction, in their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct List {
+    first: u16,
+    last: u16,
+    count: u16,
+}
+
+impl List {
+    pub(super) const EMPTY: Self = Self { first: 0, last: 0, count: 0 };
+
+    pub(super) fn len(self) -> usize {
+        usize::from(self.count)
+    }
+}
+
+/// There is no room for more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NoRoom;
+
+/// Two constituents have a page in common, of one transaction or of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overlap {
+    /// The sender named a page twice.
+    Within,
+    /// The page is part of another transaction.
+    WithOther,
+}
+
+/// All constituents.
+pub(super) struct Constituents {
+    pieces: [Piece; MAX_CONSTITUENTS],
+    /// Places from here on were never used.
+    unused: u16,
+    /// First of the places that are free again, plus 1.
+    free: u16,
+    /// Places of those in force, by address; the first `claimed` of them.
+    sorted: [u16; MAX_CONSTITUENTS],
+    claimed: usize,
+    /// Where new ones are sorted.
+    scratch: [u16; MAX_CONSTITUENTS],
+}
+
+impl Constituents {
+    pub(super) const fn new() -> Self {
+        const EMPTY: Piece = Piece { start: 0, pages: 0, next: 0, share: 0 };
+        Self {
+            pieces: [EMPTY; MAX_CONSTITUENTS],
+            unused: 0,
+            free: 0,
+            sorted: [0; MAX_CONSTITUENTS],
+            claimed: 0,
+            scratch: [0; MAX_CONSTITUENTS],
+        }
+    }
+
+    /// Adds a range to the list of the transaction at `share`.
+    pub(super) fn push(&mut self, list: &mut List, share: u16, range: AddressRange) -> Result<(), NoRoom> {
+        let pages = u32::try_from(range.size() / PAGE_SIZE).map_err(|_| NoRoom)?;
+        let place = match self.free.checked_sub(1) {
+            Some(place) => {
+                self.free = self.piece(place).next;
+                place
+            }
+            None if usize::from(self.unused) < MAX_CONSTITUENTS => {
+                self.unused += 1;
+                self.unused - 1
+            }
+            None => return Err(NoRoom),
+        };
+        *self.piece_mut(place) = Piece { start: range.start(), pages, next: 0, share };
+        match list.last.checked_sub(1) {
+            Some(last) => self.piece_mut(last).next = place + 1,
+            None => list.first = place + 1,
+        }
+        list.last = place + 1;
+        list.count += 1;
+        Ok(())
+    }
+
+    /// Frees a list. It must not be in force.
+    pub(super) fn release(&mut self, list: &mut List) {
+        if let Some(last) = list.last.checked_sub(1) {
+            self.piece_mut(last).next = self.free;
+            self.free = list.first;
+        }
+        *list = List::EMPTY;
+    }
+
+    /// Returns the ranges of a list in their order.
+    pub(super) fn ranges(&self, list: List) -> impl Iterator<Item = AddressRange> {
+        let mut next = list.first;
+        core::iter::from_fn(move || {
+            let piece = self.piece(next.checked_sub(1)?);
+            next = piece.next;
+            range_of(piece)
+        })
+    }
+
+    /// Puts a list in force.
+    ///
+    /// # Errors
+    /// [`Overlap`]; nothing has changed then.
+    pub(super) fn claim(&mut self, list: List) -> Result<(), Overlap> {
+        let count = self.sort(list);
+        let mut before: Option<Piece> = None;
+        for index in 0..count {
+            let piece = self.piece(self.scratch_at(index));
+            if before.is_some_and(|before| end_of(before) > piece.start) {
+                return Err(Overlap::Within);
+            }
+            if range_of(piece).is_some_and(|range| self.overlaps(range)) {
+                return Err(Overlap::WithOther);
+            }
+            before = Some(piece);
+        }
+        self.merge(count);
+        Ok(())
+    }
+
+    /// Ends what [`Constituents::claim`] did for the transaction at `share`.
+    pub(super) fn unclaim(&mut self, share: u16) {
+        let mut kept = 0;
+        for index in 0..self.claimed {
+            let place = self.sorted_at(index);
+            if self.piece(place).share != share {
+                set(&mut self.sorted, kept, place);
+                kept += 1;
+            }
+        }
+        self.claimed = kept;
+    }
+
+    /// Tells whether a page of `range` is in force in any transaction.
+    pub(super) fn overlaps(&self, range: AddressRange) -> bool {
+        // The first that does not end before the range.
+        let mut low = 0;
+        let mut high = self.claimed;
+        while low < high {
+            let middle = low.midpoint(high);
+            if end_of(self.piece(self.sorted_at(middle))) <= range.start() {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low < self.claimed && self.piece(self.sorted_at(low)).start < range.end()
+    }
+
+    /// Writes the places of a list into the scratch space by their addresses; returns how many.
+    fn sort(&mut self, list: List) -> usize {
+        let mut next = list.first;
+        let mut count = 0;
+        let mut in_order = true;
+        let mut before = 0;
+        while let Some(place) = next.checked_sub(1) {
+            let piece = self.piece(place);
+            in_order &= before <= piece.start;
+            before = piece.start;
+            set(&mut self.scratch, count, place);
+            count += 1;
+            next = piece.next;
+        }
+        if !in_order {
+            self.heap_sort(count);
+        }
+        count
+    }
+
+    fn heap_sort(&mut self, count: usize) {
+        for root in (0..count / 2).rev() {
+            self.sift(root, count);
+        }
+        for end in (1..count).rev() {
+            self.scratch.swap(0, end);
+            self.sift(0, end);
+        }
+    }
+
+    /// Lets the entry at `root` sink in the heap of the first `count`.
+    fn sift(&mut self, mut root: usize, count: usize) {
+        loop {
+            let mut child = 2 * root + 1;
+            if child >= count {
+                return;
+            }
+            let start = |index| self.piece(self.scratch_at(index)).start;
+            if child + 1 < count && start(child) < start(child + 1) {
+                child += 1;
+            }
+            if start(root) >= start(child) {
+                return;
+            }
+            self.scratch.swap(root, child);
+            root = child;
+        }
+    }
+
+    /// Merges the first `count` of the scratch space into those in force, from the highest address down. There is room: no
+    /// place is in force twice.
+    fn merge(&mut self, count: usize) {
+        let mut old = self.claimed;
+        let mut new = count;
+        self.claimed += count;
+        let mut to = self.claimed;
+        while let Some(last_new) = new.checked_sub(1) {
+            let place = self.scratch_at(last_new);
+            let above = old
+                .checked_sub(1)
+                .map(|last_old| self.sorted_at(last_old))
+                .filter(|&other| self.piece(other).start > self.piece(place).start);
+            to -= 1;
+            match above {
+                Some(other) => {
+                    set(&mut self.sorted, to, other);
+                    old -= 1;
+                }
+                None => {
+                    set(&mut self.sorted, to, place);
+                    new -= 1;
+                }
+            }
+        }
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "a place is below the length: only `push` gives them out")]
+    fn piece(&self, place: u16) -> Piece {
+        self.pieces[usize::from(place)]
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "as above")]
+    fn piece_mut(&mut self, place: u16) -> &mut Piece {
+        &mut self.pieces[usize::from(place)]
+    }
+
+    fn sorted_at(&self, index: usize) -> u16 {
+        self.sorted.get(index).copied().unwrap_or_default()
+    }
+
+    fn scratch_at(&self, index: usize) -> u16 {
+        self.scratch.get(index).copied().unwrap_or_default()
+    }
+}
+
+fn set(places: &mut [u16], index: usize, place: u16) {
+    if let Some(entry) = places.get_mut(index) {
+        *entry = place;
+    }
+}
+
+/// A piece was a range when it was pushed, so this does not overflow.
+fn end_of(piece: Piece) -> u64 {
+    piece.start + u64::from(piece.pages) * PAGE_SIZE
+}
+
+fn range_of(piece: Piece) -> Option<AddressRange> {
+    AddressRange::from_pages(piece.start, u64::from(piece.pages)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn range(page: u64, pages: u64) -> AddressRange {
+        AddressRange::from_pages(page * PAGE_SIZE, pages).unwrap()
+    }
+
+    fn constituents() -> Box<Constituents> {
+        Box::new(Constituents::new())
+    }
+
+    fn list(constituents: &mut Constituents, share: u16, ranges: &[(u64, u64)]) -> List {
+        let mut list = List::EMPTY;
+        for &(page, pages) in ranges {
+            constituents.push(&mut list, share, range(page, pages)).unwrap();
+        }
+        list
+    }
+
+    #[test]
+    fn a_list_keeps_its_order() {
+        let mut constituents = constituents();
+        let list = list(&mut constituents, 0, &[(9, 1), (2, 3), (5, 1)]);
+        let ranges: Vec<_> = constituents.ranges(list).collect();
+        assert_eq!(ranges, [range(9, 1), range(2, 3), range(5, 1)]);
+        assert_eq!(list.len(), 3);
+    }
+
+    #[test]
+    fn overlaps_are_found_whatever_the_order() {
+        let mut constituents = constituents();
+        for ranges in [[(9, 2), (2, 3), (10, 1)], [(2, 3), (4, 2), (9, 1)], [(5, 1), (5, 1), (1, 1)]] {
+            let twice = list(&mut constituents, 0, &ranges);
+            assert_eq!(constituents.claim(twice), Err(Overlap::Within));
+        }
+        let first = list(&mut constituents, 1, &[(20, 2), (10, 2)]);
+        constituents.claim(first).unwrap();
+        for ranges in [[(11, 1)], [(9, 2)], [(8, 20)], [(21, 5)]] {
+            let second = list(&mut constituents, 2, &ranges);
+            assert_eq!(constituents.claim(second), Err(Overlap::WithOther), "{ranges:?}");
+        }
+        let between = list(&mut constituents, 3, &[(22, 1), (12, 8), (9, 1)]);
+        constituents.claim(between).unwrap();
+        constituents.unclaim(1);
+        assert!(!constituents.overlaps(range(10, 2)) && constituents.overlaps(range(12, 1)));
+    }
+
+    #[test]
+    fn all_places_can_be_used_again() {
+        let mut constituents = constituents();
+        for round in 0..3 {
+            let mut list = List::EMPTY;
+            for page in (0..MAX_CONSTITUENTS as u64).rev() {
+                constituents.push(&mut list, round, range(2 * page, 1)).unwrap();
+            }
+            assert_eq!(constituents.push(&mut list, round, range(1, 1)), Err(NoRoom));
+            constituents.claim(list).unwrap();
+            constituents.unclaim(round);
+            constituents.release(&mut list);
+        }
+    }
+
+    proptest! {
+        /// Against a list of transactions that is searched page by page.
+        #[test]
+        fn agrees_with_a_naive_list(
+            steps in proptest::collection::vec(
+                (0_u16..8, proptest::collection::vec((0_u64..120, 1_u64..4), 1..8)), 1..40,
+            ),
+        ) {
+            let mut constituents = constituents();
+            let mut model: BTreeMap<u16, (List, Vec<(u64, u64)>)> = BTreeMap::new();
+            for (share, ranges) in steps {
+                if let Some((mut list, _)) = model.remove(&share) {
+                    constituents.unclaim(share);
+                    constituents.release(&mut list);
+                    continue;
+                }
+                let mut list = list(&mut constituents, share, &ranges);
+                let pages = |ranges: &[(u64, u64)]| -> Vec<u64> {
+                    ranges.iter().flat_map(|&(page, pages)| page..page + pages).collect()
+                };
+                let new = pages(&ranges);
+                let mut distinct = new.clone();
+                distinct.sort_unstable();
+                distinct.dedup();
+                let taken: Vec<u64> = model.values().flat_map(|(_, ranges)| pages(ranges)).collect();
+                let sound = distinct.len() == new.len() && !new.iter().any(|page| taken.contains(page));
+                prop_assert_eq!(constituents.claim(list).is_ok(), sound);
+                if sound {
+                    model.insert(share, (list, ranges));
+                } else {
+                    constituents.release(&mut list);
+                }
+                for page in 0..125 {
+                    let held = model.values().any(|(_, ranges)| pages(ranges).contains(&page));
+                    prop_assert_eq!(constituents.overlaps(range(page, 1)), held);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Address spaces that remember each page, find callers that break the rules of [`AddressSpaces`], and fail when told to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use super::AddressSpaces;
+use crate::hardware::{FakeHardware, MapFailed};
+use crate::manifest::AddressRange;
+use crate::manifest::range::PAGE_SIZE;
+use crate::manifest::region::Security;
+use crate::stage2::{Grain, NoTables, Rights};
+
+/// A page of a partition: its place, whether it is non-secure, the address.
+pub(crate) type Page = (usize, bool, u64);
+
+#[derive(Default)]
+pub(crate) struct Pages {
+    /// What is mapped.
+    pub(crate) mapped: BTreeMap<Page, Rights>,
+    /// Where there are tables for pages, or for blocks.
+    pub(crate) prepared: BTreeMap<Page, Grain>,
+    /// Partitions with changes that were not published.
+    pub(crate) unpublished: BTreeSet<usize>,
+    /// Ranges that were zeroed.
+    pub(crate) zeroed: Vec<AddressRange>,
+    /// How many of the next calls that may fail succeed.
+    pub(crate) fails_after: Option<u32>,
+}
+
+impl Pages {
+    fn fails(&mut self) -> bool {
+        match &mut self.fails_after {
+            None => false,
+            Some(0) => true,
+            Some(left) => {
+                *left -= 1;
+                false
+            }
+        }
+    }
+}
+
+/// All partitions' spaces.
+#[derive(Default)]
+pub(crate) struct FakeSpaces(pub(crate) Mutex<Pages>);
+
+impl FakeSpaces {
+    /// Maps what a partition has from the boot on.
+    pub(crate) fn boot(&self, partition: usize, security: Security, range: AddressRange, rights: Rights) {
+        let mut pages = self.0.lock().unwrap();
+        for page in pages_of(partition, security, range) {
+            pages.mapped.insert(page, rights);
+            pages.prepared.insert(page, Grain::Pages);
+        }
+    }
+}
+
+fn pages_of(partition: usize, security: Security, range: AddressRange) -> impl Iterator<Item = Page> {
+    let addresses = (range.start()..range.end()).step_by(usize::try_from(PAGE_SIZE).unwrap());
+    addresses.map(move |address| (partition, security == Security::NonSecure, address))
+}
+
+impl AddressSpaces for FakeSpaces {
+    fn prepare(
+        &self,
+        partition: usize,
+        security: Security,
+        range: AddressRange,
+        grain: Grain,
+    ) -> Result<(), NoTables> {
+        let mut pages = self.0.lock().unwrap();
+        // Where the tables are there nothing can fail.
+        let missing = pages_of(partition, security, range).any(|page| !pages.prepared.contains_key(&page));
+        if missing && pages.fails() {
+            return Err(NoTables);
+        }
+        for page in pages_of(partition, security, range) {
+            assert!(!pages.mapped.contains_key(&page), "is to be mapped twice: {page:x?}");
+            pages.prepared.insert(page, grain);
+        }
+        Ok(())
+    }
+
+    fn map(&self, partition: usize, security: Security, range: AddressRange, grain: Grain, rights: Rights) {
+        let mut pages = self.0.lock().unwrap();
+        for page in pages_of(partition, security, range) {
+            assert_eq!(pages.prepared.get(&page), Some(&grain), "is not prepared: {page:x?}");
+            assert!(pages.mapped.insert(page, rights).is_none(), "mapped twice: {page:x?}");
+        }
+        pages.unpublished.insert(partition);
+    }
+
+    fn unmap(&self, partition: usize, security: Security, range: AddressRange) {
+        let mut pages = self.0.lock().unwrap();
+        for page in pages_of(partition, security, range) {
+            pages.mapped.remove(&page);
+        }
+        pages.unpublished.insert(partition);
+    }
+
+    fn trim(&self, partition: usize, security: Security, range: AddressRange) {
+        let mut pages = self.0.lock().unwrap();
+        for page in pages_of(partition, security, range) {
+            if !pages.mapped.contains_key(&page) {
+                pages.prepared.remove(&page);
+            }
+        }
+        pages.unpublished.insert(partition);
+    }
+
+    fn publish(&self, partition: usize) {
+        self.0.lock().unwrap().unpublished.remove(&partition);
+    }
+
+    fn zero(&self, _: Security, range: AddressRange) -> Result<(), MapFailed> {
+        let mut pages = self.0.lock().unwrap();
+        if pages.fails() {
+            return Err(MapFailed);
+        }
+        assert!(pages.unpublished.is_empty(), "a TLB may still know what is zeroed");
+        pages.zeroed.push(range);
+        Ok(())
+    }
+}
+
+/// The fake machine's spaces are these.
+impl AddressSpaces for FakeHardware {
+    fn prepare(
+        &self,
+        partition: usize,
+        security: Security,
+        range: AddressRange,
+        grain: Grain,
+    ) -> Result<(), NoTables> {
+        self.spaces.prepare(partition, security, range, grain)
+    }
+
+    fn map(&self, partition: usize, security: Security, range: AddressRange, grain: Grain, rights: Rights) {
+        self.spaces.map(partition, security, range, grain, rights);
+    }
+
+    fn unmap(&self, partition: usize, security: Security, range: AddressRange) {
+        self.spaces.unmap(partition, security, range);
+    }
+
+    fn trim(&self, partition: usize, security: Security, range: AddressRange) {
+        self.spaces.trim(partition, security, range);
+    }
+
+    fn publish(&self, partition: usize) {
+        self.spaces.publish(partition);
+    }
+
+    fn zero(&self, security: Security, range: AddressRange) -> Result<(), MapFailed> {
+        self.spaces.zero(security, range)
+    }
+}

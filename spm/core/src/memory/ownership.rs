@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Who owns memory: the normal world and partitions by the manifests, and whoever it was donated to since.
+//!
+//! What an owner has shared or lent stays its own; whether it is, is not known here.
+
+use heapless::Vec;
+
+use crate::mailbox::MailboxOwner;
+use crate::manifest::AddressRange;
+use crate::manifest::range::PAGE_SIZE;
+use crate::manifest::region::Security;
+use crate::normal_memory::NormalMemory;
+use crate::partition::Partition;
+use crate::stage2::{Grain, Rights};
+
+/// Most ranges whose owner is not the one of the manifests.
+pub(super) const MAX_MOVED: usize = 512;
+/// Largest memory region of a manifest that is mapped by pages, in bytes; larger ones are mapped by blocks, and no part of
+/// them can be lent or donated.
+const MAX_PAGED: u64 = 8 << 20;
+
+/// Who owns memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The normal world. Which of its endpoints says that it is the owner proves nothing.
+    NormalWorld,
+    /// The partition at this place of the list.
+    Partition(usize),
+}
+
+impl From<MailboxOwner> for Owner {
+    fn from(owner: MailboxOwner) -> Self {
+        match owner {
+            MailboxOwner::NormalWorld | MailboxOwner::Vm(_) => Self::NormalWorld,
+            MailboxOwner::Partition(place) => Self::Partition(place),
+        }
+    }
+}
+
+/// What an owner has of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Holding {
+    pub(super) security: Security,
+    /// What it may do with it.
+    pub(super) rights: Rights,
+    /// How it is mapped, for partitions.
+    pub(super) grain: Grain,
+}
+
+/// Returns by what a memory region of a manifest is mapped.
+#[must_use]
+pub fn region_grain(range: AddressRange) -> Grain {
+    if range.size() <= MAX_PAGED { Grain::Pages } else { Grain::Blocks }
+}
+
+/// A range that was donated.
+#[derive(Clone, Copy, Debug)]
+struct Moved {
+    start: u64,
+    end: u64,
+    owner: usize,
+    security: Security,
+    rights: Rights,
+}
+
+impl Moved {
+    fn continues(&self, before: &Self) -> bool {
+        self.start == before.end
+            && (self.owner, self.security, self.rights) == (before.owner, before.security, before.rights)
+    }
+}
+
+/// What was donated since the boot, by address.
+pub(super) struct Ownership {
+    moved: Vec<Moved, MAX_MOVED>,
+}
+
+impl Ownership {
+    pub(super) const fn new() -> Self {
+        Self { moved: Vec::new() }
+    }
+
+    /// Returns what `owner` has of `range`, if all of it is its own, and alike.
+    pub(super) fn holding(
+        &self,
+        owner: Owner,
+        range: AddressRange,
+        partitions: &[Partition],
+        normal: &NormalMemory,
+    ) -> Option<Holding> {
+        let first = self.moved.partition_point(|moved| moved.end <= range.start());
+        if let Some(moved) = self.moved.get(first).filter(|moved| moved.start < range.end()) {
+            let all = moved.start <= range.start() && range.end() <= moved.end;
+            let holding = Holding { security: moved.security, rights: moved.rights, grain: Grain::Pages };
+            return (all && owner == Owner::Partition(moved.owner)).then_some(holding);
+        }
+        match owner {
+            Owner::NormalWorld => {
+                let rights = Rights { write: true, execute: false };
+                let holding = Holding { security: Security::NonSecure, rights, grain: Grain::Pages };
+                normal.owns(range).then_some(holding)
+            }
+            Owner::Partition(place) => {
+                let partition = partitions.get(place)?;
+                if partition.memory().contains(range) {
+                    let rights = Rights::ALL;
+                    return Some(Holding { security: Security::Secure, rights, grain: Grain::Pages });
+                }
+                let region = partition.memory_regions().iter().find(|region| region.range.contains(range))?;
+                let (security, rights) = (region.security, region.access.into());
+                Some(Holding { security, rights, grain: region_grain(region.range) })
+            }
+        }
+    }
+
+    /// Tells whether `ranges` more ranges can be given away.
+    pub(super) fn has_room_for(&self, ranges: usize) -> bool {
+        // Each may split one entry into two, with itself between.
+        self.moved.len() + 2 * ranges <= MAX_MOVED
+    }
+
+    /// Makes the partition at `to` the owner of `range`. There is room for it.
+    pub(super) fn give(&mut self, range: AddressRange, to: usize, security: Security, rights: Rights) {
+        let first = self.moved.partition_point(|moved| moved.end <= range.start());
+        // Only one entry can overlap: givers own what they give by one.
+        if let Some(old) = self.moved.get(first).copied().filter(|old| old.start < range.end()) {
+            self.moved.remove(first);
+            self.insert(Moved { end: range.start(), ..old });
+            self.insert(Moved { start: range.end(), ..old });
+        }
+        self.insert(Moved { start: range.start(), end: range.end(), owner: to, security, rights });
+    }
+
+    /// Inserts an entry, unless it is empty, into the gap where it belongs; joins it to its neighbours if it can.
+    fn insert(&mut self, mut new: Moved) {
+        if new.end < new.start + PAGE_SIZE {
+            return;
+        }
+        let mut at = self.moved.partition_point(|moved| moved.end <= new.start);
+        if let Some(after) = self.moved.get(at).copied().filter(|after| after.continues(&new)) {
+            new.end = after.end;
+            self.moved.remove(at);
+        }
+        if let Some(before) = at.checked_sub(1)
+            && let Some(entry) = self.moved.get(before).copied().filter(|entry| new.continues(entry))
+        {
+            new.start = entry.start;
+            self.moved.remove(before);
+            at = before;
+        }
+        // There is room by `has_room_for`.
+        _ = self.moved.insert(at, new);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const RIGHTS: Rights = Rights { write: true, execute: false };
+
+    fn range(page: u64, pages: u64) -> AddressRange {
+        AddressRange::from_pages(page * PAGE_SIZE, pages).unwrap()
+    }
+
+    #[test]
+    fn neighbours_of_one_owner_become_one_range() {
+        let mut ownership = Ownership::new();
+        for page in [1, 3, 2] {
+            ownership.give(range(page, 1), 0, Security::Secure, RIGHTS);
+        }
+        assert_eq!(ownership.moved.len(), 1);
+        ownership.give(range(2, 1), 1, Security::Secure, RIGHTS);
+        assert_eq!(ownership.moved.len(), 3);
+        ownership.give(range(2, 1), 0, Security::Secure, RIGHTS);
+        assert_eq!(ownership.moved.len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_list_of_pages(
+            gifts in proptest::collection::vec((0_u64..30, 1_u64..6, 0_usize..3), 1..40),
+        ) {
+            let mut ownership = Ownership::new();
+            let mut owners = [None; 40];
+            let normal = NormalMemory::default();
+            for (page, pages, to) in gifts {
+                // What is given belongs to one owner.
+                let last = page + pages;
+                let from = owners[usize::try_from(page).unwrap()];
+                let pages = (page..last)
+                    .take_while(|&page| owners[usize::try_from(page).unwrap()] == from)
+                    .count();
+                ownership.give(range(page, pages as u64), to, Security::Secure, RIGHTS);
+                for page in (page..).take(pages) {
+                    owners[usize::try_from(page).unwrap()] = Some(to);
+                }
+                for (page, owner) in owners.iter().enumerate() {
+                    for partition in 0..3 {
+                        let asked = range(page as u64, 1);
+                        let holding = ownership.holding(Owner::Partition(partition), asked, &[], &normal);
+                        prop_assert_eq!(holding.is_some(), *owner == Some(partition), "{}", page);
+                    }
+                }
+            }
+        }
+    }
+}
