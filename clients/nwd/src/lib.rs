@@ -18,6 +18,7 @@ pub mod guarded;
 pub mod iommu;
 mod machine;
 pub mod mailbox;
+pub mod memory;
 pub mod mmio;
 mod paging;
 pub mod pci;

@@ -2,7 +2,9 @@
 //! Ways for a partition to go wrong.
 #![expect(unsafe_code, reason = "executes an instruction that is none")]
 
-use sp_runtime::memory::DeviceMemory;
+use core::sync::atomic::Ordering;
+
+use sp_runtime::memory::{DeviceMemory, NonSecureMemory};
 use sp_runtime::mmu::{self, MapError, PAGE_SIZE, World};
 use spin::mutex::SpinMutex;
 
@@ -11,22 +13,25 @@ use crate::protocol::Status;
 /// Pages that may be looked at without a fault ending the partition.
 const MAX_PAGES: usize = 8;
 
+/// What a page is mapped as.
+#[derive(Clone, Copy)]
+enum Memory {
+    Device(DeviceMemory),
+    Ram(NonSecureMemory),
+}
+
 struct Page {
     address: u64,
-    world: World,
-    memory: DeviceMemory,
+    kind: u64,
+    memory: Memory,
 }
 
 static PAGES: SpinMutex<[Option<Page>; MAX_PAGES]> = SpinMutex::new([const { None }; MAX_PAGES]);
 
-/// Reads (`kind` 0) or writes (1) the 64-bit word at `address` in the secure (`world` 0) or the non-secure address space
-/// (1). This partition's own tables allow it; whether stage 2 does is what the caller wants to know.
+/// Reads (`kind` 0) or writes (1) the 64-bit word at `address` in the secure (`world` 0) or the non-secure address space,
+/// as a device's (1) or as RAM (2). This partition's own tables allow it; whether stage 2 does is what the caller wants to
+/// know.
 pub(crate) fn access(address: u64, kind: u64, world: u64) -> [u64; 5] {
-    let world = match world {
-        0 => World::Secure,
-        1 => World::NonSecure,
-        _ => return Status::InvalidParameters.answer(),
-    };
     let page_mask = PAGE_SIZE as u64 - 1;
     let offset = match usize::try_from(address & page_mask) {
         Ok(offset) if offset.is_multiple_of(8) => offset,
@@ -36,28 +41,55 @@ pub(crate) fn access(address: u64, kind: u64, world: u64) -> [u64; 5] {
         Ok(memory) => memory,
         Err(status) => return status.answer(),
     };
-    match kind {
-        0 => [0, memory.read64(offset), 0, 0, 0],
-        1 => {
-            memory.write64(offset, address);
+    match (kind, memory) {
+        (0, memory) => [0, memory.read(offset), 0, 0, 0],
+        (1, memory) => {
+            memory.write(offset, address);
             [0, address, 0, 0, 0]
         }
         _ => Status::InvalidParameters.answer(),
     }
 }
 
-fn page(address: u64, world: World) -> Result<DeviceMemory, Status> {
+impl Memory {
+    fn read(self, offset: usize) -> u64 {
+        match self {
+            Self::Device(device) => device.read64(offset),
+            Self::Ram(ram) => ram.words().get(offset / 8).map_or(0, |word| word.load(Ordering::Relaxed)),
+        }
+    }
+
+    fn write(self, offset: usize, value: u64) {
+        match self {
+            Self::Device(device) => device.write64(offset, value),
+            Self::Ram(ram) => {
+                if let Some(word) = ram.words().get(offset / 8) {
+                    word.store(value, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+}
+
+fn page(address: u64, kind: u64) -> Result<Memory, Status> {
     let mut pages = PAGES.lock();
     if let Some(known) = pages.iter().flatten().find(|known| known.address == address) {
-        return if known.world == world { Ok(known.memory) } else { Err(Status::Denied) };
+        return if known.kind == kind { Ok(known.memory) } else { Err(Status::Denied) };
     }
     let Some(free) = pages.iter_mut().find(|place| place.is_none()) else { return Err(Status::NoMemory) };
-    let memory = mmu::map_device(address, PAGE_SIZE as u64, world).map_err(|error| match error {
+    let size = PAGE_SIZE as u64;
+    let mapped = match kind {
+        0 => mmu::map_device(address, size, World::Secure).map(Memory::Device),
+        1 => mmu::map_device(address, size, World::NonSecure).map(Memory::Device),
+        2 => mmu::map_non_secure(address, size).map(Memory::Ram),
+        _ => return Err(Status::InvalidParameters),
+    };
+    let memory = mapped.map_err(|error| match error {
         MapError::BadRange => Status::InvalidParameters,
         MapError::Taken => Status::Denied,
         MapError::NoTables => Status::NoMemory,
     })?;
-    *free = Some(Page { address, world, memory });
+    *free = Some(Page { address, kind, memory });
     Ok(memory)
 }
 

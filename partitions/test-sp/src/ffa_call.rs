@@ -2,33 +2,17 @@
 //! Calls that somebody else chose, so that a test sees what the partition manager answers to a partition.
 #![expect(unsafe_code, reason = "the calls are not known here")]
 
-use core::cell::UnsafeCell;
 use core::mem;
 
+use crate::buffers::{self, PAGE};
 use crate::protocol::Status;
 
-const PAGE: usize = 4096;
 /// Room below the image where boot information and manifest lie, in bytes.
 const PACKAGE_HEAD: u64 = 0x1_0000;
 const RXTX_MAP_32: u32 = 0x8400_0066;
 const RXTX_MAP_64: u32 = 0xc400_0066;
 const SECONDARY_EP_REGISTER_32: u32 = 0x8400_0087;
 const SECONDARY_EP_REGISTER_64: u32 = 0xc400_0087;
-
-#[repr(C, align(4096))]
-struct Buffers(UnsafeCell<[[u8; PAGE]; 2]>);
-
-// SAFETY: nothing here reads or writes the bytes, only their addresses are handed out.
-unsafe impl Sync for Buffers {}
-
-/// What FFA_RXTX_MAP may be called with.
-static BUFFERS: Buffers = Buffers(UnsafeCell::new([[0; PAGE]; 2]));
-
-/// Returns the addresses of two pages, for RX and for TX.
-pub(crate) fn buffers() -> (u64, u64) {
-    let base = BUFFERS.0.get() as u64;
-    (base, base + PAGE as u64)
-}
 
 /// What of a call and of its answer has no room in a request: x4 to x7.
 pub(crate) struct Rest {
@@ -69,8 +53,8 @@ pub(crate) fn call(rest: &mut Rest, function: u64, arguments: [u64; 3]) -> [u64;
     [*x1, *x2, *x3] = arguments;
     [*x4, *x5, *x6, *x7] = mem::take(&mut rest.arguments);
     // SAFETY: 1. Buffers for messages are not in memory that Rust uses, as was checked. 2. Calls that share or unmap
-    // memory take descriptors in the TX buffer, where nothing is ever written. 3. All others change no memory, and start
-    // nothing in it.
+    // memory take descriptors in the TX buffer, where only memory.rs writes, of a page that is there for that. 3. All others
+    // change no memory, and start nothing in it.
     let [r0, r1, r2, r3, r4, r5, r6, r7, ..] = unsafe { sp_runtime::call(function, registers) };
     rest.results = [r4, r5, r6, r7];
     [r0, r1, r2, r3, 0]
@@ -93,7 +77,7 @@ fn leaves_image_alone([rx, tx, pages]: [u64; 3]) -> bool {
         _ => return false,
     };
     let own = sp_runtime::image_addresses();
-    let (first, _) = buffers();
+    let (first, _) = buffers::addresses();
     [rx, tx].iter().all(|start| {
         let Some(end) = start.checked_add(size) else { return true };
         let inside_buffers = first <= *start && end <= first + 2 * PAGE as u64;

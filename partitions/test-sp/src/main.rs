@@ -6,8 +6,10 @@
 #![no_std]
 #![no_main]
 
+mod buffers;
 mod fault;
 mod ffa_call;
+mod memory;
 mod protocol;
 mod registers;
 mod vcpu;
@@ -26,6 +28,7 @@ impl Partition for TestSp {
     type Error = Infallible;
 
     fn start(boot: &BootInfo) -> Result<Self, Self::Error> {
+        memory::start(boot.id());
         log!("partition {} is ready", boot.id());
         Ok(Self)
     }
@@ -66,7 +69,7 @@ fn execute(vcpu: VcpuId, number: u64, a: u64, b: u64, c: u64, d: u64) -> [u64; 5
         Command::Poison => registers::poison(state, Classes::from_bits(a), b),
         Command::Check => registers::check(state, Classes::from_bits(a), b),
         Command::Report => {
-            let (rx, tx) = ffa_call::buffers();
+            let (rx, tx) = buffers::addresses();
             [vcpu.index() as u64, mpidr(), calls, rx, tx]
         }
         Command::Undefined => fault::undefined_instruction(),
@@ -74,6 +77,10 @@ fn execute(vcpu: VcpuId, number: u64, a: u64, b: u64, c: u64, d: u64) -> [u64; 5
         Command::PrepareCall => state.call.lock().prepare([a, b, c, d]),
         Command::CallResults => state.call.lock().results(),
         Command::Hypercall => ffa_call::hypercall(a, [b, c, d]),
+        Command::Retrieve => memory::retrieve(a, b),
+        Command::Relinquish => memory::relinquish(a, b),
+        Command::Send => memory::send(a, b, c),
+        Command::Reclaim => memory::reclaim(a),
     }
 }
 

@@ -4,7 +4,7 @@
 //! | x3 | command | arguments | answer |
 //! |---|---|---|---|
 //! | 0 | echo | x4–x7 anything | x3–x7 unchanged |
-//! | 1 | access memory | x4 address, x5 0 read or 1 write, x6 0 secure or 1 non-secure | x3 status, x4 value; or none, if it faults |
+//! | 1 | access memory | x4 address, x5 0 read or 1 write, x6 0 secure, 1 non-secure, or 2 non-secure RAM | x3 status, x4 value; or none, if it faults |
 //! | 2 | poison registers | x4 classes, x5 pattern | x3 classes done, x4 classes this core has not, x5 vector length in bytes |
 //! | 3 | check registers | x4 classes, x5 pattern | x3 classes that differ, x4 the registers of the lowest such class, as bits |
 //! | 4 | report | – | x3 vCPU, x4 MPIDR_EL1, x5 requests but echoes on this vCPU, x6 and x7 a page each for FFA_RXTX_MAP |
@@ -13,6 +13,10 @@
 //! | 8 | say more of the next FF-A call | x4–x7 of it, which are 0 otherwise | x3 status |
 //! | 9 | tell more of the last FF-A call | – | x3–x6 = x4–x7 of its answer |
 //! | 10 | make a hypercall | x4 function, x5–x7 = x1–x3 | x3 = x0 |
+//! | 11 | retrieve memory | x4 handle, x5 sender in bits 15–0, permissions in 23–16 | x3 status, x4 ticks, x5 first address, x6 pages, x7 attributes and permissions likewise |
+//! | 12 | relinquish memory | x4 handle, x5 flags | x3 status, x4 ticks |
+//! | 13 | send a page of its own | x4 function ID, x5 receiver, x6 a word to write to it | x3 status, x4 handle |
+//! | 14 | reclaim it | x4 handle | x3 status, x4 the word |
 //!
 //! By a 32-bit direct request only echo can be had. Any other command, and a class or an access that is not there, answers NOT_SUPPORTED in x3. Classes are bits:
 //! 0 EL1 system registers, 1 FP, SIMD and SVE, 2 virtual timer, 3 pointer authentication keys, 4 x8 to x30, 5 debug and
@@ -44,6 +48,14 @@ pub(crate) enum Command {
     CallResults,
     /// Call the partition manager by HVC.
     Hypercall,
+    /// Borrow memory.
+    Retrieve,
+    /// Give it back.
+    Relinquish,
+    /// Share, lend or donate a page.
+    Send,
+    /// Take the page back.
+    Reclaim,
 }
 
 impl Command {
@@ -59,6 +71,10 @@ impl Command {
             8 => Some(Self::PrepareCall),
             9 => Some(Self::CallResults),
             10 => Some(Self::Hypercall),
+            11 => Some(Self::Retrieve),
+            12 => Some(Self::Relinquish),
+            13 => Some(Self::Send),
+            14 => Some(Self::Reclaim),
             _ => None,
         }
     }

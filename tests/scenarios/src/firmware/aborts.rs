@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A partition that faults is stopped, and nobody else is.
 
-use super::{command, messages::test_sp};
+use super::{command, memory::lend_and_return, messages::test_sp};
 use crate::{
     ensure, platform,
     scenario::{Audience::Test, Outcome, Scenario},
@@ -33,12 +33,16 @@ fn fault(world: &mut World) -> Outcome {
     let pattern = world.load()?;
     let before = ffa::direct(to, [command::ECHO, 1, 2, 3, 4])?;
     ensure!(before == [command::ECHO, 1, 2, 3, 4], "before: {before:x?}");
-    // By an address that is not the partition's, or by an instruction that is none: it can be stopped only once a run. The
-    // address is the last one before its memory or the first one behind it, so that a page too much is noticed.
+    // It can be stopped only once a run: by memory that it gave back and can no longer reach, by an address that is not its
+    // own (the last one before its memory or the first one behind it, so that a page too much is noticed), or by an
+    // instruction that is none.
     let cause = if world.mailbox.cores == 1 {
         let (start, size) = platform::TEST_SP;
-        let next = if world.mailbox.seed & 1 == 0 { start - 8 } else { start + size };
-        [command::READ, next, 0, 0, 0]
+        match world.mailbox.seed & 3 {
+            0 => [command::READ, start - 8, 0, 0, 0],
+            1 => [command::READ, start + size, 0, 0, 0],
+            _ => [command::READ, lend_and_return(world)?, 0, 2, 0],
+        }
     } else {
         [command::UNDEFINED, 0, 0, 0, 0]
     };

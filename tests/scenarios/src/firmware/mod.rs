@@ -5,6 +5,7 @@ mod aborts;
 mod calls;
 mod context;
 mod discovery;
+mod memory;
 mod messages;
 mod notifications;
 mod random;
@@ -18,6 +19,7 @@ pub(crate) const SCENARIOS: &[&[Scenario]] = &[
     discovery::SCENARIOS,
     messages::SCENARIOS,
     notifications::SCENARIOS,
+    memory::SCENARIOS,
     random::SCENARIOS,
     secrets::SCENARIOS,
     context::SCENARIOS,
@@ -38,4 +40,8 @@ mod command {
     pub(super) const PREPARE_CALL: u64 = 8;
     pub(super) const CALL_RESULTS: u64 = 9;
     pub(super) const HYPERCALL: u64 = 10;
+    pub(super) const RETRIEVE: u64 = 11;
+    pub(super) const RELINQUISH: u64 = 12;
+    pub(super) const SEND: u64 = 13;
+    pub(super) const RECLAIM: u64 = 14;
 }
