@@ -32,10 +32,13 @@ const fn figure(name: &'static str, meaning: &'static str, target: Option<u64>) 
 }
 
 /// The figures of the client, in the order of the table.
-const COUNTS: [Figure; 6] = [
+const COUNTS: [Figure; 9] = [
     figure("el3_call", "a call that EL3 answers itself", None),
     figure("spmc_call", "an FF-A call that spm answers at its entry", None),
     figure("direct_message", "a direct message to a partition and back", Some(2000)),
+    figure("mem_cycle_1", "share, retrieve, relinquish, reclaim of one page", Some(25_000)),
+    figure("mem_cycle_512", "the same of 512 pages in one range", Some(60_000)),
+    figure("mem_cycle_200x1", "the same of 200 pages here and there", Some(250_000)),
     figure("map_unmap_4k", "map and unmap of one 4K page", None),
     figure("map_2m_block", "map of 2 MiB as one block", None),
     figure("map_512x4k", "map of 512 times 4K in one request", None),

@@ -41,6 +41,11 @@ impl AddressRange {
         Self::new(start, size)
     }
 
+    /// Makes a range again of what [`AddressRange::start`] and [`AddressRange::end`] of one returned.
+    pub(crate) const fn again(start: u64, end: u64) -> Self {
+        Self { start, end }
+    }
+
     /// Returns the first address.
     #[must_use]
     pub const fn start(self) -> u64 {

@@ -115,7 +115,7 @@ impl Constituents {
         core::iter::from_fn(move || {
             let piece = self.piece(next.checked_sub(1)?);
             next = piece.next;
-            range_of(piece)
+            Some(range_of(piece))
         })
     }
 
@@ -131,7 +131,7 @@ impl Constituents {
             if before.is_some_and(|before| end_of(before) > piece.start) {
                 return Err(Overlap::Within);
             }
-            if range_of(piece).is_some_and(|range| self.overlaps(range)) {
+            if self.overlaps(range_of(piece)) {
                 return Err(Overlap::WithOther);
             }
             before = Some(piece);
@@ -275,8 +275,8 @@ fn end_of(piece: Piece) -> u64 {
     piece.start + u64::from(piece.pages) * PAGE_SIZE
 }
 
-fn range_of(piece: Piece) -> Option<AddressRange> {
-    AddressRange::from_pages(piece.start, u64::from(piece.pages)).ok()
+fn range_of(piece: Piece) -> AddressRange {
+    AddressRange::again(piece.start, end_of(piece))
 }
 
 #[cfg(test)]

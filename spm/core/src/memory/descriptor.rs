@@ -181,9 +181,16 @@ impl Composite {
 /// # Errors
 /// `InvalidParameters`.
 pub(super) fn constituent(bytes: &[u8; composite::CONSTITUENT_BYTES]) -> Result<AddressRange, FfaError> {
-    require_zero(bytes.get(composite::CONSTITUENT_RESERVED..))?;
-    let pages = u32_at(bytes, composite::CONSTITUENT_PAGES);
-    AddressRange::from_pages(u64_at(bytes, 0), u64::from(pages)).map_err(|_| FfaError::InvalidParameters)
+    // The first address, the number of pages, and what is reserved; all at once, for there may be thousands.
+    let words = u128::from_le_bytes(*bytes);
+    let (start, rest) = (low_half(words), low_half(words >> 64));
+    let pages = u32::try_from(rest).map_err(|_| FfaError::InvalidParameters)?;
+    AddressRange::from_pages(start, u64::from(pages)).map_err(|_| FfaError::InvalidParameters)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "that is its purpose")]
+const fn low_half(words: u128) -> u64 {
+    words as u64
 }
 
 /// FFA_MEM_RELINQUISH's descriptor (MM table 2.25): the handle, the flags, and the one endpoint.

@@ -51,8 +51,6 @@ pub(super) mod composite {
     /// Bytes before the first constituent.
     pub(in super::super) const BYTES: usize = 16;
     pub(in super::super) const CONSTITUENT_BYTES: usize = 16;
-    pub(in super::super) const CONSTITUENT_PAGES: usize = 8;
-    pub(in super::super) const CONSTITUENT_RESERVED: usize = 12;
 }
 
 /// FFA_MEM_RELINQUISH's descriptor (MM table 2.25).

@@ -12,7 +12,7 @@ mod pool;
 #[cfg(test)]
 mod tests;
 
-use core::sync::atomic::{AtomicU16, Ordering};
+use core::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 pub use descriptor::{Kind, Rights};
 pub use pool::{NoTables, TablePool};
@@ -80,6 +80,10 @@ pub struct AddressSpace {
     held: AtomicU16,
     /// First of the tables that are out of the trees and that TLBs may still know, as the pool chains them.
     unlinked: AtomicU16,
+    /// The table of pages that was used last, and what it maps: [`AddressSpace::key`], or 0. Scattered pages lie near each
+    /// other more often than not.
+    recent: AtomicU64,
+    recent_table: AtomicU16,
 }
 
 impl AddressSpace {
@@ -89,7 +93,15 @@ impl AddressSpace {
     /// [`NoTables`].
     pub fn new<const N: usize>(pool: &TablePool<N>, geometry: Geometry) -> Result<Self, NoTables> {
         let (secure, non_secure) = (pool.take()?, pool.take()?);
-        Ok(Self { secure, non_secure, geometry, held: AtomicU16::new(0), unlinked: AtomicU16::new(0) })
+        Ok(Self {
+            secure,
+            non_secure,
+            geometry,
+            held: AtomicU16::new(0),
+            unlinked: AtomicU16::new(0),
+            recent: AtomicU64::new(0),
+            recent_table: AtomicU16::new(0),
+        })
     }
 
     /// Returns the address of the root table.
@@ -110,6 +122,26 @@ impl AddressSpace {
         }
     }
 
+    /// Names what one table of pages maps; never 0.
+    const fn key(security: Security, address: u64) -> u64 {
+        let world = match security {
+            Security::Secure => 1,
+            Security::NonSecure => 2,
+        };
+        (address & !(span(PAGES - 1) - 1)) | world
+    }
+
+    /// Returns the table of pages for an address, if it is the one that was used last.
+    fn recent(&self, security: Security, address: u64) -> Option<TableIndex> {
+        let is_it = self.recent.load(Ordering::Relaxed) == Self::key(security, address);
+        is_it.then(|| TableIndex::from_raw(self.recent_table.load(Ordering::Relaxed)))
+    }
+
+    fn remember(&self, security: Security, address: u64, table: TableIndex) {
+        self.recent.store(Self::key(security, address), Ordering::Relaxed);
+        self.recent_table.store(table.raw(), Ordering::Relaxed);
+    }
+
     /// Brings in all tables that [`AddressSpace::map`] needs for `range`, as long as the partition has no more than `most`.
     ///
     /// # Errors
@@ -128,6 +160,10 @@ impl AddressSpace {
         let mut at = range.start();
         while at < range.end() {
             let leaf = grain.level(at, range.end());
+            if leaf == PAGES && self.recent(security, at).is_some() {
+                at = next_table(at, leaf, range.end());
+                continue;
+            }
             let mut table = self.root_index(security);
             for level in self.geometry.root_level..leaf {
                 let entry = pool.entry(table, index(at, level));
@@ -146,7 +182,9 @@ impl AddressSpace {
                 entry.store(Descriptor::table(pool.address(next)).0, Ordering::Release);
                 table = next;
             }
-            if leaf < PAGES && pool.entry(table, index(at, leaf)).load(Ordering::Relaxed) != 0 {
+            if leaf == PAGES {
+                self.remember(security, at, table);
+            } else if pool.entry(table, index(at, leaf)).load(Ordering::Relaxed) != 0 {
                 return Err(NoTables);
             }
             at = next_table(at, leaf, range.end());
@@ -163,14 +201,22 @@ impl AddressSpace {
         grain: Grain,
         kind: Kind,
     ) {
+        if let (Some(table), true) = (self.recent(security, range.start()), is_page(range)) {
+            let page = Descriptor::leaf(range.start(), PAGES, kind);
+            pool.entry(table, index(range.start(), PAGES)).store(page.0, Ordering::Relaxed);
+            pool.valid(table).fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         let mut at = range.start();
         while at < range.end() {
             let leaf = grain.level(at, range.end());
             let next = next_table(at, leaf, range.end());
-            let mut table = self.root_index(security);
-            for level in self.geometry.root_level..leaf {
-                table = pool.linked(Descriptor(pool.entry(table, index(at, level)).load(Ordering::Relaxed)));
-            }
+            let known = if leaf == PAGES { self.recent(security, at) } else { None };
+            let table = known.unwrap_or_else(|| {
+                (self.geometry.root_level..leaf).fold(self.root_index(security), |table, level| {
+                    pool.linked(Descriptor(pool.entry(table, index(at, level)).load(Ordering::Relaxed)))
+                })
+            });
             let count = (next - at).div_ceil(span(leaf));
             let first = index(at, leaf);
             let mut value = Descriptor::leaf(at, leaf, kind).0;
@@ -185,6 +231,13 @@ impl AddressSpace {
 
     /// Unmaps `range`; what is not mapped stays so. Blocks must lie in it as a whole.
     pub fn unmap<const N: usize>(&self, pool: &TablePool<N>, security: Security, range: AddressRange) {
+        if let (Some(table), true) = (self.recent(security, range.start()), is_page(range)) {
+            let entry = pool.entry(table, index(range.start(), PAGES));
+            let old = entry.load(Ordering::Relaxed);
+            entry.store(Descriptor::INVALID.0, Ordering::Relaxed);
+            pool.valid(table).fetch_sub(u16::from(Descriptor(old).is_valid()), Ordering::Relaxed);
+            return;
+        }
         self.visit(pool, security, range, |table, level, at, end| {
             let first = index(at, level);
             let count = (end - at).div_ceil(span(level));
@@ -204,6 +257,12 @@ impl AddressSpace {
         let root = self.root_index(security);
         let mut at = range.start();
         while at < range.end() {
+            if let Some(table) = self.recent(security, at)
+                && pool.valid(table).load(Ordering::Relaxed) != 0
+            {
+                at = next_table(at, PAGES, range.end());
+                continue;
+            }
             // The path to the lowest table that is there; then upwards as long as one is empty.
             let mut path = [root; PAGES as usize + 1];
             let mut level = self.geometry.root_level;
@@ -225,6 +284,8 @@ impl AddressSpace {
                 pool.entry(parent, index(at, level - 1)).store(Descriptor::INVALID.0, Ordering::Relaxed);
                 pool.valid(parent).fetch_sub(1, Ordering::Relaxed);
                 pool.unlink(table, &self.unlinked);
+                // It may be the one that was used last.
+                self.recent.store(0, Ordering::Relaxed);
                 self.held.fetch_sub(1, Ordering::Relaxed);
                 table = parent;
                 level -= 1;
@@ -248,6 +309,12 @@ impl AddressSpace {
     ) {
         let mut at = range.start();
         while at < range.end() {
+            if let Some(table) = self.recent(security, at) {
+                let end = next_table(at, PAGES, range.end());
+                work(table, PAGES, at, end);
+                at = end;
+                continue;
+            }
             let mut table = self.root_index(security);
             let mut level = self.geometry.root_level;
             let mut entry = Descriptor(pool.entry(table, index(at, level)).load(Ordering::Relaxed));
@@ -259,6 +326,9 @@ impl AddressSpace {
             let boundary = (at / span(level) + 1) * span(level);
             let end =
                 if level == PAGES { next_table(at, PAGES, range.end()) } else { boundary.min(range.end()) };
+            if level == PAGES {
+                self.remember(security, at, table);
+            }
             if level == PAGES || entry.is_valid() {
                 work(table, level, at, end);
             }
@@ -284,6 +354,11 @@ impl AddressSpace {
         });
         found
     }
+}
+
+/// Tells whether a range is a single page, as ranges of long lists are.
+const fn is_page(range: AddressRange) -> bool {
+    range.size() == span(PAGES)
 }
 
 /// Returns where the next table begins behind `at`, or the end: entries up to there lie in one table. A block is alone.

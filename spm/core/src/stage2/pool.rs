@@ -26,6 +26,18 @@ struct Table([AtomicU64; ENTRIES]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TableIndex(u16);
 
+impl TableIndex {
+    /// Returns the number.
+    pub(super) const fn raw(self) -> u16 {
+        self.0
+    }
+
+    /// The inverse of [`TableIndex::raw`].
+    pub(super) const fn from_raw(number: u16) -> Self {
+        Self(number)
+    }
+}
+
 struct Free {
     /// Tables from here on were never taken.
     unused: u16,

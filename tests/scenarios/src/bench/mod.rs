@@ -4,6 +4,7 @@
 //! The machine has to run with one tick of the counter for each instruction; a loop of known length calibrates that.
 
 mod clock;
+mod memory;
 
 use crate::{
     report,
@@ -41,6 +42,7 @@ fn count(world: &mut World, clock: &Clock) -> Result<(), Failure> {
         let echo = message(to, [0, 1, 2, 3, 4]);
         let response = u64::from(u32::from(FuncId::MsgSendDirectResp64));
         calls(clock, "direct_message", echo, |answer| answer[0] == response && answer[7] == 4)?;
+        memory::cycles(world, clock, to)?;
     } else {
         return Err(Failure::new(format_args!("the partition for tests is not there")));
     }

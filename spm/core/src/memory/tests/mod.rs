@@ -137,7 +137,7 @@ impl Message {
             for (index, (start, pages)) in self.ranges.iter().enumerate() {
                 let at = composite_at + composite::BYTES + 16 * index;
                 put(&mut bytes, at, &start.to_le_bytes());
-                put(&mut bytes, at + composite::CONSTITUENT_PAGES, &pages.to_le_bytes());
+                put(&mut bytes, at + 8, &pages.to_le_bytes());
             }
         }
         bytes
