@@ -336,7 +336,7 @@ impl AddressSpace {
         }
     }
 
-    /// Returns what an address is mapped to, and with which rights.
+    /// Walks the tables as hardware does: what an address is mapped to, and with which rights.
     #[cfg(test)]
     pub(crate) fn translate<const N: usize>(
         &self,
@@ -344,15 +344,17 @@ impl AddressSpace {
         security: Security,
         address: u64,
     ) -> Option<(u64, Rights)> {
-        let mut found = None;
-        let page = AddressRange::new(address & !0xfff, 0x1000).ok()?;
-        self.visit(pool, security, page, |table, level, at, _| {
-            let entry = Descriptor(pool.entry(table, index(at, level)).load(Ordering::Relaxed));
-            if entry.is_valid() {
-                found = Some((entry.address() | (address % span(level)), entry.rights()));
+        let mut table = self.root_index(security);
+        for level in self.geometry.root_level..=PAGES {
+            let entry = Descriptor(pool.entry(table, index(address, level)).load(Ordering::Relaxed));
+            if level < PAGES && entry.is_table() {
+                table = pool.linked(entry);
+            } else {
+                let output = entry.address() | (address % span(level));
+                return entry.is_valid().then(|| (output, entry.rights()));
             }
-        });
-        found
+        }
+        None
     }
 }
 

@@ -80,6 +80,8 @@ fn stopping_a_partition_releases_what_it_has() {
     let handle = bench.give(Who::Sp(0), LEND, &[(B, WRITE)], &[(page(0, 0), 1)]).unwrap();
     bench.retrieve(1, &Bench::request(A, handle, &[(B, 0)])).unwrap();
     bench.spmc.stop(&bench.spmc.partitions()[1], &bench.hardware);
+    // A vCPU that still runs on another core does nothing any more.
+    assert_eq!(bench.relinquish(1, handle, 0), Err(FfaError::Aborted));
     bench.reclaim(Who::Sp(0), handle, 0).unwrap();
     assert_eq!(bench.snapshot(), before);
 }
