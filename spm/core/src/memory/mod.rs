@@ -2,9 +2,9 @@
 //! Memory management: FFA_MEM_SHARE, LEND, DONATE, RETRIEVE_REQ, RELINQUISH, RECLAIM and the fragments of long descriptors
 //! (FF-A Memory Management Protocol 1.2, DEN 0140).
 //!
-//! All state is [`State`], behind the one lock of [`Memory`], which is never held while a partition runs. [`ownership`]
-//! knows whose memory is, [`constituents`] what of it is part of a transaction, [`share`] the transactions; [`send`],
-//! [`retrieve`], [`relinquish`], [`reclaim`] and [`release`] move them on. A partition's stage 2 follows from these, and
+//! All state is `State`, behind the one lock of [`Memory`], which is never held while a partition runs. `ownership`
+//! knows whose memory is, `constituents` what of it is part of a transaction, `share` the transactions; `send`,
+//! `retrieve`, `relinquish`, `reclaim` and `release` move them on. A partition's stage 2 follows from these, and
 //! is changed through [`AddressSpaces`]. A call that fails leaves everything as it was.
 
 mod address_spaces;

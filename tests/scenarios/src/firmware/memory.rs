@@ -178,6 +178,9 @@ fn described(receive: &Ram, transmit: &Ram, handle: u64, length: u64) -> Result<
     Ok(())
 }
 
+/// First address and number of pages.
+type Range = (u64, u32);
+
 fn refused(world: &mut World) -> Outcome {
     let to = test_sp(world)?;
     let page = world.page(104).address().0;
@@ -185,7 +188,7 @@ fn refused(world: &mut World) -> Outcome {
     let (receive, send) = (world.page(100).address().0, world.page(101).address().0);
     let denied = CallError::Ffa(FfaError::Denied);
     let invalid = CallError::Ffa(FfaError::InvalidParameters);
-    let cases: &[(&str, &[(u64, u32)], CallError)] = &[
+    let cases: [(&str, &[Range], CallError); 11] = [
         ("secure RAM", &[(page, 1), (SECURE_RAM.0, 1)], denied),
         ("the service's pool", &[(pool, 1)], denied),
         ("the last page before the pool, and the first in it", &[(pool - PAGE, 2)], denied),
@@ -201,7 +204,7 @@ fn refused(world: &mut World) -> Outcome {
     with_buffers(world, |_, transmit| {
         for kind in KINDS {
             let access = if kind == FuncId::MemDonate32 { 0 } else { READ_WRITE };
-            for (what, ranges, status) in cases {
+            for (what, ranges, status) in &cases {
                 let sent = memory::send(transmit, kind, &[(to, access)], ranges);
                 ensure!(sent == Err(*status), "{kind:?}, {what}: {sent:x?}");
             }
