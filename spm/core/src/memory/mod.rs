@@ -93,8 +93,8 @@ impl Memory {
     ) -> R {
         let state = self.0.lock();
         work(&|range| {
-            let holding = state.holding(owner, range, world);
-            holding.is_some_and(|holding| holding.rights.write) && !state.constituents.overlaps(range)
+            // What the owner may do with it does not matter: a receive buffer is only read.
+            state.holding(owner, range, world).is_some() && !state.constituents.overlaps(range)
         })
     }
 }
