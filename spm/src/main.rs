@@ -13,6 +13,7 @@ mod boot;
 mod buffer_window;
 mod console;
 mod contexts;
+mod core_off;
 mod cores;
 mod interrupt_lines;
 mod interrupted;

@@ -27,6 +27,8 @@ use crate::world::World;
 
 /// Tells the SPMD that this core is ready, and serves what it sends, for ever.
 pub(crate) fn serve(world: &World, core: CoreIndex, normal: &mut NormalContext) -> ! {
+    // Those of partitions that waited when this core went off.
+    Run { world, core, normal: &mut *normal }.run_timers();
     answer(&mut normal.message, [function::MSG_WAIT, 0, 0, 0, 0, 0, 0, 0]);
     loop {
         world.spmc.raise_what_is_due(core, &Machine);
@@ -42,6 +44,10 @@ pub(crate) fn serve(world: &World, core: CoreIndex, normal: &mut NormalContext) 
             NormalNext::Run(vcpu, resume) => {
                 let mut run = Run { world, core, normal };
                 run.resume(vcpu, resume);
+            }
+            NormalNext::CoreOff => {
+                let mut run = Run { world, core, normal };
+                run.core_goes_off();
             }
             NormalNext::Interrupt => {
                 let mut run = Run { world, core, normal };

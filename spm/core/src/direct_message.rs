@@ -19,6 +19,8 @@ use crate::work::{OpenRequest, RequestKind, Requester, Work};
 pub const FRAMEWORK_MESSAGE: u64 = 1 << 31;
 /// What must be zero of w2 in a partition's message (FF-A 1.3 table 15.7): that bit, and the type of a framework message.
 const FLAGS_MUST_BE_ZERO: u64 = FRAMEWORK_MESSAGE | 0xff;
+/// w2 of the response to a power management message (FF-A 1.3 table 18.8).
+const POWER_RESPONSE: u64 = FRAMEWORK_MESSAGE | 2;
 
 /// A vCPU: places of its partition in spm's list and of itself in the partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,12 +122,16 @@ pub fn close_request(
     let vcpu = partition.vcpu(index).ok_or(FfaError::Denied)?;
     let Work::Request(request) = vcpu.work() else { return Err(FfaError::Denied) };
     let (sender, receiver) = sender_and_receiver(registers[1]);
-    if sender != partition.id() || (function != RESPONSE2 && registers[2] & FLAGS_MUST_BE_ZERO != 0) {
+    let flags = match request.kind {
+        RequestKind::Framework => POWER_RESPONSE,
+        RequestKind::Direct32 | RequestKind::Direct64 | RequestKind::Direct2 => 0,
+    };
+    if sender != partition.id() || (function != RESPONSE2 && registers[2] & FLAGS_MUST_BE_ZERO != flags) {
         return Err(FfaError::InvalidParameters);
     }
     let belongs = match request.kind {
         RequestKind::Direct64 => function != RESPONSE2,
-        RequestKind::Direct32 => function == RESPONSE_32,
+        RequestKind::Direct32 | RequestKind::Framework => function == RESPONSE_32,
         RequestKind::Direct2 => function == RESPONSE2,
     };
     if !belongs || (receiver != request.sender && !seeded(Bug::StrayResponse)) {
@@ -194,7 +200,9 @@ pub fn check_partition_sender(
         return Err(FfaError::InvalidParameters);
     }
     let method = match kind {
-        RequestKind::Direct32 | RequestKind::Direct64 => MessagingMethod::SENDS_DIRECT,
+        RequestKind::Direct32 | RequestKind::Direct64 | RequestKind::Framework => {
+            MessagingMethod::SENDS_DIRECT
+        }
         RequestKind::Direct2 => MessagingMethod::SENDS_DIRECT2,
     };
     if partition.messaging().allows(method) { Ok(()) } else { Err(FfaError::Denied) }

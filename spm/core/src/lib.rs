@@ -28,6 +28,7 @@ pub mod notifications;
 pub mod package;
 pub mod partition;
 pub mod partition_calls;
+pub mod power;
 pub mod registers;
 pub mod secondary_entry;
 pub mod seeded;

@@ -38,6 +38,8 @@ pub enum NormalNext {
     Request(VcpuRef, u32),
     /// The vCPU is claimed to go on.
     Run(VcpuRef, Resume),
+    /// The SPMD says that this core goes off; its message waits for an answer.
+    CoreOff,
     /// The SPMD reports a secure interrupt that came while the normal world ran.
     Interrupt,
 }
@@ -136,7 +138,7 @@ impl Spmc {
                     self.normal_version.settle();
                     return NormalNext::Request(vcpu, function);
                 }
-                Err(status) => self.refuse_request(registers, status),
+                Err(status) => return self.refuse_request(registers, status),
             }
         } else if function == function::FEATURES {
             self.normal_version.settle();
@@ -165,14 +167,24 @@ impl Spmc {
     }
 
     #[cold]
-    fn refuse_request(&self, registers: &mut MessageRegisters, status: FfaError) {
-        if framework_message::is_from_spmd(registers)
-            && framework_message::respond(registers, self.id, &self.normal_version)
-        {
-            return;
+    fn refuse_request(&self, registers: &mut MessageRegisters, status: FfaError) -> NormalNext {
+        if framework_message::is_from_spmd(registers) {
+            if framework_message::is_core_off(registers) {
+                return NormalNext::CoreOff;
+            }
+            if framework_message::respond(registers, self.id, &self.normal_version) {
+                return NormalNext::Answer;
+            }
         }
         self.normal_version.settle();
         error(registers, status);
+        NormalNext::Answer
+    }
+
+    /// Answers the SPMD's message that this core goes off.
+    pub fn agree_to_core_off(&self, registers: &mut MessageRegisters) {
+        // A known kind, or it would not be here.
+        _ = framework_message::respond(registers, self.id, &self.normal_version);
     }
 
     #[inline(never)]

@@ -30,6 +30,8 @@ mod interrupts;
 mod messaging;
 #[path = "notification_calls_tests.rs"]
 mod notifications;
+#[path = "power_tests.rs"]
+mod power;
 #[path = "regression_tests.rs"]
 mod regressions;
 
@@ -56,8 +58,17 @@ fn partition(id: u16, uuid: u128, contexts: u16, sends_direct: bool) -> Partitio
 }
 
 pub(crate) fn partition_with(id: u16, services: &[Service], contexts: u16) -> Partition {
+    partition_edited(id, services, contexts, |_| ())
+}
+
+fn partition_edited(
+    id: u16,
+    services: &[Service],
+    contexts: u16,
+    edit: impl FnOnce(&mut PartitionManifest),
+) -> Partition {
     let memory = AddressRange::new(0x0e40_0000 + u64::from(id & 0xf) * 0x10_0000, 0x10_0000).unwrap();
-    let manifest = PartitionManifest {
+    let mut manifest = PartitionManifest {
         ffa_version: Version(1, 2),
         id: Some(id),
         services: Vec::from_slice(services).unwrap(),
@@ -81,6 +92,7 @@ pub(crate) fn partition_with(id: u16, services: &[Service], contexts: u16) -> Pa
         device_regions: Vec::new(),
         interrupts: Vec::new(),
     };
+    edit(&mut manifest);
     let layout = PartitionLayout {
         id,
         memory,
@@ -268,8 +280,12 @@ fn the_spmd_asks_for_the_normal_worlds_version() {
 
 #[test]
 fn the_spmd_says_that_a_core_goes_off() {
-    let answer = call(&spmc(), &[0x8400_006f, 0xffff_8000, 0x8000_0000, 0x8400_0002]);
-    assert_eq!(answer, [0x8400_0070, 0x8000_ffff, 0x8000_0002, 0, 0, 0, 0, 0]);
+    let spmc = spmc();
+    let mut message = registers(&[0x8400_006f, 0xffff_8000, 0x8000_0000, 0x8400_0002]);
+    let next = spmc.from_normal_world(&mut message, core(0), &FakeHardware::default());
+    assert_eq!(next, NormalNext::CoreOff);
+    spmc.agree_to_core_off(&mut message);
+    assert_eq!(message[..8], [0x8400_0070, 0x8000_ffff, 0x8000_0002, 0, 0, 0, 0, 0]);
 }
 
 #[test]
@@ -460,6 +476,7 @@ proptest! {
                         prop_assert!(message[8..] == before[8..] || discovery::uses_all(&before, &message));
                     }
                     NormalNext::Request(vcpu, _) | NormalNext::Run(vcpu, _) => finish(&spmc, vcpu),
+                    NormalNext::CoreOff => spmc.agree_to_core_off(&mut message),
                     NormalNext::Interrupt => {}
                 }
             }

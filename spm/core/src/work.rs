@@ -13,6 +13,8 @@ pub enum RequestKind {
     Direct64,
     /// FFA_MSG_SEND_DIRECT_REQ2.
     Direct2,
+    /// A message of spm itself, FFA_MSG_SEND_DIRECT_REQ with the framework's bit (FF-A 1.3 §18.2.4).
+    Framework,
 }
 
 /// Who gave a vCPU its core for a request.
@@ -71,6 +73,7 @@ impl Work {
     pub const fn is_spmc_scheduled(self) -> bool {
         match self {
             Self::Start | Self::Interrupt => true,
+            Self::Request(OpenRequest { kind: RequestKind::Framework, .. }) => true,
             Self::Request(OpenRequest { requester: Requester::Partition { spmc_scheduled, .. }, .. }) => {
                 spmc_scheduled
             }
@@ -112,6 +115,7 @@ impl OpenRequest {
             RequestKind::Direct32 => 0,
             RequestKind::Direct64 => 1,
             RequestKind::Direct2 => 2,
+            RequestKind::Framework => 3,
         };
         let requester = match self.requester {
             Requester::NormalWorld => 0,
@@ -129,7 +133,8 @@ impl OpenRequest {
         let kind = match word >> place::REQUEST_KIND & 3 {
             0 => RequestKind::Direct32,
             1 => RequestKind::Direct64,
-            _ => RequestKind::Direct2,
+            2 => RequestKind::Direct2,
+            _ => RequestKind::Framework,
         };
         let requester = if word & place::FROM_PARTITION == 0 {
             Requester::NormalWorld
@@ -147,6 +152,9 @@ impl OpenRequest {
 mod tests {
     use super::*;
 
+    const KINDS: [RequestKind; 4] =
+        [RequestKind::Direct32, RequestKind::Direct64, RequestKind::Direct2, RequestKind::Framework];
+
     #[test]
     fn all_work_is_kept_exactly() {
         for work in [Work::Start, Work::Nothing, Work::Run, Work::Interrupt] {
@@ -154,7 +162,7 @@ mod tests {
         }
         let from = |vcpu, spmc_scheduled| Requester::Partition { vcpu, spmc_scheduled };
         for id in [0, 1, 0x7fff, 0x8001, 0xffff] {
-            for kind in [RequestKind::Direct32, RequestKind::Direct64, RequestKind::Direct2] {
+            for kind in KINDS {
                 for requester in [Requester::NormalWorld, from(0, false), from(7, true), from(255, false)] {
                     let work = Work::Request(OpenRequest { sender: EndpointId(id), requester, kind });
                     assert_eq!(Work::decode(work.encode()), work);

@@ -94,6 +94,8 @@ pub trait PartitionEndpoint: Endpoint {
     fn quiet_device(&mut self);
     /// Returns what FFA_INTERRUPT brought to this vCPU while it waited, and forgets it.
     fn interruptions(&mut self) -> Interruptions;
+    /// Returns how often this vCPU was told that its core goes off, and x0 to x7 of the last such message.
+    fn told_off(&self) -> (u64, [u64; 8]);
     /// Waits for an interrupt (WFI).
     fn wait(&mut self);
     /// Ends the partition.

@@ -35,8 +35,8 @@ const fn exception_level(level: ExceptionLevel) -> Option<&'static str> {
 
 const fn power_messages(wanted: PowerMessages) -> Option<&'static str> {
     match wanted {
-        PowerMessages::NONE => None,
-        _ => Some("power management messages"),
+        PowerMessages::NONE | PowerMessages::CPU_OFF => None,
+        _ => Some("messages about suspended cores"),
     }
 }
 

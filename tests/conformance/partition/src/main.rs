@@ -27,6 +27,9 @@ struct ConformanceSp {
 /// The property of the manifest that names the version to speak.
 const VERSION: &str = "ffa-version";
 const REQUEST2: u64 = FuncId::MsgSendDirectReq64_2 as u64;
+const REQUEST_32: u64 = FuncId::MsgSendDirectReq32 as u64;
+/// w2 of a message of the partition manager itself.
+const FRAMEWORK_MESSAGE: u64 = 1 << 31;
 const INTERRUPT: u64 = FuncId::Interrupt32 as u64;
 const WAIT: u64 = FuncId::MsgWait32 as u64;
 const RUN: u64 = FuncId::Run32 as u64;
@@ -95,6 +98,12 @@ impl Partition for ConformanceSp {
                     }
                     let [function, ..] = &mut next;
                     *function = WAIT;
+                }
+                REQUEST_32 if x2 & FRAMEWORK_MESSAGE != 0 => {
+                    let mut told = own.told_off.lock();
+                    *told = (told.0 + 1, [x0, x1, x2, x3, x4, x5, x6, x7]);
+                    // The runtime agrees.
+                    return told.1;
                 }
                 RUN => {
                     if let Some(request) = own.kept.lock().take() {

@@ -128,6 +128,10 @@ impl PartitionEndpoint for Side {
         alarm::quiet();
     }
 
+    fn told_off(&self) -> (u64, [u64; 8]) {
+        *self.vcpu.told_off.lock()
+    }
+
     fn interruptions(&mut self) -> Interruptions {
         core::mem::take(&mut *self.vcpu.interruptions.lock())
     }

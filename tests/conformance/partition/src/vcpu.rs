@@ -15,6 +15,7 @@ pub(crate) struct Vcpu {
     /// What came of it.
     pub(crate) outcome: SpinMutex<[u64; 5]>,
     /// What came by FFA_INTERRUPT.
+    pub(crate) told_off: SpinMutex<(u64, [u64; 8])>,
     pub(crate) interruptions: SpinMutex<Interruptions>,
 }
 
@@ -23,6 +24,7 @@ static VCPUS: [Vcpu; MAX_VCPUS] = [const {
         arrival: SpinMutex::new([0; 18]),
         kept: SpinMutex::new(None),
         outcome: SpinMutex::new([2, 0, 0, 0, 0]),
+        told_off: SpinMutex::new((0, [0; 8])),
         interruptions: SpinMutex::new(Interruptions { count: 0, arrival: [0; 2], taken: 0, at: 0 }),
     }
 }; MAX_VCPUS];

@@ -49,6 +49,15 @@ pub(super) const CASES: &[Case] = &[
         no_side,
     )
     .with_cores(4),
+    Case::exchange(
+        Interface::DirectReq,
+        "a-core-goes-off",
+        "18.2.4",
+        Instance::SECURE,
+        cores_go_off,
+        told_off,
+    )
+    .with_cores(4),
     Case::alone(Interface::SecondaryEpRegister, "addresses", "18.2.2", Instance::SECURE, addresses),
     Case::exchange(
         Interface::SecondaryEpRegister,
@@ -80,6 +89,39 @@ fn ask_peer_mp(endpoint: &mut dyn Endpoint, core: u64) -> Outcome {
 
 fn count(_: &mut dyn PartitionEndpoint, words: [u64; 4]) -> Outcome<[u64; 4]> {
     Ok(words.map(|word| !word))
+}
+
+/// A partition that asks for it is told that its core goes off, and is there again when the core is.
+fn cores_go_off(normal: &mut dyn NormalWorld) -> Outcome {
+    // Each of the other cores goes off when it has done its part.
+    normal.with_other_cores(|endpoint, _| ask_told_off(endpoint).map(|_| ()), |_| Ok(()))?;
+    normal.with_other_cores(
+        |endpoint, core| ask_told_off(endpoint).and_then(|count| ensure(count > 0, [core, count, 0])),
+        // This core never went off.
+        |normal| ask_told_off(normal.endpoint()).and_then(|count| same(count, 0_u64)),
+    )
+}
+
+fn ask_told_off(endpoint: &mut dyn Endpoint) -> Outcome<u64> {
+    let number = number_of(Interface::DirectReq, "a-core-goes-off")?;
+    let [count, ..] = ask(endpoint, Partner::PeerMp, number, [0; 4])?;
+    Ok(count)
+}
+
+/// Returns how often its core went off.
+fn told_off(endpoint: &mut dyn PartitionEndpoint, _: [u64; 4]) -> Outcome<[u64; 4]> {
+    const PSCI_CPU_OFF: u64 = 0x8400_0002;
+    let (count, message) = endpoint.told_off();
+    if count > 0 {
+        let spmc = call(endpoint, FuncId::SpmIdGet, &[]);
+        spmc.success()?;
+        let addresses = u64::from(spmc.w(2)) << 16 | u64::from(endpoint.id());
+        let expected = [FuncId::MsgSendDirectReq32 as u64, addresses, 1 << 31, PSCI_CPU_OFF, 0, 0, 0, 0];
+        for (register, (got, expected)) in message.into_iter().zip(expected).enumerate() {
+            ensure(got == expected, [register as u64, got, expected])?;
+        }
+    }
+    Ok([count, 0, 0, 0])
 }
 
 /// The only context comes to whichever core asks; who asks while it is at work is told so, and may ask again.
