@@ -62,9 +62,13 @@ impl Platform {
         );
         file.address("ECAM", "PCI configuration space from bus 0 on", &devices.pci_configuration);
         file.range("PCI_MMIO", "32-bit addresses for PCI BARs", &devices.pci_memory);
-        if let Some(alarm) = &devices.alarm {
-            file.address("ALARM", "PL031 whose alarm is a partition's interrupt", &alarm.registers);
-        }
+        let alarm = devices.alarm.as_ref().map(|alarm| format!("Some({})", hex(alarm.registers.base)));
+        file.plain(
+            "ALARM",
+            "Address of the PL031 whose alarm is a partition's interrupt, if there is one.",
+            "Option<u64>",
+            alarm.unwrap_or_else(|| "None".to_owned()),
+        );
         if let Some(first) = devices.smmus.first() {
             file.range("SMMU_FRAME", "Registers of the first SMMU", &first.frame);
         }

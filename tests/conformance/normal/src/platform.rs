@@ -25,7 +25,10 @@ static DESCRIPTION: Description = Description {
         base: constants::GICR,
         size: constants::MPIDRS.len() as u64 * REDISTRIBUTOR_SIZE,
     },
-    alarm: Some(Region { base: constants::ALARM, size: PAGE_SIZE }),
+    alarm: match constants::ALARM {
+        Some(base) => Some(Region { base, size: PAGE_SIZE }),
+        None => None,
+    },
     cores: &constants::MPIDRS,
     ram: region(constants::RAM),
     scratch: region(constants::SCRATCH),
