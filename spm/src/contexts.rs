@@ -8,7 +8,7 @@ use spm_core::direct_message::VcpuRef;
 use spm_core::manifest::MAX_PARTITIONS;
 use spm_core::registers::MessageRegisters;
 
-use crate::arch::el1_context::{El1Context, SCTLR_EL1_RESET, SPSR_EL1_ENTRY};
+use crate::arch::el1_context::{El1Context, SCTLR_EL1_RESET, SPSR_EL0_ENTRY, SPSR_EL1_ENTRY};
 use crate::arch::fp_context::FpContext;
 use crate::arch::gic::PMR_SECURE_ONLY;
 use crate::arch::pac_keys::PacKeys;
@@ -61,6 +61,14 @@ impl VcpuContext {
         self.el1.sctlr = SCTLR_EL1_RESET;
         self.el1.pmr = PMR_SECURE_ONLY;
         self.vectors.allow_longest();
+    }
+
+    /// Prepares the first entry at `entry` of a partition that runs at S-EL0.
+    pub(crate) fn start_application_at(&mut self, entry: u64) {
+        self.registers.elr = entry;
+        self.registers.spsr = SPSR_EL0_ENTRY;
+        self.el1 = El1Context::for_application();
+        self.vectors.allow_longest_at_el0();
     }
 }
 

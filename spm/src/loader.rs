@@ -9,14 +9,15 @@ use spm_core::boot_info::{self, BootInfoError, ManifestLocation};
 use spm_core::direct_message::VcpuRef;
 use spm_core::hardware::MapFailed;
 use spm_core::manifest::layout::{Layout, LayoutError, PartitionLayout};
+use spm_core::manifest::partition::ExceptionLevel;
 use spm_core::manifest::spmc::SpmcPartition;
 use spm_core::manifest::{MAX_PARTITIONS, ManifestError, PartitionManifest};
 use spm_core::package::{Package, PackageError};
 use spm_core::partition::{CoreIndex, Partition};
 use spm_core::spmc::Partitions;
-use spm_core::stage2::NoTables;
+use spm_core::stage2::{NoTables, Rights};
 
-use crate::arch::cache::clean_and_invalidate;
+use crate::arch::cache::{clean_and_invalidate, forget_instructions};
 use crate::arch::features::Features;
 use crate::console::say;
 use crate::contexts::ContextMap;
@@ -100,7 +101,8 @@ impl<'a> Loader<'a> {
         if contexts > room {
             return Err(Refusal::Vcpus(room));
         }
-        let stage2 = Stage2::new(layout, vmid, &self.features)?;
+        let own = Rights::of_own_memory(manifest.exception_level);
+        let stage2 = Stage2::new(layout, own, vmid, &self.features)?;
         // SAFETY: as above, and now it is known to be nobody else's.
         unsafe {
             mmu::with_memory(place.memory, |memory| {
@@ -114,7 +116,14 @@ impl<'a> Loader<'a> {
         let partition = Partition::new(place, &manifest, layout);
         let first = VcpuRef { partition: number, vcpu: partition.vcpu_for(self.core) };
         if let Some(mut context) = self.loaded.contexts.take(first) {
-            context.start_at(layout.entry);
+            match manifest.exception_level {
+                ExceptionLevel::SEl1 => context.start_at(layout.entry),
+                ExceptionLevel::SEl0 => {
+                    // It cannot do so itself, and runs with its caches on.
+                    forget_instructions();
+                    context.start_application_at(layout.entry);
+                }
+            }
             if let Some(register) = manifest.boot_register
                 && let Some(value) = context.registers.get_mut(usize::from(register))
             {

@@ -100,6 +100,10 @@ impl Held<'_> {
     /// Lets it find that it runs for an interrupt; the normal world's wait for it (FF-A 1.3 §9.2.4).
     pub(crate) fn prepare_interrupt(&mut self, line: InterruptLine) {
         tell_interrupt(self.partition.intid(line), &mut self.context.registers.message);
+        if self.partition.is_application() {
+            // It learns of the interrupt in no other way.
+            self.state.interrupts.accept(line);
+        }
         self.action = NsInterruptsAction::Queued;
     }
 }

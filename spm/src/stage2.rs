@@ -42,16 +42,21 @@ pub(crate) struct Stage2 {
 }
 
 impl Stage2 {
-    /// Builds the tables of a partition. `vmid` must be its alone and below 256.
-    pub(crate) fn new(layout: &PartitionLayout, vmid: u8, features: &Features) -> Result<Self, NoTables> {
+    /// Builds the tables of a partition, which has its own memory with the rights `own`. `vmid` must be its alone and below 256.
+    pub(crate) fn new(
+        layout: &PartitionLayout,
+        own: Rights,
+        vmid: u8,
+        features: &Features,
+    ) -> Result<Self, NoTables> {
         let space = AddressSpace::new(&POOL, geometry(features))?;
         let build = |range, security, grain, kind| {
             space.prepare(&POOL, security, range, grain, usize::MAX)?;
             space.map(&POOL, security, range, grain, kind);
             Ok(())
         };
-        // A partition divides its own memory by its own stage 1, and may lend any page of it.
-        build(layout.memory, Security::Secure, Grain::Pages, Kind::Memory(Rights::ALL))?;
+        // A partition may lend any page of its own memory.
+        build(layout.memory, Security::Secure, Grain::Pages, Kind::Memory(own))?;
         for region in &layout.memory_regions {
             let kind = Kind::Memory(region.access.into());
             build(region.range, region.security, region_grain(region.range), kind)?;

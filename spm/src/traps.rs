@@ -20,6 +20,7 @@ mod class {
     pub(super) const WFX: u64 = 0x01;
     pub(super) const FP: u64 = 0x07;
     pub(super) const POINTER_AUTHENTICATION: u64 = 0x09;
+    pub(super) const SVC: u64 = 0x15;
     pub(super) const HVC: u64 = 0x16;
     pub(super) const SMC: u64 = 0x17;
     pub(super) const SYSTEM_REGISTER: u64 = 0x18;
@@ -37,7 +38,7 @@ const INSTRUCTION_BYTES: u64 = 4;
 
 /// What is to be done with a partition that trapped.
 pub(crate) enum Trap {
-    /// It called spm by SMC; the program counter is past the call.
+    /// It called spm by SMC, or by SVC at S-EL0; the program counter is past the call.
     Call,
     /// It called spm by HVC, likewise.
     Hypercall,
@@ -73,6 +74,8 @@ pub(crate) enum Fault {
     Abort { syndrome: u64, address: u64, page: u64 },
     /// It waits for an interrupt.
     Wait,
+    /// At S-EL0 it did what nobody there handles: an instruction that is undefined or not allowed, by its syndrome.
+    Unhandled(u64),
     /// An asynchronous error, reported while it ran, by its syndrome.
     SystemError(u64),
 }
@@ -90,6 +93,9 @@ impl fmt::Display for Fault {
                 write!(f, "{what} of {address:#x} (page {page:#x}), syndrome {syndrome:#x}")
             }
             Self::Wait => f.write_str("waits for an interrupt, and none can come"),
+            Self::Unhandled(syndrome) => {
+                write!(f, "an exception that nobody handles, syndrome {syndrome:#x}")
+            }
             Self::SystemError(syndrome) => write!(f, "system error, syndrome {syndrome:#x}"),
         }
     }
@@ -118,14 +124,31 @@ fn handle_others(syndrome: u64, registers: &mut Registers, features: &Features) 
         class::SVE if features.sve => Trap::NeedsVectors,
         class::POINTER_AUTHENTICATION if features.pauth => Trap::NeedsKeys,
         class::SYSTEM_REGISTER => system_register(syndrome, registers, features),
-        class::INSTRUCTION_ABORT | class::DATA_ABORT => {
-            const PAGE_FIELD: u64 = 0xfff_ffff_fff0;
-            let page = (HPFAR_EL2::read() & PAGE_FIELD) << 8;
-            Trap::Fault(Fault::Abort { syndrome, address: FAR_EL2::read(), page })
-        }
+        class::INSTRUCTION_ABORT | class::DATA_ABORT => Trap::Fault(abort(syndrome)),
         // Unknown reason, FP status, SVE or SME where there is none, and what else traps: nothing that there is.
         _ => refuse(registers),
     }
+}
+
+/// Handles a synchronous exception of a partition at S-EL0, which comes here where EL1 would take it. There is no interrupt that
+/// it could wait for: waiting is a hint there.
+#[inline(never)]
+pub(crate) fn handle_application(syndrome: u64, registers: &mut Registers, features: &Features) -> Trap {
+    match syndrome >> 26 & 0x3f {
+        class::SVC => Trap::Call,
+        class::WFX => skip(syndrome, registers),
+        class::FP => Trap::NeedsVectors,
+        class::SVE if features.sve => Trap::NeedsVectors,
+        class::POINTER_AUTHENTICATION if features.pauth => Trap::NeedsKeys,
+        class::INSTRUCTION_ABORT | class::DATA_ABORT => Trap::Fault(abort(syndrome)),
+        _ => Trap::Fault(Fault::Unhandled(syndrome)),
+    }
+}
+
+fn abort(syndrome: u64) -> Fault {
+    const PAGE_FIELD: u64 = 0xfff_ffff_fff0;
+    let page = (HPFAR_EL2::read() & PAGE_FIELD) << 8;
+    Fault::Abort { syndrome, address: FAR_EL2::read(), page }
 }
 
 /// Goes on behind the instruction.

@@ -15,7 +15,7 @@ use spm_core::partition_calls::PartitionNext;
 use spm_core::registers::MessageRegisters;
 use spm_core::vcpu::{Vcpu, VcpuState};
 
-use crate::arch::el2_control::hcr;
+use crate::arch::el2_control::{hcr, hcr_application};
 use crate::arch::gic::{PMR_ALL, PMR_SECURE_ONLY};
 use crate::arch::smc::ask_spmd;
 use crate::arch::sysreg::{ESR_EL2, HCR_EL2, isb};
@@ -42,13 +42,15 @@ mod exit {
 struct Lent {
     vectors: bool,
     keys: bool,
+    /// It is at S-EL0.
+    application: bool,
     /// What its virtual interrupt lines say, as HCR_EL2 holds it.
     signals: Signals,
 }
 
 impl Lent {
     fn anything(self) -> bool {
-        self.vectors || self.keys || self.signals != Signals::default()
+        self.vectors || self.keys || self.application || self.signals != Signals::default()
     }
 }
 
@@ -90,7 +92,10 @@ impl Run<'_> {
             NsInterruptsAction::ManagedExit | NsInterruptsAction::Signalled => PMR_ALL,
         };
         context.el1.load();
-        let mut lent = Lent::default();
+        let mut lent = Lent { application: held.partition.is_application(), ..Lent::default() };
+        if lent.application {
+            self.set_control(lent);
+        }
         if self.world.features.sme {
             self.close_streaming(context, &mut lent);
         }
@@ -146,15 +151,37 @@ impl Run<'_> {
         if kind != exit::SYNCHRONOUS {
             return self.interrupted(kind, vcpu, state, context, actions);
         }
+        if lent.application {
+            let trap =
+                traps::handle_application(ESR_EL2::read(), &mut context.registers, &self.world.features);
+            return self.trapped(trap, vcpu, state, context, actions.0, lent);
+        }
         match traps::handle(ESR_EL2::read(), &mut context.registers, &self.world.features) {
             Trap::Call => self.called(vcpu, &mut context.registers.message),
+            trap => self.trapped(trap, vcpu, state, context, actions.0, lent),
+        }
+    }
+
+    /// What a partition at S-EL1 does seldom, and all that one at S-EL0 does.
+    #[inline(never)]
+    fn trapped(
+        &mut self,
+        trap: Trap,
+        vcpu: VcpuRef,
+        state: &Vcpu,
+        context: &mut VcpuContext,
+        action: NsInterruptsAction,
+        lent: &mut Lent,
+    ) -> Option<Left> {
+        match trap {
+            Trap::Call => self.called_seldom(vcpu, &mut context.registers.message),
             Trap::Resume => None,
             Trap::Hypercall => self.hypercalled(vcpu, &mut context.registers.message),
             Trap::Timer(access) => {
                 self.timer(vcpu, state, &mut context.registers, access);
                 None
             }
-            Trap::Wait => self.idle(vcpu, state, context, actions.0),
+            Trap::Wait => self.idle(vcpu, state, context, action),
             Trap::NeedsVectors if !lent.vectors => {
                 self.lend_vectors(context);
                 lent.vectors = true;
@@ -194,6 +221,12 @@ impl Run<'_> {
         if self.world.spmc.hypercall(vcpu, message, self.core, &Machine) {
             return None;
         }
+        self.called_seldom(vcpu, message)
+    }
+
+    /// As [`Self::called`], for callers whose time does not count.
+    #[inline(never)]
+    fn called_seldom(&mut self, vcpu: VcpuRef, message: &mut MessageRegisters) -> Option<Left> {
         self.called(vcpu, message)
     }
 
@@ -298,8 +331,14 @@ impl Run<'_> {
     /// Sets what the partition has, and what it is told.
     #[cold]
     fn set_control(&self, lent: Lent) {
-        // SAFETY: the keys are open only if they are the partition's; virtual interrupts concern EL1 only.
-        unsafe { HCR_EL2::write(hcr(&self.world.features, lent.keys, lent.signals)) };
+        let value = if lent.application {
+            hcr_application(&self.world.features, lent.keys)
+        } else {
+            hcr(&self.world.features, lent.keys, lent.signals)
+        };
+        // SAFETY: the keys are open only if they are the partition's; virtual interrupts, and where exceptions of a lower
+        // level go, do not concern EL2, and stage 2 is on in both cases.
+        unsafe { HCR_EL2::write(value) };
     }
 
     #[inline(never)]

@@ -8,6 +8,7 @@ use crate::function;
 use crate::gic::SCHEDULE_RECEIVER_SGI;
 use crate::interrupts::InterruptLine;
 use crate::mailbox::MAX_BUFFER_PAGES;
+use crate::manifest::partition::ExceptionLevel;
 
 /// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub enum Caller {
     Partition {
         /// Whether it takes notifications.
         receives_notifications: bool,
+        /// Where it runs.
+        level: ExceptionLevel,
     },
 }
 
@@ -57,8 +60,14 @@ pub fn offer(id: u32, caller: Caller) -> Option<Offer> {
     };
     // FF-A 1.2 §10.7, rule 5.
     let receivers_only = match caller {
-        Caller::NormalWorld | Caller::Partition { receives_notifications: true } => Some(()),
-        Caller::Partition { receives_notifications: false } => None,
+        Caller::NormalWorld | Caller::Partition { receives_notifications: true, .. } => Some(()),
+        Caller::Partition { receives_notifications: false, .. } => None,
+    };
+    // What needs a stage 1, vectors or further vCPUs of the partition's own; and what is there in their place.
+    let (systems_only, applications_only) = match caller {
+        Caller::NormalWorld => (None, None),
+        Caller::Partition { level: ExceptionLevel::SEl1, .. } => (Some(()), None),
+        Caller::Partition { level: ExceptionLevel::SEl0, .. } => (None, Some(())),
     };
     let (since, properties) = match id {
         function::ERROR_32
@@ -100,7 +109,7 @@ pub fn offer(id: u32, caller: Caller) -> Option<Offer> {
         }
         // w2: the interrupt's ID. The normal world has no partition manager here that could send it the first one.
         feature::NOTIFICATION_PENDING_INTERRUPT => {
-            partitions_only.and(receivers_only).map(|()| (V1_1, InterruptLine::NOTIFICATION.own_intid()))?
+            systems_only.and(receivers_only).map(|()| (V1_1, InterruptLine::NOTIFICATION.own_intid()))?
         }
         feature::SCHEDULE_RECEIVER_INTERRUPT => normal_world_only.map(|()| (V1_1, SCHEDULE_RECEIVER_SGI))?,
         function::MSG_WAIT | function::YIELD | function::RESPONSE_32 | function::RESPONSE_64 => {
@@ -108,8 +117,12 @@ pub fn offer(id: u32, caller: Caller) -> Option<Offer> {
         }
         function::RESPONSE2 => partitions_only.map(|()| (V1_2, 0))?,
         function::SECONDARY_EP_REGISTER_32 | function::SECONDARY_EP_REGISTER_64 => {
-            partitions_only.map(|()| (V1_1, 0))?
+            systems_only.map(|()| (V1_1, 0))?
         }
+        function::MEM_PERM_GET_32
+        | function::MEM_PERM_GET_64
+        | function::MEM_PERM_SET_32
+        | function::MEM_PERM_SET_64 => applications_only.map(|()| (V1_1, 0))?,
         function::CONSOLE_LOG_32 | function::CONSOLE_LOG_64 => partitions_only.map(|()| (V1_2, 0))?,
         _ => return None,
     };
@@ -122,8 +135,10 @@ mod tests {
 
     use super::*;
 
-    const PARTITION: Caller = Caller::Partition { receives_notifications: true };
-    const DEAF: Caller = Caller::Partition { receives_notifications: false };
+    const PARTITION: Caller = Caller::Partition { receives_notifications: true, level: ExceptionLevel::SEl1 };
+    const DEAF: Caller = Caller::Partition { receives_notifications: false, level: ExceptionLevel::SEl1 };
+    const APPLICATION: Caller =
+        Caller::Partition { receives_notifications: true, level: ExceptionLevel::SEl0 };
 
     #[test]
     fn what_is_not_offered_is_not_listed() {
@@ -145,13 +160,30 @@ mod tests {
     fn each_is_there_since_the_version_that_defined_it() {
         let mut found = 0;
         for id in (0x8400_0060..0x8400_00a0).chain(0xc400_0060..0xc400_00a0) {
-            let anybody = offer(id, PARTITION).or_else(|| offer(id, Caller::NormalWorld));
+            let anybody =
+                [PARTITION, APPLICATION, Caller::NormalWorld].into_iter().find_map(|it| offer(id, it));
             if let Some(offer) = anybody {
                 assert_eq!(offer.since, FuncId::try_from(id).unwrap().minimum_ffa_version(), "{id:#x}");
                 found += 1;
             }
         }
-        assert_eq!(found, 49);
+        assert_eq!(found, 53);
+    }
+
+    #[test]
+    fn applications_have_permissions_and_no_stage_1() {
+        for id in [0x8400_0088_u32, 0xc400_0088, 0x8400_0089, 0xc400_0089] {
+            assert_eq!(offer(id, APPLICATION), Some(Offer { since: Version(1, 1), properties: 0 }));
+            assert_eq!((offer(id, PARTITION), offer(id, Caller::NormalWorld)), (None, None));
+        }
+        // No entry point of further vCPUs, and no interrupt that would tell of a notification.
+        for id in [0x8400_0087, 0xc400_0087, 1] {
+            assert_eq!(offer(id, APPLICATION), None);
+        }
+        // All else is alike.
+        for id in (0x8400_0060..0x8400_0087).chain(0xc400_0060..0xc400_0087).chain([0x8400_008a]) {
+            assert_eq!(offer(id, APPLICATION), offer(id, PARTITION), "{id:#x}");
+        }
     }
 
     #[test]

@@ -18,11 +18,13 @@ use crate::manifest::actions::{
 use crate::manifest::interrupt::{DeviceInterrupt, Interrupts};
 use crate::manifest::layout::{PartitionLayout, PlacedRegion};
 use crate::manifest::messaging::MessagingMethod;
+use crate::manifest::partition::ExceptionLevel;
 use crate::manifest::region::{Access, Security};
 use crate::manifest::services::Service;
 use crate::manifest::spmc::SpmcPartition;
 use crate::manifest::{AddressRange, MAX_REGIONS, MAX_SERVICES, Name, PartitionManifest};
 use crate::notifications::Receiver;
+use crate::stage2::Rights;
 use crate::vcpu::{Vcpu, VcpuState};
 use crate::version::Negotiation;
 
@@ -63,6 +65,7 @@ pub struct Partition {
     interrupt_actions: InterruptActions,
     power_messages: PowerMessages,
     abort_action: AbortAction,
+    level: ExceptionLevel,
     secondary_entry: AtomicU64,
     vcpus: [Vcpu; MAX_CORES],
     /// FFA_VERSION.
@@ -98,6 +101,7 @@ impl Partition {
             interrupt_actions: manifest.interrupt_actions,
             power_messages: manifest.power_messages,
             abort_action: manifest.abort_action,
+            level: manifest.exception_level,
             secondary_entry: AtomicU64::new(layout.entry),
             vcpus: Default::default(),
             version: Negotiation::new(manifest.ffa_version),
@@ -109,6 +113,14 @@ impl Partition {
         if partition.ns_interrupts() == NsInterruptsAction::ManagedExit {
             for vcpu in &partition.vcpus {
                 vcpu.interrupts.enable(InterruptLine::MANAGED_EXIT, true, partition.managed_exit_by_fiq());
+            }
+        }
+        if partition.is_application()
+            && let [vcpu, ..] = &partition.vcpus
+        {
+            // It has no call that would do so.
+            for line in (0..partition.interrupts.len()).filter_map(InterruptLine::device) {
+                vcpu.interrupts.enable(line, true, false);
             }
         }
         partition
@@ -190,6 +202,19 @@ impl Partition {
     #[must_use]
     pub const fn contexts(&self) -> usize {
         self.contexts
+    }
+
+    /// Tells whether it runs at S-EL0, without an exception level of its own to take exceptions at.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_application(&self) -> bool {
+        matches!(self.level, ExceptionLevel::SEl0)
+    }
+
+    /// Returns what it may do with its own memory, as long as it has not said otherwise.
+    #[must_use]
+    pub const fn own_rights(&self) -> Rights {
+        Rights::of_own_memory(self.level)
     }
 
     /// Returns the power management messages that it gets.
@@ -280,7 +305,7 @@ impl Partition {
     /// Returns what it is as a caller.
     #[must_use]
     pub const fn caller(&self) -> Caller {
-        Caller::Partition { receives_notifications: self.notifications.is_some() }
+        Caller::Partition { receives_notifications: self.notifications.is_some(), level: self.level }
     }
 
     /// Stops all of it, for good.

@@ -139,6 +139,13 @@ impl Spmc {
             (Ok(()), function::SECONDARY_EP_REGISTER_64) => {
                 register_entry(partition, registers[1], registers)
             }
+            (
+                Ok(()),
+                function::MEM_PERM_GET_32
+                | function::MEM_PERM_GET_64
+                | function::MEM_PERM_SET_32
+                | function::MEM_PERM_SET_64,
+            ) => self.permissions_for(partition, from, vcpu, registers, hardware),
             (Ok(()), function::CONSOLE_LOG_32 | function::CONSOLE_LOG_64) => {
                 log(partition, function == function::CONSOLE_LOG_64, registers, hardware)
             }
@@ -168,6 +175,35 @@ impl Spmc {
         let spmc_scheduled = vcpu.work().is_spmc_scheduled();
         let requester = Requester::Partition { vcpu: number, spmc_scheduled };
         claim_receiver(self.partitions(), registers, core, kind, requester)
+    }
+
+    /// FFA_MEM_PERM_GET and FFA_MEM_PERM_SET, which are for a partition's start alone (MM §2.8, §2.9).
+    fn permissions_for(
+        &self,
+        partition: &Partition,
+        from: VcpuRef,
+        vcpu: &Vcpu,
+        registers: &mut MessageRegisters,
+        hardware: &impl Hardware,
+    ) -> Result<(), FfaError> {
+        if vcpu.work() != Work::Start {
+            return Err(FfaError::Denied);
+        }
+        let function = function_id(registers);
+        let [_, address, count, permissions, ..] = *registers;
+        let is_64bit = matches!(function, function::MEM_PERM_GET_64 | function::MEM_PERM_SET_64);
+        let address = if is_64bit { address } else { u64::from(low_half(address)) };
+        let world = self.memory_world(hardware);
+        let found = if matches!(function, function::MEM_PERM_GET_32 | function::MEM_PERM_GET_64) {
+            self.memory().permissions(from.partition, address, &world)?
+        } else {
+            let (count, permissions) = (low_half(count), low_half(permissions));
+            let buffers = partition.mailbox.buffers();
+            self.memory().set_permissions(from.partition, buffers, (address, count), permissions, &world)?;
+            0
+        };
+        success(registers, found, 0);
+        Ok(())
     }
 
     /// Claims the vCPU that a partition wants to let go on.

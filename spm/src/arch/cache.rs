@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Data cache maintenance for memory that a partition will first see with its caches off.
+//! Cache maintenance for memory that spm hands to a partition.
 #![expect(unsafe_code, reason = "cache maintenance instructions")]
 
 use super::sysreg::CTR_EL0;
@@ -7,6 +7,12 @@ use super::sysreg::CTR_EL0;
 /// Writes back and forgets all lines of `memory`.
 pub(crate) fn clean_and_invalidate(memory: &[u8]) {
     clean_and_invalidate_at(memory.as_ptr().addr(), memory.len());
+}
+
+/// Forgets all instructions, on all cores: memory has become code.
+pub(crate) fn forget_instructions() {
+    // SAFETY: invalidation only costs new fetches.
+    unsafe { core::arch::asm!("ic ialluis", "dsb ish", "isb", options(nostack, preserves_flags)) };
 }
 
 /// Writes back and forgets all lines of `bytes` of mapped memory at `start`.

@@ -7,6 +7,8 @@
 //! and pointer authentication keys (pac_keys.rs). CNTVOFF_EL2 and the rest of EL2 is exchanged by TF-A.
 #![expect(unsafe_code, reason = "exchanges registers of lower levels by MRS and MSR")]
 
+use super::gic::PMR_SECURE_ONLY;
+
 macro_rules! register_pairs {
     ($($first:ident = $first_name:literal, $second:ident = $second_name:literal;)*) => {
         /// One world's values. Fields are named like the registers.
@@ -84,3 +86,26 @@ register_pairs! {
 pub(crate) const SCTLR_EL1_RESET: u64 = 0x30d0_0800;
 /// PSTATE of a partition's first instruction: EL1 with its own stack pointer, all exceptions masked.
 pub(crate) const SPSR_EL1_ENTRY: u64 = 0x3c5;
+/// PSTATE of the first instruction of a partition at S-EL0: no exception masked, and EL0 cannot mask any.
+pub(crate) const SPSR_EL0_ENTRY: u64 = 0;
+/// SCTLR_EL1 while EL0 runs without an EL1: as at reset, and EL0 may read CTR_EL0 (UCT), maintain caches by address (UCI) and
+/// zero by DC ZVA (DZE). All else that EL1 can allow it stays closed, pointer authentication among it, whose instructions do
+/// nothing then.
+const SCTLR_EL1_APPLICATION: u64 = SCTLR_EL1_RESET | 1 << 26 | 1 << 15 | 1 << 14;
+/// CPACR_EL1: EL0's FP, SIMD (FPEN) and SVE (ZEN) are left to EL2's traps.
+const CPACR_EL1_APPLICATION: u64 = 0b11 << 20 | 0b11 << 16;
+/// CNTKCTL_EL1: EL0 may read both counters and use no timer (EL0PCTEN, EL0VCTEN).
+const CNTKCTL_EL1_APPLICATION: u64 = 0b11;
+
+impl El1Context {
+    /// Returns what lets EL0 run without an EL1.
+    pub(crate) const fn for_application() -> Self {
+        Self {
+            sctlr: SCTLR_EL1_APPLICATION,
+            cpacr: CPACR_EL1_APPLICATION,
+            cntkctl: CNTKCTL_EL1_APPLICATION,
+            pmr: PMR_SECURE_ONLY,
+            ..Self::RESET
+        }
+    }
+}

@@ -63,6 +63,12 @@ pub(crate) fn hcr(features: &Features, keys: bool, signals: Signals) -> u64 {
     value
 }
 
+/// As [`hcr`], for a partition at S-EL0: its exceptions go to EL2, stage 1 is off, and stage 2 alone protects the rest of the
+/// machine (Arm ARM D24.2.55, TGE and DC with E2H = 0). It has no virtual interrupts.
+pub(crate) fn hcr_application(features: &Features, keys: bool) -> u64 {
+    hcr(features, keys, Signals::default()) | (HCR::TGE::SET + HCR::DC::SET).value
+}
+
 /// Sets all of them for this core.
 pub(crate) fn initialise(features: &Features) {
     // SAFETY, for each write below: EL2's own translation and execution do not depend on these registers (E2H is 0), and

@@ -54,6 +54,12 @@ impl FpContext {
         self.zcr_el2 = LONGEST;
     }
 
+    /// As [`Self::allow_longest`], for a partition without an EL1 that would choose.
+    pub(crate) const fn allow_longest_at_el0(&mut self) {
+        self.allow_longest();
+        self.zcr_el1 = LONGEST;
+    }
+
     fn buffer(&mut self) -> NonNull<u8> {
         NonNull::from(&mut self.vectors).cast()
     }

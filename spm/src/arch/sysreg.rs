@@ -140,6 +140,8 @@ register_bitfields! [u64,
         FB OFFSET(9) NUMBITS(1) [],
         /// EL1's barriers reach at least the inner shareable domain (1).
         BSU OFFSET(10) NUMBITS(2) [],
+        /// Without a stage 1 memory is normal and write-back.
+        DC OFFSET(12) NUMBITS(1) [],
         /// Traps: WFI, WFE, ID registers, SMC, implementation-defined registers, ACTLR_EL1, set/way maintenance.
         TWI OFFSET(13) NUMBITS(1) [],
         TWE OFFSET(14) NUMBITS(1) [],
@@ -148,6 +150,8 @@ register_bitfields! [u64,
         TIDCP OFFSET(20) NUMBITS(1) [],
         TACR OFFSET(21) NUMBITS(1) [],
         TSW OFFSET(22) NUMBITS(1) [],
+        /// EL0's exceptions go to EL2; there is no stage 1 and no EL1.
+        TGE OFFSET(27) NUMBITS(1) [],
         /// EL1 is AArch64.
         RW OFFSET(31) NUMBITS(1) [],
         /// Traps: LORegion registers, error records.

@@ -5,7 +5,7 @@ use super::*;
 use crate::hardware::InterruptAction;
 use crate::interrupts::hypercall::{
     INTERRUPT_DEACTIVATE, INTERRUPT_ENABLE, INTERRUPT_GET, INTERRUPT_RECONFIGURE, INTERRUPT_SEND_IPI, NONE,
-    reconfigure,
+    finish_all, reconfigure,
 };
 use crate::interrupts::routing::Owner;
 use crate::interrupts::{InterruptLine, Signals};
@@ -248,4 +248,28 @@ fn none_is_lost_between_cores() {
     });
     assert!(!vcpu.interrupts.wakes(), "nobody looks any more, and something is pending");
     assert_eq!(vcpu.state(), VcpuState::Waiting);
+}
+
+#[test]
+fn at_s_el0_devices_are_on_from_the_start_and_taken_by_being_told() {
+    let service = Service { uuid: Uuid::from_u128(UUID_1), messaging: ALL };
+    let application = partition_edited(0x8001, &[service], 1, |manifest| {
+        manifest.exception_level = ExceptionLevel::SEl0;
+    });
+    let vcpu = application.vcpu(0).unwrap();
+    let lines: std::vec::Vec<_> = (0..2).filter_map(InterruptLine::device).collect();
+    vcpu.interrupts.pend(InterruptLine::NOTIFICATION);
+    vcpu.interrupts.pend(InterruptLine::TIMER);
+    assert!(!vcpu.interrupts.wakes(), "nothing of spm's own comes");
+    for line in &lines {
+        vcpu.interrupts.pend(*line);
+    }
+    for line in lines {
+        assert_eq!(vcpu.interrupts.first_waking(), Some(line));
+        vcpu.interrupts.accept(line);
+    }
+    assert!(!vcpu.interrupts.wakes());
+    let hardware = FakeHardware::default();
+    finish_all(&application, &vcpu.interrupts, &hardware);
+    assert_eq!(done(&hardware), [InterruptAction::Deactivate(40), InterruptAction::Deactivate(41)]);
 }

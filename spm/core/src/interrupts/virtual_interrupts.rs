@@ -141,11 +141,16 @@ impl VirtualInterrupts {
     /// Takes the first signalled line: it is not pending any more. A device's is active until [`VirtualInterrupts::finish`].
     pub fn take(&self) -> Option<InterruptLine> {
         let line = lowest(self.signalled())?;
+        self.accept(line);
+        Some(line)
+    }
+
+    /// As [`VirtualInterrupts::take`], for a line that the vCPU was told of otherwise.
+    pub fn accept(&self, line: InterruptLine) {
         self.withdraw(line);
         if line.place().is_some() {
             self.active.fetch_or(line.bit(), Ordering::Relaxed);
         }
-        Some(line)
     }
 
     /// Ends a device's interrupt that was taken. False if it was not.

@@ -33,7 +33,7 @@ pub struct PlacedRegion {
 pub struct PartitionLayout {
     /// Its FF-A ID.
     pub id: u16,
-    /// All memory of its own; secure, readable, writable and executable in stage 2.
+    /// All memory of its own; secure; what it may do with it follows from its exception level.
     pub memory: AddressRange,
     /// Its first instruction.
     pub entry: u64,

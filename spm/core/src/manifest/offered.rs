@@ -7,6 +7,7 @@
 use super::actions::{AbortAction, NsInterruptsAction, PowerMessages};
 use super::fdt::{Node, Noted};
 use super::partition::ExceptionLevel;
+use super::region::Security;
 use super::{PartitionManifest, Reason};
 
 /// What happens to non-secure interrupts if the manifest does not say: as Hafnium has it.
@@ -15,7 +16,7 @@ pub(super) const NS_INTERRUPTS_DEFAULT: NsInterruptsAction = NsInterruptsAction:
 /// Refuses a manifest with a value that is not offered, and names the field.
 pub(super) fn check(root: &Node<'_>, manifest: &PartitionManifest) -> Result<(), Noted> {
     for (property, missing) in [
-        ("exception-level", exception_level(manifest.exception_level)),
+        ("exception-level", exception_level(manifest)),
         ("power-management-messages", power_messages(manifest.power_messages)),
         ("abort-action", abort_action(manifest.abort_action)),
     ] {
@@ -26,10 +27,15 @@ pub(super) fn check(root: &Node<'_>, manifest: &PartitionManifest) -> Result<(),
     Ok(())
 }
 
-const fn exception_level(level: ExceptionLevel) -> Option<&'static str> {
-    match level {
-        ExceptionLevel::SEl1 => None,
-        ExceptionLevel::SEl0 => Some("partitions at S-EL0"),
+/// Without a stage 1 of its own a partition names secure addresses only.
+const NON_SECURE_AT_EL0: &str = "non-secure regions at S-EL0";
+
+fn exception_level(manifest: &PartitionManifest) -> Option<&'static str> {
+    let mut regions = manifest.memory_regions.iter().chain(manifest.devices());
+    let non_secure = regions.any(|region| region.security == Security::NonSecure);
+    match manifest.exception_level {
+        ExceptionLevel::SEl0 if non_secure => Some(NON_SECURE_AT_EL0),
+        ExceptionLevel::SEl0 | ExceptionLevel::SEl1 => None,
     }
 }
 
@@ -52,7 +58,6 @@ const fn abort_action(action: AbortAction) -> Option<&'static str> {
 /// Returns for each field why values of it are refused.
 #[cfg(test)]
 pub(super) fn missing() -> [(&'static str, Vec<&'static str>); 3] {
-    use ExceptionLevel::{SEl0, SEl1};
     let messages = [
         PowerMessages::NONE,
         PowerMessages::CPU_OFF,
@@ -63,7 +68,7 @@ pub(super) fn missing() -> [(&'static str, Vec<&'static str>); 3] {
     let mut messages: Vec<_> = messages.into_iter().filter_map(power_messages).collect();
     messages.dedup();
     [
-        ("exception-level", [SEl0, SEl1].into_iter().filter_map(exception_level).collect()),
+        ("exception-level", vec![NON_SECURE_AT_EL0]),
         ("power-management-messages", messages),
         ("abort-action", aborts.into_iter().filter_map(abort_action).collect()),
     ]

@@ -3,8 +3,9 @@
 //! (FF-A Memory Management Protocol 1.2, DEN 0140).
 //!
 //! All state is `State`, behind the one lock of [`Memory`], which is never held while a partition runs. `ownership`
-//! knows whose memory is, `constituents` what of it is part of a transaction, `share` the transactions; `send`,
-//! `retrieve`, `relinquish`, `reclaim` and `release` move them on. A partition's stage 2 follows from these, and
+//! knows whose memory is, and `permissions` changes what an owner at S-EL0 may do with it; `constituents` knows what of it
+//! is part of a transaction, `share` the transactions; `send`, `retrieve`, `relinquish`, `reclaim` and `release` move them
+//! on. A partition's stage 2 follows from these, and
 //! is changed through [`AddressSpaces`]. A call that fails leaves everything as it was.
 
 mod address_spaces;
@@ -14,6 +15,7 @@ mod descriptor;
 #[cfg(test)]
 pub(crate) mod fake;
 mod ownership;
+mod permissions;
 mod reclaim;
 mod release;
 mod relinquish;
@@ -93,8 +95,9 @@ impl Memory {
     ) -> R {
         let state = self.0.lock();
         work(&|range| {
-            // What the owner may do with it does not matter: a receive buffer is only read.
-            state.holding(owner, range, world).is_some() && !state.constituents.overlaps(range)
+            // The owner need not write it, since a receive buffer is only read. But what others send is no code.
+            let fits = |holding: Holding| holding.rights.write || !holding.rights.execute;
+            state.holding(owner, range, world).is_some_and(fits) && !state.constituents.overlaps(range)
         })
     }
 }

@@ -15,6 +15,8 @@ use crate::stage2::{Grain, Rights};
 
 /// Most ranges whose owner is not the one of the manifests.
 pub(super) const MAX_MOVED: usize = 512;
+/// Most of them that one partition can make by giving parts of its own memory different rights.
+const MAX_OF_ONE: usize = 64;
 /// Largest memory region of a manifest that is mapped by pages, in bytes; larger ones are mapped by blocks, and no part of
 /// them can be lent or donated.
 const MAX_PAGED: u64 = 8 << 20;
@@ -103,7 +105,7 @@ impl Ownership {
             Owner::Partition(place) => {
                 let partition = partitions.get(place)?;
                 if partition.memory().contains(range) {
-                    let rights = Rights::ALL;
+                    let rights = partition.own_rights();
                     return Some(Holding { security: Security::Secure, rights, grain: Grain::Pages });
                 }
                 let region = partition.memory_regions().iter().find(|region| region.range.contains(range))?;
@@ -117,6 +119,13 @@ impl Ownership {
     pub(super) fn has_room_for(&self, ranges: usize) -> bool {
         // Each may split one entry into two, with itself between.
         self.moved.len() + 2 * ranges <= MAX_MOVED
+    }
+
+    /// Tells whether the partition at `owner` can have one range more with rights of its own. Others need entries, too.
+    pub(super) fn has_room_for_rights(&self, owner: usize) -> bool {
+        let mut own = self.moved.iter().filter(|moved| moved.owner == owner);
+        // A range more can be two entries more.
+        own.nth(MAX_OF_ONE - 2).is_none() && self.has_room_for(1)
     }
 
     /// Makes the partition at `to` the owner of `range`. There is room for it.

@@ -11,6 +11,7 @@ use super::spec::{
 };
 use super::{Caller, MAX_ZEROED_PAGES, Owner, State, World};
 use crate::manifest::region::Security;
+use crate::partition::Partition;
 use crate::stage2::{Grain, Rights};
 
 /// How borrowers' memory is mapped: it goes back as it came. A donation may be shared on by parts.
@@ -38,6 +39,12 @@ impl State {
         let share = self.shares.get(place);
         let offered = share.receiver_at(receiver).ok_or(FfaError::InvalidParameters)?;
         if share.phase != Phase::Live || share.orphaned || offered.retrieval != Retrieval::Offered {
+            return Err(FfaError::Denied);
+        }
+        // Without a stage 1 it could not name the memory.
+        if share.security == Security::NonSecure
+            && world.partitions.get(receiver).is_some_and(Partition::is_application)
+        {
             return Err(FfaError::Denied);
         }
         if request.sender != share.sender || request.tag != share.tag {

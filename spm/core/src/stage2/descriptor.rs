@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Entries of stage 2 translation tables, 4 KiB granule (Arm ARM DDI 0487, D8.3.1, D8.3.2, D8.5, D8.6).
 
+use crate::manifest::partition::ExceptionLevel;
 use crate::manifest::region::Access;
 
 /// What a partition may do with memory in stage 2. Everything mapped can be read.
@@ -13,8 +14,18 @@ pub struct Rights {
 }
 
 impl Rights {
-    /// A partition's own memory, which it divides by its own stage 1.
+    /// All there are.
     pub const ALL: Self = Self { write: true, execute: true };
+
+    /// What a partition may do with its own memory when it starts. At S-EL1 it divides it by its own stage 1. At S-EL0 all of
+    /// it is code until it says otherwise by FFA_MEM_PERM_SET, as Hafnium has it.
+    #[must_use]
+    pub const fn of_own_memory(level: ExceptionLevel) -> Self {
+        match level {
+            ExceptionLevel::SEl1 => Self::ALL,
+            ExceptionLevel::SEl0 => Self { write: false, execute: true },
+        }
+    }
 
     /// Tells whether these rights include all of `other`.
     #[must_use]

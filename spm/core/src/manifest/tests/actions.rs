@@ -8,6 +8,7 @@ use crate::manifest::Reason;
 use crate::manifest::actions::{
     AbortAction, InterruptActions, NsInterruptsAction, OtherInterruptsAction, PowerMessages,
 };
+use crate::manifest::partition::ExceptionLevel;
 
 const NS: &str = "ns-interrupts-action";
 const OTHERS: &str = "other-s-interrupts-action";
@@ -66,8 +67,14 @@ fn actions_have_to_agree() {
 
 #[test]
 fn a_partition_at_s_el0_has_one_context_and_no_managed_exit() {
-    let el0 = || set("exception-level", 1).set("", "execution-ctx-count", cells(&[1]));
-    refused(&el0(), "/", "exception-level", Reason::NotSupported("partitions at S-EL0"));
+    let mixed = || set("exception-level", 1).set("", "execution-ctx-count", cells(&[1]));
+    let secure = |tree: Tree, region| tree.set(region, "attributes", cells(&[0b0011]));
+    let (memory, device) = ("memory-regions/pool", "device-regions/other");
+    let el0 = || secure(secure(mixed(), memory), device);
+    for tree in [mixed(), secure(mixed(), memory), secure(mixed(), device)] {
+        refused(&tree, "/", "exception-level", Reason::NotSupported("non-secure regions at S-EL0"));
+    }
+    assert_eq!(parse(&el0()).unwrap().exception_level, ExceptionLevel::SEl0);
     let exit = Reason::NotSupported("managed exit at S-EL0");
     refused(&el0().set("", NS, cells(&[1])), "/", NS, exit);
     refused(&el0().without(NS).with("managed-exit", vec![]), "/", NS, exit);

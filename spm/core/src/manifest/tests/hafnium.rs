@@ -4,6 +4,7 @@
 use super::partitions::{parse, refused};
 use super::{Tree, cells, region, spmc_tree, text, wide};
 use crate::manifest::actions::NsInterruptsAction;
+use crate::manifest::partition::ExceptionLevel;
 use crate::manifest::{ManifestError, PartitionManifest, Reason, SpmcManifest};
 
 /// What spm may still lack; see `docs/manifests.md`.
@@ -157,10 +158,8 @@ fn a_service_in_the_newer_binding() {
 #[test]
 fn an_application_at_s_el0() {
     let tree = common(1).set("", "exception-level", cells(&[1])).with("gp-register-num", cells(&[0]));
-    match parse(&tree) {
-        Ok(manifest) => assert_eq!(manifest.contexts.get(), 1),
-        Err(_) => refused(&tree, "/", "exception-level", Reason::NotSupported("partitions at S-EL0")),
-    }
+    let manifest = accepted(tree);
+    assert_eq!((manifest.contexts.get(), manifest.exception_level), (1, ExceptionLevel::SEl0));
 }
 
 #[test]

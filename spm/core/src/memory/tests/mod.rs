@@ -6,6 +6,7 @@
 mod formats;
 mod fragments;
 mod model;
+mod permissions;
 mod reclaim;
 mod release;
 mod retrieve;
@@ -41,6 +42,8 @@ const RELINQUISH: u64 = 0x8400_0076;
 const RECLAIM: u64 = 0x8400_0077;
 const FRAG_RX: u64 = 0x8400_007a;
 const FRAG_TX: u64 = 0x8400_007b;
+const PERM_GET: u64 = 0xc400_0088;
+const PERM_SET: u64 = 0xc400_0089;
 const SUCCESS: u64 = 0x8400_0061;
 const ERROR: u64 = 0x8400_0060;
 
@@ -161,12 +164,17 @@ impl Bench {
 
     /// All speak this version and have buffers of so many pages.
     fn with(version: Version, pages: u32) -> Self {
-        let bench = Self { spmc: world::spmc(version), hardware: FakeHardware::default() };
+        Self::with_applications(version, pages, &[])
+    }
+
+    /// As [`Self::with`], with the partitions at `applications` at S-EL0.
+    fn with_applications(version: Version, pages: u32, applications: &[usize]) -> Self {
+        let bench = Self { spmc: world::spmc(version, applications), hardware: FakeHardware::default() };
         let number = u64::from(version.0) << 16 | u64::from(version.1);
         assert_eq!(bench.call(Who::Normal, &[0x8400_0063, number])[0], 0x1_0002);
         for place in 0..3 {
             let spaces = &bench.hardware.spaces;
-            spaces.boot(place, Security::Secure, own(place), Rights::ALL);
+            spaces.boot(place, Security::Secure, own(place), bench.spmc.partitions()[place].own_rights());
             for region in regions(place).into_iter().filter(|region| region.range.start() != LARGE) {
                 spaces.boot(place, region.security, region.range, region.access.into());
             }
@@ -178,6 +186,11 @@ impl Bench {
             (Who::Sp(2), own(2).start()),
         ] {
             let bytes = u64::from(pages) * 4096;
+            if matches!(who, Who::Sp(place) if applications.contains(&place)) {
+                // Read and write, as buffers have to be.
+                let answer = bench.call(who, &[PERM_SET, at, 2 * u64::from(pages), 0b101]);
+                assert_eq!(answer[0], SUCCESS, "{answer:x?}");
+            }
             let answer = bench.call(who, &[0xc400_0066, at + bytes, at, u64::from(pages)]);
             assert_eq!(answer[0], SUCCESS, "{who:?} {answer:x?}");
         }

@@ -8,6 +8,7 @@ use heapless::Vec;
 
 use super::{A, B, C};
 use crate::manifest::layout::{PartitionLayout, PlacedRegion};
+use crate::manifest::partition::ExceptionLevel;
 use crate::manifest::region::{Access, Security};
 use crate::manifest::spmc::SpmcPartition;
 use crate::manifest::tests::{partition_tree, spmc_tree};
@@ -30,8 +31,8 @@ pub(super) const LARGE: u64 = 0x1000_0000;
 /// Non-secure memory that the manifest gives to B.
 pub(super) const CLAIMED: u64 = 0x5000_0000;
 
-/// An SPMC with partitions A, B and C, whose manifests are of `version`.
-pub(super) fn spmc(version: Version) -> Spmc {
+/// An SPMC with partitions A, B and C, whose manifests are of `version`; those at `applications` run at S-EL0.
+pub(super) fn spmc(version: Version, applications: &[usize]) -> Spmc {
     let layouts = [A, B, C].into_iter().enumerate().map(|(place, id)| PartitionLayout {
         id,
         memory: own(place),
@@ -41,14 +42,23 @@ pub(super) fn spmc(version: Version) -> Spmc {
         interrupts: Vec::new(),
     });
     let layouts: std::vec::Vec<_> = layouts.collect();
-    let partitions: Partitions = layouts.iter().map(|layout| partition(version, layout)).collect();
+    let partitions: Partitions = layouts
+        .iter()
+        .enumerate()
+        .map(|(place, layout)| partition(version, layout, level(applications.contains(&place))))
+        .collect();
     let memory = Box::leak(Box::new(Memory::new()));
     Spmc::new(0x8000, partitions, normal_memory(&layouts), memory)
 }
 
-fn partition(version: Version, layout: &PartitionLayout) -> Partition {
+const fn level(is_application: bool) -> ExceptionLevel {
+    if is_application { ExceptionLevel::SEl0 } else { ExceptionLevel::SEl1 }
+}
+
+fn partition(version: Version, layout: &PartitionLayout, level: ExceptionLevel) -> Partition {
     let mut manifest = PartitionManifest::parse(&partition_tree().blob()).unwrap();
     (manifest.ffa_version, manifest.contexts) = (version, NonZeroU16::MIN);
+    manifest.exception_level = level;
     let place = SpmcPartition {
         id: layout.id,
         name: Name::new("p"),
