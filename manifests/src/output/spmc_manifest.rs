@@ -75,8 +75,9 @@ impl Platform {
             // What partitions may be given of devices, and no more. The service drives an SMMU through its
             // non-secure programming interface, as the normal world would.
             ("ns-device-memory", frames),
+            ("device-memory", self.devices.secure_gpio.into_iter().collect()),
         ];
-        for (number, (kind, ranges)) in kinds.iter().enumerate() {
+        for (number, (kind, ranges)) in kinds.iter().filter(|(_, ranges)| !ranges.is_empty()).enumerate() {
             root.node(&format!("memory@{number}"), |node| {
                 node.string("device_type", kind);
                 node.ranges("reg", ranges);

@@ -14,6 +14,8 @@ pub struct Devices {
     pub normal_uart: Range,
     /// PL011 of spm and the partitions.
     pub secure_uart: Range,
+    /// PL061 of the secure world, by which a partition can interrupt itself; for tests.
+    pub secure_gpio: Option<Range>,
     /// GICv3 distributor.
     pub gic_distributor: Range,
     /// GICv3 redistributors, 128 KiB a core.
@@ -58,16 +60,19 @@ impl SmmuFrame {
 }
 
 /// Children of `/devices` that have a part; every other one must be an SMMU.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 8] = [
     "normal-uart",
     "secure-uart",
+    GPIO,
     "gic-distributor",
     "gic-redistributors",
     "pci-configuration",
     "pci-memory",
     "alarm",
 ];
+const GPIO: &str = "secure-gpio";
 const UART: &str = "arm,pl011";
+const PINS: &str = "arm,pl061";
 const CLOCK: &str = "arm,pl031";
 const SMMU: &str = "arm,smmu-v3";
 
@@ -82,6 +87,7 @@ impl Devices {
         Ok(Self {
             normal_uart: uart(node.child("normal-uart")?)?,
             secure_uart: uart(node.child("secure-uart")?)?,
+            secure_gpio: node.children().find(|child| child.name() == GPIO).map(gpio).transpose()?,
             gic_distributor: plain(node.child("gic-distributor")?)?,
             gic_redistributors: plain(node.child("gic-redistributors")?)?,
             pci_configuration: plain(node.child("pci-configuration")?)?,
@@ -111,6 +117,15 @@ fn uart(node: &Node) -> Result<Range> {
         node.range("reg")
     } else {
         Err(node.error(Reason::Binding(UART)))
+    }
+}
+
+fn gpio(node: &Node) -> Result<Range> {
+    node.only(&["compatible", "reg"], Some(&[]))?;
+    if node.string("compatible")? == PINS {
+        node.range("reg")
+    } else {
+        Err(node.error(Reason::Binding(PINS)))
     }
 }
 

@@ -32,6 +32,7 @@ pub fn availability(interface: Interface, at: Instance) -> Availability {
     match at.world {
         World::Normal => to_normal_world(interface),
         World::Secure => to_partitions(interface),
+        World::Application => to_applications(interface),
     }
 }
 
@@ -136,6 +137,15 @@ const fn to_partitions(interface: Interface) -> Availability {
         | I::MemPermSet
         | I::MemFragRx
         | I::MemFragTx => Refused(MEMORY),
+    }
+}
+
+/// As at S-EL1, but for what takes several execution contexts, and what is in the place of a stage 1.
+const fn to_applications(interface: Interface) -> Availability {
+    match interface {
+        Interface::MemPermGet | Interface::MemPermSet => Offered,
+        Interface::SecondaryEpRegister => Absent,
+        _ => to_partitions(interface),
     }
 }
 

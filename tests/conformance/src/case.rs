@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a case is: which interface it is about, where it runs, what it cites, and what is done.
 
+use crate::availability::{Availability, availability};
 use crate::endpoint::Endpoint;
 use crate::exchange::{NormalWorld, PartitionEndpoint};
 use crate::interface::Interface;
@@ -24,6 +25,8 @@ pub enum World {
     Normal,
     /// The secure virtual instance: a partition at S-EL1.
     Secure,
+    /// The secure virtual instance, by SVC: a partition at S-EL0.
+    Application,
 }
 
 /// An FF-A instance with the version that is spoken there: a column of the matrix.
@@ -43,9 +46,14 @@ const fn secure(minor: u16) -> Instance {
     Instance { world: World::Secure, version: Version(1, minor) }
 }
 
+const fn application() -> Instance {
+    Instance { world: World::Application, version: Version(1, 2) }
+}
+
 impl Instance {
     /// All columns.
-    pub const ALL: &[Self] = &[normal(2), normal(1), normal(0), secure(2), secure(1), secure(0)];
+    pub const ALL: &[Self] =
+        &[normal(2), normal(1), normal(0), secure(2), secure(1), secure(0), application()];
     /// Those where FF-A 1.2 is spoken.
     pub const LATEST: &[Self] = &[normal(2), secure(2)];
     /// The normal world, by FF-A 1.2.
@@ -54,6 +62,8 @@ impl Instance {
     pub const ALL_NORMAL: &[Self] = &[normal(2), normal(1), normal(0)];
     /// A partition at S-EL1, by FF-A 1.2.
     pub const SECURE: &[Self] = &[secure(2)];
+    /// A partition at S-EL0.
+    pub const APPLICATION: &[Self] = &[application()];
     /// Partitions of all versions.
     pub const ALL_SECURE: &[Self] = &[secure(2), secure(1), secure(0)];
 
@@ -67,6 +77,7 @@ impl Instance {
             (World::Secure, 0) => "S-EL1 1.0",
             (World::Secure, 1) => "S-EL1 1.1",
             (World::Secure, _) => "S-EL1 1.2",
+            (World::Application, _) => "S-EL0 1.2",
         }
     }
 
@@ -78,6 +89,7 @@ impl Instance {
             (World::Secure, 0) => Some(Partner::Old10),
             (World::Secure, 1) => Some(Partner::Old11),
             (World::Secure, _) => Some(Partner::PeerMp),
+            (World::Application, _) => Some(Partner::Application),
         }
     }
 }
@@ -152,6 +164,19 @@ impl Case {
             partners: &Partner::ALL,
             run: Run::Exchange { normal, partition },
         }
+    }
+
+    /// Tells whether the case counts in a column. A case of one endpoint does at S-EL0 where it does at S-EL1, if a partition can
+    /// make the same calls there.
+    #[must_use]
+    pub fn is_at(&self, at: Instance) -> bool {
+        let alike = match self.run {
+            Run::Each(_) => true,
+            Run::Alone(_) => availability(self.interface, at) == Availability::Offered,
+            Run::Exchange { .. } => false,
+        };
+        let elsewhere = at.world == World::Application && alike && self.at.contains(&secure(2));
+        self.at.contains(&at) || elsewhere
     }
 
     /// Lets the case run only where there are as many cores.

@@ -9,11 +9,13 @@
 //! What a partition does at its next FFA_RUN is asked for beforehand, by [`ask_at_next_run`], and told of afterwards.
 //! FFA_MSG_SEND_DIRECT_REQ2 has an answer of its own, [`answer2`].
 
+use crate::application::ApplicationEndpoint;
 use crate::case::{Case, Run};
 use crate::endpoint::{Answer, Endpoint, Registers, call, ids, reset};
 use crate::outcome::{Failure, Outcome, same};
 use crate::partner::Partner;
 use crate::suite;
+use crate::vectors::Vectors;
 use arm_ffa::FuncId;
 
 /// In the place of a case's number: the partition is to forget its buffers.
@@ -28,7 +30,7 @@ const DONE: u64 = 0;
 const FAILED: u64 = 1;
 
 /// The endpoint that runs the suite.
-pub trait NormalWorld: Endpoint {
+pub trait NormalWorld: Endpoint + Vectors {
     /// Returns the number of the case that runs.
     fn number(&self) -> u64;
     /// Lets each other core do a job, which gets its core's endpoint and number, while this one does `meanwhile`, and waits
@@ -100,6 +102,14 @@ pub trait PartitionEndpoint: Endpoint {
     fn wait(&mut self);
     /// Ends the partition.
     fn fail(&mut self) -> !;
+    /// Returns what only the partition at S-EL0 can do.
+    ///
+    /// # Errors
+    /// It is another one.
+    #[track_caller]
+    fn application(&mut self) -> Outcome<&mut dyn ApplicationEndpoint> {
+        Err(Failure::here([0; 3]))
+    }
 }
 
 /// x8 to x17 that a partition leaves behind when it gives its core back: secrets that nobody else may see.

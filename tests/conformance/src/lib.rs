@@ -12,6 +12,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod application;
 pub mod availability;
 pub mod case;
 pub mod chapters;
@@ -22,3 +23,4 @@ pub mod interface;
 pub mod outcome;
 pub mod partner;
 pub mod suite;
+pub mod vectors;

@@ -24,12 +24,14 @@ pub enum Partner {
     Deaf,
     /// Sends no direct requests; cases stop it.
     Victim,
+    /// Runs at S-EL0; takes messages of all kinds, and cases stop it.
+    Application,
 }
 
 impl Partner {
     /// All of them, in the order of their IDs.
-    pub const ALL: [Self; 6] =
-        [Self::PeerMp, Self::PeerUp, Self::Old11, Self::Old10, Self::Deaf, Self::Victim];
+    pub const ALL: [Self; 7] =
+        [Self::PeerMp, Self::PeerUp, Self::Old11, Self::Old10, Self::Deaf, Self::Victim, Self::Application];
 
     /// Returns the name in the description.
     #[must_use]
@@ -41,6 +43,7 @@ impl Partner {
             Self::Old10 => "old-1-0",
             Self::Deaf => "deaf",
             Self::Victim => "victim",
+            Self::Application => "application",
         }
     }
 
@@ -54,6 +57,7 @@ impl Partner {
             Self::Old10 => 0x8004,
             Self::Deaf => 0x8005,
             Self::Victim => 0x8006,
+            Self::Application => 0x8007,
         }
     }
 
@@ -67,6 +71,7 @@ impl Partner {
         const DEAF: &[Uuid] =
             &[uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e05"), uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e15")];
         const VICTIM: &[Uuid] = &[uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e06")];
+        const APPLICATION: &[Uuid] = &[uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e07")];
         match self {
             Self::PeerMp => PEER_MP,
             Self::PeerUp => PEER_UP,
@@ -74,6 +79,7 @@ impl Partner {
             Self::Old10 => OLD_1_0,
             Self::Deaf => DEAF,
             Self::Victim => VICTIM,
+            Self::Application => APPLICATION,
         }
     }
 
@@ -92,7 +98,7 @@ impl Partner {
         match self {
             Self::Old11 => Version(1, 1),
             Self::Old10 => Version(1, 0),
-            Self::PeerMp | Self::PeerUp | Self::Deaf | Self::Victim => Version(1, 2),
+            Self::PeerMp | Self::PeerUp | Self::Deaf | Self::Victim | Self::Application => Version(1, 2),
         }
     }
 
@@ -101,21 +107,21 @@ impl Partner {
     pub const fn contexts(self) -> u16 {
         match self {
             Self::PeerMp => 8,
-            Self::PeerUp | Self::Old11 | Self::Old10 | Self::Deaf | Self::Victim => 1,
+            Self::PeerUp | Self::Old11 | Self::Old10 | Self::Deaf | Self::Victim | Self::Application => 1,
         }
     }
 
     /// Tells whether it takes notifications.
     #[must_use]
     pub const fn receives_notifications(self) -> bool {
-        matches!(self, Self::PeerMp | Self::PeerUp | Self::Old11)
+        matches!(self, Self::PeerMp | Self::PeerUp | Self::Old11 | Self::Application)
     }
 
     /// Returns `messaging-method` of its manifest (table 5.1).
     #[must_use]
     pub const fn messaging(self) -> u32 {
         match self {
-            Self::PeerMp | Self::PeerUp => 0x607,
+            Self::PeerMp | Self::PeerUp | Self::Application => 0x607,
             Self::Old11 => 0x7,
             Self::Old10 => 0x3,
             Self::Deaf => 0x402,

@@ -46,7 +46,7 @@ impl Setting {
     pub fn runs(self, case: &Case, at: Instance) -> bool {
         let here = match at.world {
             World::Normal => at == self.normal,
-            World::Secure => Instance::NORMAL.contains(&self.normal),
+            World::Secure | World::Application => Instance::NORMAL.contains(&self.normal),
         };
         // TF-A's SPMC has one partition, and nothing is to be learned of that.
         let there = match (self.spmc, at.world) {
@@ -54,15 +54,15 @@ impl Setting {
             // What it offers is not in `availability`.
             (Spmc::El3, _) if matches!(case.run, Run::Each(_)) => false,
             (Spmc::El3, World::Normal) => case.partners.iter().all(|partner| *partner == Partner::PeerMp),
-            (Spmc::El3, World::Secure) => false,
+            (Spmc::El3, World::Secure | World::Application) => false,
         };
-        here && there && case.at.contains(&at) && case.cores <= self.cores
+        here && there && case.is_at(at) && case.cores <= self.cores
     }
 
     /// Returns the numbers, cases and instances that run.
     pub fn plan(self) -> impl Iterator<Item = (u64, &'static Case, Instance)> {
         (0..).zip(cases()).flat_map(move |(number, case)| {
-            let at = case.at.iter().copied().filter(move |at| self.runs(case, *at));
+            let at = Instance::ALL.iter().copied().filter(move |at| self.runs(case, *at));
             at.map(move |at| (number, case, at))
         })
     }

@@ -8,8 +8,17 @@ use anyhow::{Context as _, Result, bail};
 use std::process::{Command, ExitCode};
 
 /// Packages that are compiled for the firmware; the others are checked for this machine.
-const FIRMWARE: [&str; 8] =
-    ["spm", "sp-runtime", "iommu-sp", "test-sp", "conformance-sp", "nwd", "scenarios", "conformance-nwd"];
+const FIRMWARE: [&str; 9] = [
+    "spm",
+    "sp-runtime",
+    "iommu-sp",
+    "test-sp",
+    "conformance-sp",
+    "conformance-application",
+    "nwd",
+    "scenarios",
+    "conformance-nwd",
+];
 
 pub(super) fn fmt(workspace: &Workspace) -> Result<ExitCode> {
     setup::ensure(workspace, Purpose::Develop)?;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The normal world as an endpoint of the suite, and the other cores that cases let work.
 
-use crate::platform;
+use crate::{platform, vectors};
 use conformance::case::{Instance, Spmc};
 use conformance::endpoint::{Endpoint, Foreign, PAGE, PAGES, Registers};
 use conformance::exchange::NormalWorld;
 use conformance::outcome::{Failure, Outcome};
+use conformance::vectors::Vectors;
 use nwd::ram::Ram;
 use nwd::random::Random;
 use nwd::{Machine, cores, counter, ffa, gic, timer};
@@ -87,6 +88,16 @@ fn work(core: usize) {
     let Some(mut place) = WORK.get(core).map(SpinMutex::lock) else { return };
     if let Some(work) = place.as_mut() {
         work.outcome = Some((work.job)(&mut work.host, core as u64));
+    }
+}
+
+impl Vectors for Host {
+    fn fill_vectors(&mut self, word: u64) {
+        vectors::fill(word);
+    }
+
+    fn vectors_held(&self, word: u64) -> u64 {
+        vectors::held(word)
     }
 }
 

@@ -7,6 +7,8 @@
 
 mod host;
 mod platform;
+#[path = "../../partition/src/vectors.rs"]
+mod vectors;
 
 use arm_ffa::Version;
 use conformance::case::{Case, Instance, Spmc, World};

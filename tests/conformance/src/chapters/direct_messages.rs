@@ -90,7 +90,7 @@ fn request(endpoint: &mut dyn Endpoint, function: FuncId, from: u16, to: u16, fl
 fn no_such_receiver(endpoint: &mut dyn Endpoint) -> Outcome {
     let own = endpoint.id();
     for function in REQUESTS {
-        for to in [0x8007, 0x80ff, 0xfffe] {
+        for to in [0x8009, 0x80ff, 0xfffe] {
             request(endpoint, function, own, to, 0).error(InvalidParameters)?;
         }
     }

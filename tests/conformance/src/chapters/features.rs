@@ -75,7 +75,7 @@ fn buffer_sizes(endpoint: &mut dyn Endpoint) -> Outcome {
 }
 
 /// The interrupts of notifications are told of to those who get them, since FF-A 1.1 (10.4.1): the schedule receiver
-/// interrupt to the normal world, the notification pending interrupt, a private one, to partitions.
+/// interrupt to the normal world, the notification pending interrupt, a private one, to partitions that can take interrupts.
 fn notification_interrupts(endpoint: &mut dyn Endpoint) -> Outcome {
     const NOTIFICATION_PENDING: u64 = 1;
     const SCHEDULE_RECEIVER: u64 = 2;
@@ -83,6 +83,10 @@ fn notification_interrupts(endpoint: &mut dyn Endpoint) -> Outcome {
     let (told, not_told, private) = match at.world {
         World::Normal => (SCHEDULE_RECEIVER, NOTIFICATION_PENDING, 1020),
         World::Secure => (NOTIFICATION_PENDING, SCHEDULE_RECEIVER, 32),
+        World::Application => {
+            call(endpoint, FuncId::Features, &[NOTIFICATION_PENDING]).error(NotSupported)?;
+            return call(endpoint, FuncId::Features, &[SCHEDULE_RECEIVER]).error(NotSupported);
+        }
     };
     call(endpoint, FuncId::Features, &[not_told]).error(NotSupported)?;
     let answer = call(endpoint, FuncId::Features, &[told]);

@@ -22,10 +22,12 @@ mod notifications;
 mod partition_info;
 mod partition_info_regs;
 mod secure_interrupts;
+mod sel0;
 mod version;
 mod vm_buffers;
 
 use crate::case::Case;
+pub use sel0::at_start;
 pub use version::negotiate;
 
 /// All cases, in the order in which they run: those before a version is agreed on first.
@@ -49,5 +51,7 @@ pub const ALL: &[&[Case]] = &[
     interrupts::CASES,
     secure_interrupts::CASES,
     cores::CASES,
+    sel0::CASES,
     aborted::CASES,
+    sel0::LAST,
 ];
