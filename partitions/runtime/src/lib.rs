@@ -31,7 +31,7 @@ pub use cache::{clean_to_coherency, line_bytes};
 pub use console::print;
 pub use ffa::{CallError, EndpointId, call};
 pub use image::addresses as image_addresses;
-pub use message::{Partition, exchange};
+pub use message::{Partition, WAIT, exchange};
 pub use stop::stop;
 pub use vcpu::{MAX_VCPUS, VcpuId, mpidr};
 

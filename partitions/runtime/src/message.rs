@@ -49,6 +49,14 @@ pub trait Partition: Sized + Sync + 'static {
         let _ = vcpu;
     }
 
+    /// Answers what is neither a direct request by FFA_MSG_SEND_DIRECT_REQ nor an interrupt: FFA_RUN, or
+    /// FFA_MSG_SEND_DIRECT_REQ2, which only a partition gets whose manifest says so. x0 to x7 in, x0 to x7 of the call that
+    /// gives the core back out. By default the partition waits on.
+    fn other(&self, vcpu: VcpuId, registers: [u64; 8]) -> [u64; 8] {
+        let _ = (vcpu, registers);
+        WAIT
+    }
+
     /// Gives the core back and returns what comes next, as [`exchange`] does. A partition replaces it only if it wants to
     /// see what the other registers hold before and after.
     #[inline(always)]
@@ -67,7 +75,8 @@ const INTERRUPT: u32 = FuncId::Interrupt32 as u32;
 const ERROR: u32 = FuncId::Error32 as u32;
 const DIRECT_RESP_64: u64 = FuncId::MsgSendDirectResp64 as u64;
 const DIRECT_RESP_32: u64 = FuncId::MsgSendDirectResp32 as u64;
-const WAIT: [u64; 8] = [FuncId::MsgWait32 as u64, 0, 0, 0, 0, 0, 0, 0];
+/// x0 to x7 of FFA_MSG_WAIT.
+pub const WAIT: [u64; 8] = [FuncId::MsgWait32 as u64, 0, 0, 0, 0, 0, 0, 0];
 
 /// Serves requests on this vCPU for ever.
 pub(crate) fn serve<P: Partition>(partition: &P, vcpu: VcpuId) -> ! {
@@ -95,8 +104,12 @@ pub(crate) fn serve<P: Partition>(partition: &P, vcpu: VcpuId) -> ! {
                 partition.interrupted(vcpu);
                 WAIT
             }
-            // FFA_RUN without a message.
-            _ => WAIT,
+            _ => {
+                // Values of its own: what passes through memory here would do so for every request.
+                let [r0, r1, r2, r3, r4, r5, r6, r7] =
+                    partition.other(vcpu, [function, ids, flags, a3, a4, a5, a6, a7]);
+                [r0, r1, r2, r3, r4, r5, r6, r7]
+            }
         };
     }
 }

@@ -4,6 +4,8 @@
 
 use core::mem;
 
+use sp_runtime::time;
+
 use crate::buffers::{self, PAGE};
 use crate::protocol::Status;
 
@@ -18,11 +20,13 @@ const SECONDARY_EP_REGISTER_64: u32 = 0xc400_0087;
 pub(crate) struct Rest {
     arguments: [u64; 4],
     results: [u64; 4],
+    /// Ticks that the last call took, with storing and loading x0 to x17 for it.
+    ticks: u64,
 }
 
 impl Rest {
     pub(crate) const fn new() -> Self {
-        Self { arguments: [0; 4], results: [0; 4] }
+        Self { arguments: [0; 4], results: [0; 4], ticks: 0 }
     }
 
     /// Keeps x4 to x7 for the next call.
@@ -31,10 +35,10 @@ impl Rest {
         [0; 5]
     }
 
-    /// Returns x4 to x7 of the last answer.
+    /// Returns x4 to x7 of the last answer, and how long it took.
     pub(crate) const fn results(&self) -> [u64; 5] {
         let [r4, r5, r6, r7] = self.results;
-        [r4, r5, r6, r7, 0]
+        [r4, r5, r6, r7, self.ticks]
     }
 }
 
@@ -52,10 +56,12 @@ pub(crate) fn call(rest: &mut Rest, function: u64, arguments: [u64; 3]) -> [u64;
     let [x1, x2, x3, x4, x5, x6, x7, ..] = &mut registers;
     [*x1, *x2, *x3] = arguments;
     [*x4, *x5, *x6, *x7] = mem::take(&mut rest.arguments);
+    let before = time::ticks();
     // SAFETY: 1. Buffers for messages are not in memory that Rust uses, as was checked. 2. Calls that share or unmap
     // memory take descriptors in the TX buffer, where only memory.rs writes, of a page that is there for that. 3. All others
     // change no memory, and start nothing in it.
     let [r0, r1, r2, r3, r4, r5, r6, r7, ..] = unsafe { sp_runtime::call(function, registers) };
+    rest.ticks = time::ticks().wrapping_sub(before);
     rest.results = [r4, r5, r6, r7];
     [r0, r1, r2, r3, 0]
 }

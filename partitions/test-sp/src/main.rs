@@ -12,6 +12,7 @@ mod ffa_call;
 mod memory;
 mod protocol;
 mod registers;
+mod timer;
 mod vcpu;
 
 use core::convert::Infallible;
@@ -43,6 +44,16 @@ impl Partition for TestSp {
     fn direct_request_32(&self, _vcpu: VcpuId, _from: EndpointId, arguments: [u32; 5]) -> [u32; 5] {
         let [number, ..] = arguments;
         if u64::from(number) == protocol::ECHO { arguments } else { Status::NotSupported.answer_32() }
+    }
+
+    #[inline(never)]
+    fn interrupted(&self, vcpu: VcpuId) {
+        timer::note_interrupt(&Vcpu::of(vcpu).timer);
+    }
+
+    #[inline(never)]
+    fn other(&self, _vcpu: VcpuId, registers: [u64; 8]) -> [u64; 8] {
+        protocol::echo2(registers).unwrap_or(sp_runtime::WAIT)
     }
 
     #[inline(always)]
@@ -81,6 +92,8 @@ fn execute(vcpu: VcpuId, number: u64, a: u64, b: u64, c: u64, d: u64) -> [u64; 5
         Command::Relinquish => memory::relinquish(a, b),
         Command::Send => memory::send(a, b, c),
         Command::Reclaim => memory::reclaim(a),
+        Command::ArmTimer => timer::arm(&state.timer, a),
+        Command::Lateness => timer::lateness(&state.timer),
     }
 }
 

@@ -11,19 +11,30 @@
 //! | 5 | execute an undefined instruction | – | none |
 //! | 7 | make an FF-A call | x4 function ID, x5–x7 = x1–x3 | x3–x6 = x0–x3 |
 //! | 8 | say more of the next FF-A call | x4–x7 of it, which are 0 otherwise | x3 status |
-//! | 9 | tell more of the last FF-A call | – | x3–x6 = x4–x7 of its answer |
+//! | 9 | tell more of the last FF-A call | – | x3–x6 = x4–x7 of its answer, x7 = ticks of the counter that it took |
 //! | 10 | make a hypercall | x4 function, x5–x7 = x1–x3 | x3 = x0 |
 //! | 11 | retrieve memory | x4 handle, x5 sender in bits 15–0, permissions in 23–16 | x3 status, x4 ticks, x5 first address, x6 pages, x7 attributes and permissions likewise |
 //! | 12 | relinquish memory | x4 handle, x5 flags | x3 status, x4 ticks |
 //! | 13 | send a page of its own | x4 function ID, x5 receiver, x6 a word to write to it | x3 status, x4 handle |
 //! | 14 | reclaim it | x4 handle | x3 status, x4 the word |
+//! | 15 | let the timer run out | x4 ticks from now | x3 status |
+//! | 16 | tell how late the timer's interrupt was | – | x3 status, x4 ticks; none before it came |
 //!
-//! By a 32-bit direct request only echo can be had. Any other command, and a class or an access that is not there, answers NOT_SUPPORTED in x3. Classes are bits:
+//! By a 32-bit direct request, and by FFA_MSG_SEND_DIRECT_REQ2, only echo can be had; of the latter's registers x4–x7 come
+//! back, what x8–x17 hold says nothing. Any other command, and a class or an access that is not there, answers NOT_SUPPORTED in x3. Classes are bits:
 //! 0 EL1 system registers, 1 FP, SIMD and SVE, 2 virtual timer, 3 pointer authentication keys, 4 x8 to x30, 5 debug and
 //! performance monitor, 6 SME.
 
 /// The number of [`Command::Echo`], which is looked at before all others.
 pub(crate) const ECHO: u64 = 0;
+
+/// Returns the response to FFA_MSG_SEND_DIRECT_REQ2, if it is one.
+pub(crate) fn echo2([function, ids, _, _, x4, x5, x6, x7]: [u64; 8]) -> Option<[u64; 8]> {
+    const REQUEST: u64 = 0xc400_008d;
+    const RESPONSE: u64 = 0xc400_008e;
+    let (sender, receiver) = (ids >> 16 & 0xffff, ids & 0xffff);
+    (function == REQUEST).then_some([RESPONSE, receiver << 16 | sender, 0, 0, x4, x5, x6, x7])
+}
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +67,10 @@ pub(crate) enum Command {
     Send,
     /// Take the page back.
     Reclaim,
+    /// Let the timer run out.
+    ArmTimer,
+    /// Tell how late its interrupt was.
+    Lateness,
 }
 
 impl Command {
@@ -75,6 +90,8 @@ impl Command {
             12 => Some(Self::Relinquish),
             13 => Some(Self::Send),
             14 => Some(Self::Reclaim),
+            15 => Some(Self::ArmTimer),
+            16 => Some(Self::Lateness),
             _ => None,
         }
     }
@@ -89,6 +106,8 @@ pub(crate) enum Status {
     InvalidParameters,
     /// There is no room for one more mapping.
     NoMemory,
+    /// There is nothing to tell.
+    NoData,
     /// This partition will not do that to itself.
     Denied,
 }
@@ -100,6 +119,7 @@ impl Status {
             Self::InvalidParameters => -2,
             Self::NoMemory => -3,
             Self::Denied => -6,
+            Self::NoData => -9,
         }
     }
 

@@ -9,6 +9,7 @@ use spin::mutex::SpinMutex;
 use crate::ffa_call::Rest;
 use crate::registers::Poisoned;
 use crate::registers::general::General;
+use crate::timer::Timer;
 
 static VCPUS: [Vcpu; MAX_VCPUS] = [const { Vcpu::new() }; MAX_VCPUS];
 
@@ -19,6 +20,8 @@ pub(crate) struct Vcpu {
     pub(crate) poisoned: SpinMutex<Poisoned>,
     /// x4 to x7 of calls. As above.
     pub(crate) call: SpinMutex<Rest>,
+    /// Its timer.
+    pub(crate) timer: Timer,
     /// x8 to x30, which no code can leave alone between two requests.
     pub(crate) general: General,
 }
@@ -38,6 +41,7 @@ impl Vcpu {
             calls: AtomicU64::new(0),
             poisoned: SpinMutex::new(Poisoned::new()),
             call: SpinMutex::new(Rest::new()),
+            timer: Timer::new(),
             general: General::new(),
         }
     }

@@ -5,6 +5,7 @@ mod aborts;
 mod calls;
 mod context;
 mod discovery;
+mod interrupts;
 mod memory;
 mod messages;
 mod notifications;
@@ -20,6 +21,7 @@ pub(crate) const SCENARIOS: &[&[Scenario]] = &[
     messages::SCENARIOS,
     notifications::SCENARIOS,
     memory::SCENARIOS,
+    interrupts::SCENARIOS,
     random::SCENARIOS,
     secrets::SCENARIOS,
     context::SCENARIOS,
@@ -29,19 +31,21 @@ pub(crate) const SCENARIOS: &[&[Scenario]] = &[
 pub(crate) const LAST: &[&[Scenario]] = &[aborts::SCENARIOS];
 
 /// What test-sp does with a message: its protocol's commands, x3 of a request.
-mod command {
-    pub(super) const ECHO: u64 = 0;
-    pub(super) const READ: u64 = 1;
-    pub(super) const POISON: u64 = 2;
-    pub(super) const CHECK: u64 = 3;
-    pub(super) const REPORT: u64 = 4;
-    pub(super) const UNDEFINED: u64 = 5;
-    pub(super) const CALL: u64 = 7;
-    pub(super) const PREPARE_CALL: u64 = 8;
-    pub(super) const CALL_RESULTS: u64 = 9;
-    pub(super) const HYPERCALL: u64 = 10;
-    pub(super) const RETRIEVE: u64 = 11;
-    pub(super) const RELINQUISH: u64 = 12;
-    pub(super) const SEND: u64 = 13;
-    pub(super) const RECLAIM: u64 = 14;
+pub(crate) mod command {
+    pub(crate) const ECHO: u64 = 0;
+    pub(crate) const READ: u64 = 1;
+    pub(crate) const POISON: u64 = 2;
+    pub(crate) const CHECK: u64 = 3;
+    pub(crate) const REPORT: u64 = 4;
+    pub(crate) const UNDEFINED: u64 = 5;
+    pub(crate) const CALL: u64 = 7;
+    pub(crate) const PREPARE_CALL: u64 = 8;
+    pub(crate) const CALL_RESULTS: u64 = 9;
+    pub(crate) const HYPERCALL: u64 = 10;
+    pub(crate) const RETRIEVE: u64 = 11;
+    pub(crate) const RELINQUISH: u64 = 12;
+    pub(crate) const SEND: u64 = 13;
+    pub(crate) const RECLAIM: u64 = 14;
+    pub(crate) const ARM_TIMER: u64 = 15;
+    pub(crate) const LATENESS: u64 = 16;
 }
