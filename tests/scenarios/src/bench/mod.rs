@@ -3,8 +3,14 @@
 //!
 //! The machine has to run with one tick of the counter for each instruction; a loop of known length calibrates that.
 
+mod buffers;
 mod clock;
+mod interrupt;
 mod memory;
+mod notification;
+mod several_cores;
+
+pub(crate) use several_cores::all_send;
 
 use crate::{
     report,
@@ -24,7 +30,9 @@ pub(crate) fn run(world: &mut World) {
     let clock = Clock::new();
     let (instructions, ticks) = clock.calibration();
     log!("a loop of {instructions} instructions took {ticks} ticks; {ROUNDS} rounds each");
-    if let Err(Failure(why)) = count(world, &clock) {
+    let counted =
+        if world.mailbox.cores > 1 { several_cores::count(world, &clock) } else { count(world, &clock) };
+    if let Err(Failure(why)) = counted {
         fatal(format_args!("bench: {why}"));
     }
 }
@@ -38,15 +46,24 @@ fn count(world: &mut World, clock: &Clock) -> Result<(), Failure> {
     let version = u64::from(u32::from(FuncId::Version));
     let features = [u64::from(u32::from(FuncId::Features)), version, 0, 0, 0, 0, 0, 0];
     calls(clock, "spmc_call", features, |answer| answer[0] == success)?;
-    if let Some(to) = world.test_sp {
-        let echo = message(to, [0, 1, 2, 3, 4]);
-        let response = u64::from(u32::from(FuncId::MsgSendDirectResp64));
-        calls(clock, "direct_message", echo, |answer| answer[0] == response && answer[7] == 4)?;
-        memory::cycles(world, clock, to)?;
-    } else {
-        return Err(Failure::new(format_args!("the partition for tests is not there")));
-    }
+    let to = test_sp(world)?;
+    let echo = message(to, [0, 1, 2, 3, 4]);
+    let response = u64::from(u32::from(FuncId::MsgSendDirectResp64));
+    calls(clock, "direct_message", echo, |answer| answer[0] == response && answer[7] == 4)?;
+    // The UUID in x2 and x3 is nil: any of its services.
+    let echo = [u64::from(u32::from(FuncId::MsgSendDirectReq64_2)), u64::from(to), 0, 0, 1, 2, 3, 4];
+    let response = u64::from(u32::from(FuncId::MsgSendDirectResp64_2));
+    calls(clock, "direct_req2", echo, |answer| answer[0] == response && answer[7] == 4)?;
+    buffers::count(world, clock)?;
+    notification::count(clock, to)?;
+    interrupt::count(clock, to)?;
+    memory::cycles(world, clock, to)?;
     mappings(world, clock)
+}
+
+/// Returns the partition for tests.
+fn test_sp(world: &World) -> Result<u16, Failure> {
+    world.test_sp.ok_or_else(|| Failure::new(format_args!("the partition for tests is not there")))
 }
 
 /// Reports one call that needs nothing undone.
@@ -66,6 +83,14 @@ fn calls(
     }
     report::bench(name, clock.instructions(ticks, ROUNDS));
     Ok(())
+}
+
+/// Makes one call that has to succeed, leaves its answer in place of it, and returns its ticks.
+fn succeed(clock: &Clock, what: &str, registers: &mut [u64; 8]) -> Result<u64, Failure> {
+    let ticks = clock.call(registers);
+    let [function, ..] = *registers;
+    let good = [FuncId::Success32, FuncId::Success64].map(|id| u64::from(u32::from(id))).contains(&function);
+    if good { Ok(ticks) } else { Err(Failure::new(format_args!("{what}: answer {registers:x?}"))) }
 }
 
 /// Registers of a direct message.
