@@ -25,6 +25,7 @@ use crate::arch::features::Features;
 use crate::arch::smc::ask_spmd;
 use crate::arch::{distributor, redistributor};
 use crate::console::{self, say};
+use crate::contention;
 use crate::contexts::{NormalContext, retake_normal, take_normal};
 use crate::cores::{self, MAX_CORES};
 use crate::interrupt_lines;
@@ -64,6 +65,7 @@ pub(crate) fn primary(manifest: u64, core: u64) {
         env!("CARGO_PKG_VERSION"),
         Section::Data.bounds().0 - image.start()
     );
+    contention::announce();
     let own = AddressRange::new(spmc_manifest.load_address, spmc_manifest.binary_size);
     if !own.is_ok_and(|own| own.contains(image)) {
         say!("warning: the image ends behind the binary_size of the SPMC manifest");

@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "reopens a lock whose holder is gone")]
 
 use heapless::Vec;
-use spin::mutex::{SpinMutex, SpinMutexGuard};
+use spin::mutex::SpinMutexGuard;
 use spm_core::direct_message::VcpuRef;
 use spm_core::manifest::MAX_PARTITIONS;
 use spm_core::registers::MessageRegisters;
@@ -12,6 +12,7 @@ use crate::arch::el1_context::{El1Context, SCTLR_EL1_RESET, SPSR_EL0_ENTRY, SPSR
 use crate::arch::fp_context::FpContext;
 use crate::arch::gic::PMR_SECURE_ONLY;
 use crate::arch::pac_keys::PacKeys;
+use crate::contention::TriedLock;
 use crate::cores::MAX_CORES;
 
 /// Most vCPUs of all partitions together.
@@ -96,10 +97,21 @@ impl NormalContext {
     };
 }
 
-static VCPUS: [SpinMutex<VcpuContext>; MAX_VCPUS] =
-    [const { SpinMutex::new(VcpuContext::UNUSED) }; MAX_VCPUS];
-static NORMAL: [SpinMutex<NormalContext>; MAX_CORES] =
-    [const { SpinMutex::new(NormalContext::UNUSED) }; MAX_CORES];
+/// A core that has a vCPU claimed takes its registers for as long as it runs it.
+static VCPUS: [TriedLock<VcpuContext>; MAX_VCPUS] =
+    [const { TriedLock::new(VcpuContext::UNUSED) }; MAX_VCPUS];
+/// Each core takes its own for as long as it is on.
+static NORMAL: [TriedLock<NormalContext>; MAX_CORES] =
+    [const { TriedLock::new(NormalContext::UNUSED) }; MAX_CORES];
+
+/// Returns all locks that a direct message takes, with what they have counted.
+#[cfg(feature = "count-contention")]
+pub(crate) fn locks() -> impl Iterator<Item = (&'static str, usize, &'static crate::contention::Counts)> {
+    let vcpus = VCPUS.iter().enumerate().map(|(number, lock)| ("vCPU's registers", number, lock.counts()));
+    let normal =
+        NORMAL.iter().enumerate().map(|(number, lock)| ("normal world's registers", number, lock.counts()));
+    vcpus.chain(normal)
+}
 
 /// A vCPU's registers, held by the core that runs it.
 pub(crate) type HeldContext = SpinMutexGuard<'static, VcpuContext>;
@@ -143,10 +155,10 @@ impl ContextMap {
 /// As [`take_normal`], for a core that comes on: it held the place when it went off, and nobody else ever does.
 pub(crate) fn retake_normal(core: usize) -> Option<SpinMutexGuard<'static, NormalContext>> {
     let place = NORMAL.get(core)?;
-    if place.is_locked() {
+    if place.inner().is_locked() {
         // SAFETY: entry.s lets one core alone use a number, and that core is here, not where it took the lock: what ran
         // there ended when the core went off, and its stack is used anew.
-        unsafe { place.force_unlock() };
+        unsafe { place.inner().force_unlock() };
     }
     let mut normal = place.try_lock()?;
     // Stage 2 is not kept while a core is off.

@@ -12,6 +12,7 @@ mod arch;
 mod boot;
 mod buffer_window;
 mod console;
+mod contention;
 mod contexts;
 mod core_off;
 mod cores;

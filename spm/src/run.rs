@@ -19,6 +19,7 @@ use spm_core::vcpu::{Vcpu, VcpuState};
 use spm_core::work::Work;
 
 use crate::arch::smc::exchange_with_spmd;
+use crate::contention;
 use crate::contexts::{HeldContext, NormalContext};
 use crate::machine::Machine;
 use crate::panic::{fail_on_purpose, park_if_failed};
@@ -35,6 +36,10 @@ pub(crate) fn serve(world: &World, core: CoreIndex, normal: &mut NormalContext) 
         exchange_with_spmd(&mut normal.message);
         park_if_failed();
         fail_on_purpose(&normal.message);
+        let _held = contention::hold_global_lock();
+        if contention::answer_if_asked(&mut normal.message) {
+            continue;
+        }
         match world.spmc.from_normal_world(&mut normal.message, core, &Machine) {
             NormalNext::Answer => {}
             NormalNext::Request(vcpu, function) => {

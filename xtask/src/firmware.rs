@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What is left out of the firmware on purpose, to see that the tests notice.
+/// What is wrong with the firmware on purpose, to see that the tests notice, or makes it fit for tests only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Broken {
     /// iommu-sp leaves the SMMU open.
@@ -23,6 +23,10 @@ pub(crate) enum Broken {
     SeededBugs,
     /// A call of the normal world makes spm fail.
     SpmPanic,
+    /// spm counts how often locks on the path of direct messages are found taken.
+    CountContention,
+    /// spm does so, and takes one lock for all calls.
+    GlobalLock,
 }
 
 impl Broken {
@@ -32,6 +36,8 @@ impl Broken {
             Self::SmmuBypass => "broken-smmu-bypass",
             Self::SeededBugs => "seeded-bugs",
             Self::SpmPanic => "broken-panic",
+            Self::CountContention => "count-contention",
+            Self::GlobalLock => "global-lock",
         }
     }
 
@@ -39,7 +45,7 @@ impl Broken {
     fn package(self, platform: &manifests::Platform) -> &str {
         match self {
             Self::SmmuBypass => platform.iommu_partition().map_or("iommu-sp", |partition| &partition.image),
-            Self::SeededBugs | Self::SpmPanic => "spm",
+            Self::SeededBugs | Self::SpmPanic | Self::CountContention | Self::GlobalLock => "spm",
         }
     }
 
@@ -49,6 +55,8 @@ impl Broken {
             Self::SmmuBypass => b"LEFT OPEN ON PURPOSE",
             Self::SeededBugs => b"SEEDED ON PURPOSE",
             Self::SpmPanic => b"MADE TO FAIL ON PURPOSE",
+            Self::CountContention => b"LOCKS ARE COUNTED",
+            Self::GlobalLock => b"ONE LOCK FOR ALL ON PURPOSE",
         };
         image.flat.bytes.windows(mark.len()).any(|window| window == mark)
     }

@@ -19,6 +19,8 @@ pub enum Mode {
     Variant,
     /// Make spm fail, where it was compiled for that.
     Crash,
+    /// See whether cores that send at once wait for each other, as spm counts it in an image for that.
+    Contention,
 }
 
 /// A run's parameters, five words of 64 bits.
@@ -50,6 +52,7 @@ impl Mailbox {
             2 => Mode::Bench,
             3 => Mode::Variant,
             4 => Mode::Crash,
+            5 => Mode::Contention,
             _ => return None,
         };
         Some(Self { seed: memory.word(8), mode, flags: memory.word(24), cores: memory.word(32) })

@@ -8,6 +8,7 @@
 #![expect(clippy::result_large_err, reason = "a failure is its text; there is no heap, and no hot path")]
 
 mod bench;
+mod contention;
 mod crash;
 mod dma;
 mod firmware;
@@ -16,6 +17,7 @@ mod poison;
 mod report;
 mod scenario;
 mod start;
+mod together;
 mod variant;
 mod world;
 
@@ -31,13 +33,16 @@ fn run() -> ! {
         Mode::Demo | Mode::Test => scenarios(&mut world),
         Mode::Bench => bench::run(&mut world),
         Mode::Crash => crash::run(&world),
-        Mode::Variant => {
-            report::plan(variant::SCENARIOS.len());
-            run_all(&mut world, variant::SCENARIOS.iter());
-        }
+        Mode::Variant => only(&mut world, variant::SCENARIOS),
+        Mode::Contention => only(&mut world, contention::SCENARIOS),
     }
     report::end();
     power_off()
+}
+
+fn only(world: &mut World, scenarios: &[Scenario]) {
+    report::plan(scenarios.len());
+    run_all(world, scenarios.iter());
 }
 
 fn scenarios(world: &mut World) {

@@ -3,6 +3,7 @@
 
 mod bench;
 mod conformance;
+mod contention;
 mod crash;
 mod demo;
 mod host_tests;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `test`: every test there is, and one line at the end that counts them all.
 
-use super::{Prepared, conformance, crash, host_tests, linux, panics, prepare, refusals};
+use super::{Prepared, conformance, contention, crash, host_tests, linux, panics, prepare, refusals};
 use crate::cli::Test;
 use crate::contract::{Mailbox, Mode, random_seed};
 use crate::firmware::Broken;
@@ -45,6 +45,11 @@ pub(super) fn test(workspace: &Workspace, arguments: &Test) -> Result<ExitCode> 
     {
         groups.add("bugs that are seeded into spm", conformance::check_seeded_bugs(workspace));
         groups.add("conformance of TF-A's SPMC at EL3", conformance::check_el3_spmc(workspace));
+    }
+    if arguments.machine.is_none_or(|only| only == contention::MACHINE)
+        && arguments.smp.is_none_or(|only| only == contention::CORES)
+    {
+        groups.add("locks on the way of direct messages", contention::check(workspace));
     }
     if arguments.machine.is_none() && arguments.smp.is_none() {
         groups.add("docs/conformance.md", conformance::check_document(workspace, &results));

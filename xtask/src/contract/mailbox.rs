@@ -22,6 +22,8 @@ pub(crate) enum Mode {
     Variant,
     /// Make spm fail, where it was compiled for that.
     Crash,
+    /// See whether cores that send at once wait for each other.
+    Contention,
 }
 
 /// The mailbox of one run.
@@ -46,6 +48,7 @@ impl Mailbox {
             Mode::Bench => 2,
             Mode::Variant => 3,
             Mode::Crash => 4,
+            Mode::Contention => 5,
         };
         [MAGIC, self.seed, mode, self.flags, self.cores]
     }

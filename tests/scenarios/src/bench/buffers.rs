@@ -26,7 +26,7 @@ fn rounds(clock: &Clock, receive: &Ram) -> Result<(), Failure> {
     let release = [u64::from(u32::from(FuncId::RxRelease)), 0, 0, 0, 0, 0, 0, 0];
     let (mut getting, mut releasing) = (0_u64, 0_u64);
     for _ in 0..ROUNDS {
-        receive.write(0, &[0; 2 * DESCRIPTOR as usize]);
+        receive.write(0, &[0; 48]);
         let mut registers = get;
         getting = getting.saturating_add(succeed(clock, "partition_info_get_2", &mut registers)?);
         let [_, _, count, size, ..] = registers;

@@ -35,27 +35,6 @@ global_asm!(
     .endm
     measured scenarios_time_smc, "smc #0"
     measured scenarios_time_nothing, ""
-// x0: eight registers for a call, x1: how often, x2: the function that answers; returns x0: how many answers were its.
-scenarios_repeat_smc:
-    stp     x19, x20, [sp, #-32]!
-    stp     x21, x22, [sp, #16]
-    mov     x19, x0
-    mov     x20, x1
-    mov     x21, x2
-    mov     x22, #0
-1:  ldp     x2, x3, [x19, #16]
-    ldp     x4, x5, [x19, #32]
-    ldp     x6, x7, [x19, #48]
-    ldp     x0, x1, [x19]
-    smc     #0
-    cmp     w0, w21
-    cinc    x22, x22, eq
-    subs    x20, x20, #1
-    b.ne    1b
-    mov     x0, x22
-    ldp     x21, x22, [sp, #16]
-    ldp     x19, x20, [sp], #32
-    ret
 // x0: turns of a loop of two instructions; returns x0: ticks.
 scenarios_time_loop:
     isb
@@ -73,22 +52,6 @@ unsafe extern "C" {
     fn scenarios_time_smc(registers: &mut [u64; 8]) -> u64;
     fn scenarios_time_nothing(registers: &mut [u64; 8]) -> u64;
     fn scenarios_time_loop(turns: u64) -> u64;
-    fn scenarios_repeat_smc(registers: &[u64; 8], times: u64, answer: u64) -> u64;
-}
-
-/// Instructions of a turn of [`repeat`] beside the call.
-pub(crate) const REPEAT_INSTRUCTIONS: u64 = 8;
-
-/// Makes a call by SMC `times` times with x0–x7 as given, and returns how many were answered by the function `answer`.
-pub(crate) fn repeat(registers: &[u64; 8], times: u64, answer: u64) -> u64 {
-    // SAFETY: SMCCC keeps x18 and up; what the call does to memory is what FF-A says of it.
-    unsafe { scenarios_repeat_smc(registers, times, answer) }
-}
-
-/// Lets another core of an emulator that runs one at a time go on.
-pub(crate) fn pause() {
-    // SAFETY: a hint, which changes nothing.
-    unsafe { core::arch::asm!("yield", options(nomem, nostack, preserves_flags)) };
 }
 
 /// Converts ticks to instructions.

@@ -8,13 +8,11 @@ mod clock;
 mod interrupt;
 mod memory;
 mod notification;
-mod several_cores;
-
-pub(crate) use several_cores::all_send;
 
 use crate::{
     report,
     scenario::Failure,
+    together,
     world::{PAGE, READ_WRITE, World},
 };
 use arm_ffa::FuncId;
@@ -30,8 +28,7 @@ pub(crate) fn run(world: &mut World) {
     let clock = Clock::new();
     let (instructions, ticks) = clock.calibration();
     log!("a loop of {instructions} instructions took {ticks} ticks; {ROUNDS} rounds each");
-    let counted =
-        if world.mailbox.cores > 1 { several_cores::count(world, &clock) } else { count(world, &clock) };
+    let counted = if world.mailbox.cores > 1 { all_cores(world, &clock) } else { count(world, &clock) };
     if let Err(Failure(why)) = counted {
         fatal(format_args!("bench: {why}"));
     }
@@ -61,8 +58,16 @@ fn count(world: &mut World, clock: &Clock) -> Result<(), Failure> {
     mappings(world, clock)
 }
 
+/// Counts what all cores together do for a message. The emulator runs one at a time, with one counter for all.
+fn all_cores(world: &World, clock: &Clock) -> Result<(), Failure> {
+    let ticks = together::all_send(world, ROUNDS)?;
+    let each = clock.instructions(ticks, together::CORES * ROUNDS);
+    report::bench("direct_message_4core", each.saturating_sub(together::ROUND_INSTRUCTIONS));
+    Ok(())
+}
+
 /// Returns the partition for tests.
-fn test_sp(world: &World) -> Result<u16, Failure> {
+pub(crate) fn test_sp(world: &World) -> Result<u16, Failure> {
     world.test_sp.ok_or_else(|| Failure::new(format_args!("the partition for tests is not there")))
 }
 
@@ -94,7 +99,7 @@ fn succeed(clock: &Clock, what: &str, registers: &mut [u64; 8]) -> Result<u64, F
 }
 
 /// Registers of a direct message.
-fn message(to: u16, [x3, x4, x5, x6, x7]: Registers) -> [u64; 8] {
+pub(crate) fn message(to: u16, [x3, x4, x5, x6, x7]: Registers) -> [u64; 8] {
     let function = u64::from(u32::from(FuncId::MsgSendDirectReq64));
     [function, u64::from(ffa::SELF) << 16 | u64::from(to), 0, x3, x4, x5, x6, x7]
 }
