@@ -35,5 +35,5 @@ pub use source::{Node, Tree};
 
 /// The platforms that this project has descriptions of.
 pub const PLATFORMS: [&str; 3] = ["qemu-sbsa", "qemu-virt", "fvp"];
-/// Those that the conformance suite runs on.
+/// Those that the conformance suite runs on, and for which the boot is counted.
 pub const CONFORMANCE_PLATFORMS: [&str; 2] = ["qemu-sbsa", "qemu-virt"];

@@ -50,8 +50,8 @@ macro_rules! give_up {
     }};
 }
 
-/// Boots the first core.
-pub(crate) fn primary(manifest: u64, core: u64) {
+/// Boots the first core, which was entered when the counter stood at `entered`.
+pub(crate) fn primary(manifest: u64, core: u64, entered: u64) {
     let Ok(root) = mmu::activate() else { park_core() };
     let features = Features::detect();
     let spmc_manifest = read_manifest(manifest);
@@ -61,7 +61,7 @@ pub(crate) fn primary(manifest: u64, core: u64) {
     check_cpu(&features);
     let Some(image) = Section::Image.range() else { give_up!("the image is not made of pages") };
     say!(
-        "version {}, FF-A 1.2, image at {image}, {} bytes of it read-only",
+        "version {}, FF-A 1.2, image at {image}, {} bytes of it read-only, entered at tick {entered}",
         env!("CARGO_PKG_VERSION"),
         Section::Data.bounds().0 - image.start()
     );

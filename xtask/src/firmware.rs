@@ -85,7 +85,7 @@ pub(crate) struct Firmware {
 /// Returns the package of BL33 that goes with a set of partitions.
 const fn normal_package(set: Set) -> &'static str {
     match set {
-        Set::Product => "scenarios",
+        Set::Product | Set::Bench => "scenarios",
         Set::Conformance => "conformance-nwd",
     }
 }
@@ -93,7 +93,8 @@ const fn normal_package(set: Set) -> &'static str {
 /// Returns the name under which the constants of a platform with a set of partitions are kept.
 fn constants_name(of: Platform, set: Set) -> String {
     match set {
-        Set::Product => of.to_string(),
+        // The product's client serves for the boot that is counted: it asks nothing of partitions there.
+        Set::Product | Set::Bench => of.to_string(),
         Set::Conformance => format!("{of}-conformance"),
     }
 }
@@ -124,7 +125,12 @@ pub(crate) fn build(
     }
     let constants_name = constants_name(of, set);
     let constants = workspace.cache_dir("platforms")?.join(format!("{constants_name}.rs"));
-    let text = platform.constants()?;
+    let text = match set {
+        Set::Product | Set::Conformance => platform.constants()?,
+        Set::Bench => {
+            manifests::Platform::load(&workspace.root().join("manifests"), of.name())?.constants()?
+        }
+    };
     // A file that has not changed keeps its time, so that cargo has nothing to do.
     if fs::read(&constants).ok().as_deref() != Some(text.as_bytes()) {
         store::write_whole(&constants, text.as_bytes())?;

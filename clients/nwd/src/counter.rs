@@ -2,6 +2,7 @@
 //! The generic timer's virtual counter, and who this core is.
 #![expect(unsafe_code, reason = "system registers are read by assembly")]
 
+use crate::entry;
 use core::arch::asm;
 
 /// Returns the counter after all earlier instructions have completed.
@@ -13,6 +14,12 @@ pub fn now() -> u64 {
         asm!("isb", "mrs {ticks}, cntvct_el0", ticks = out(reg) ticks, options(nostack));
     }
     ticks
+}
+
+/// Returns what the physical counter was at this image's first instruction.
+#[must_use]
+pub fn at_entry() -> u64 {
+    entry::entered()
 }
 
 /// Returns the counter's ticks per second.

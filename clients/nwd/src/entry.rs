@@ -5,7 +5,10 @@
 //! before any Rust code runs. Secondary cores find all that done, and only take a stack.
 #![expect(unsafe_code, reason = "a core starts without a stack; the binary's main is found by its symbol")]
 
-use core::arch::global_asm;
+use core::{
+    arch::global_asm,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 /// Stacks that the image has, one a core.
 pub(crate) const MAX_CORES: usize = 8;
@@ -18,11 +21,15 @@ struct Stacks([u8; MAX_CORES * STACK_SIZE]);
 #[unsafe(link_section = ".bss.stacks")]
 static mut STACKS: Stacks = Stacks([0; MAX_CORES * STACK_SIZE]);
 
+/// The physical counter at the first instruction of the first core.
+static ENTERED: AtomicU64 = AtomicU64::new(0);
+
 global_asm!(
     r#"
     .section .text.entry, "ax"
     .global _start
 _start:
+    mrs     x20, cntpct_el0
     adrp    x19, __image_start
     adrp    x10, __rela_start
     add     x10, x10, :lo12:__rela_start
@@ -43,7 +50,9 @@ _start:
     b.hs    4f
     stp     xzr, xzr, [x10], #16
     b       3b
-4:  mov     x0, #0
+4:  adrp    x10, {entered}
+    str     x20, [x10, :lo12:{entered}]
+    mov     x0, #0
     bl      nwd_core_setup
     bl      nwd_main
 9:  wfe
@@ -77,6 +86,7 @@ nwd_core_setup:
     ret
 "#,
     relative = const 0x403, // R_AARCH64_RELATIVE (ELF for the Arm 64-bit Architecture, 5.7.10)
+    entered = sym ENTERED,
     stacks = sym STACKS,
     stacks_size = const MAX_CORES * STACK_SIZE,
     stack_size = const STACK_SIZE,
@@ -84,6 +94,11 @@ nwd_core_setup:
 
 unsafe extern "C" {
     fn nwd_secondary_entry();
+}
+
+/// Returns what the physical counter was when the first core entered the image.
+pub(crate) fn entered() -> u64 {
+    ENTERED.load(Ordering::Relaxed)
 }
 
 /// Returns the address at which a secondary core enters the image, with its index in x0.

@@ -21,6 +21,8 @@ pub enum Mode {
     Crash,
     /// See whether cores that send at once wait for each other, as spm counts it in an image for that.
     Contention,
+    /// Say when the boot came here.
+    Boot,
 }
 
 /// A run's parameters, five words of 64 bits.
@@ -53,6 +55,7 @@ impl Mailbox {
             3 => Mode::Variant,
             4 => Mode::Crash,
             5 => Mode::Contention,
+            6 => Mode::Boot,
             _ => return None,
         };
         Some(Self { seed: memory.word(8), mode, flags: memory.word(24), cores: memory.word(32) })

@@ -36,6 +36,8 @@ pub enum Set {
     Product,
     /// Those of the conformance suite.
     Conformance,
+    /// Two that do nothing: what is counted of the boot is spm's.
+    Bench,
 }
 
 impl Set {
@@ -44,6 +46,7 @@ impl Set {
         match self {
             Self::Product => "policy.dts",
             Self::Conformance => "conformance.dts",
+            Self::Bench => "bench.dts",
         }
     }
 }

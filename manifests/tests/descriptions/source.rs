@@ -14,9 +14,9 @@ pub(crate) fn platform(name: &str) -> Platform {
     Platform::load(folder(), name).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Loads one of the project's descriptions with the partitions of the conformance suite.
-pub(crate) fn conformance(name: &str) -> Platform {
-    Platform::load_set(folder(), name, Set::Conformance).unwrap_or_else(|error| panic!("{error}"))
+/// Loads one of the project's descriptions with other partitions than the product's.
+pub(crate) fn with_set(name: &str, set: Set) -> Platform {
+    Platform::load_set(folder(), name, set).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Loads a copy of `qemu-sbsa` in which each first text, which must be there, is replaced by the second.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! spm reads what is generated, with the code that runs at S-EL2, and admits every partition.
 
-use crate::source::{conformance, platform};
+use crate::source::{platform, with_set};
 use iommu_core::policy::Range;
-use manifests::{Blob, CONFORMANCE_PLATFORMS, IMAGE_OFFSET, PLATFORMS, package};
+use manifests::{Blob, CONFORMANCE_PLATFORMS, IMAGE_OFFSET, PLATFORMS, Set, package};
 use spm_core::{
     manifest::{
         AddressRange, PartitionManifest, SpmcManifest,
@@ -57,9 +57,10 @@ fn spm_admits_every_partition() {
 }
 
 #[test]
-fn spm_admits_the_partitions_of_the_conformance_suite() {
-    for name in CONFORMANCE_PLATFORMS {
-        let platform = conformance(name);
+fn spm_admits_the_partitions_of_other_sets() {
+    let sets = [Set::Conformance, Set::Bench];
+    for (name, set) in CONFORMANCE_PLATFORMS.iter().flat_map(|name| sets.map(|set| (name, set))) {
+        let platform = with_set(name, set);
         let spmc = SpmcManifest::parse(&platform.spmc_manifest().unwrap().blob).unwrap();
         let spm = addresses(platform.memory.spm);
         let mut layout = Layout::new(&spmc, NonZeroU16::new(8).unwrap(), &[spm]).unwrap();
@@ -82,7 +83,7 @@ fn spm_admits_the_partitions_of_the_conformance_suite() {
 
 #[test]
 fn a_manifest_node_takes_the_place_of_what_is_generated() {
-    let platform = conformance("qemu-virt");
+    let platform = with_set("qemu-virt", Set::Conformance);
     let text = platform.sp_manifest(platform.partition("old-1-0").unwrap()).unwrap().text;
     for (property, value) in [("ffa-version", "<0x10000>"), ("execution-ctx-count", "<0x1>")] {
         let lines: Vec<_> = text.lines().filter(|line| line.contains(property)).collect();

@@ -115,8 +115,8 @@ pub(crate) fn open_for_secondaries(root: u64) -> u64 {
 /// Goes on in Rust on the first core, on the boot stack; returns when all is set up.
 // SAFETY: the symbol is defined once, and only entry.s refers to it.
 #[unsafe(no_mangle)]
-extern "C" fn primary_main(manifest: u64, core: u64) {
-    crate::boot::primary(manifest, core);
+extern "C" fn primary_main(manifest: u64, core: u64, entered: u64) {
+    crate::boot::primary(manifest, core, entered);
 }
 
 /// Goes on on the first core's own stack.

@@ -14,6 +14,7 @@
 .section .text.entry, "ax"
 .global _start
 _start:
+    mrs     x22, cntpct_el0             // to say when the boot began
     mov     x20, x0
     mov     x21, x4
     msr     daifset, #15
@@ -83,6 +84,7 @@ _start:
     mov     sp, x0
     mov     x0, x20
     mov     x1, x21
+    mov     x2, x22
     mov     x29, xzr
     mov     x30, xzr
     bl      primary_main

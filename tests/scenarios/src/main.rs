@@ -28,13 +28,15 @@ use world::World;
 main!(run);
 
 fn run() -> ! {
-    let mut world = start::start();
-    match world.mailbox.mode {
-        Mode::Demo | Mode::Test => scenarios(&mut world),
-        Mode::Bench => bench::run(&mut world),
-        Mode::Crash => crash::run(&world),
-        Mode::Variant => only(&mut world, variant::SCENARIOS),
-        Mode::Contention => only(&mut world, contention::SCENARIOS),
+    let (machine, mailbox) = start::start();
+    let world = || start::world(machine, mailbox);
+    match mailbox.mode {
+        Mode::Demo | Mode::Test => scenarios(&mut world()),
+        Mode::Bench => bench::run(&mut world()),
+        Mode::Boot => bench::boot(),
+        Mode::Crash => crash::run(&world()),
+        Mode::Variant => only(&mut world(), variant::SCENARIOS),
+        Mode::Contention => only(&mut world(), contention::SCENARIOS),
     }
     report::end();
     power_off()

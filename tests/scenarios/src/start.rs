@@ -9,14 +9,15 @@ use nwd::{
     fatal, ffa,
     iommu::Iommu,
     log,
+    mailbox::Mailbox,
 };
 use uuid::{Uuid, uuid};
 
 /// The partition for tests; its protocol is described in its own source.
 const TEST_SP: Uuid = uuid!("b4b5671e-4a90-4fe1-b81f-fb13dae1dacb");
 
-/// Starts the machine and finds what scenarios need. Nothing is asked of the service here.
-pub(crate) fn start() -> World {
+/// Starts the machine, and reads what is to be done.
+pub(crate) fn start() -> (Machine, Mailbox) {
     let machine = platform::start();
     let Some(mailbox) = machine.mailbox() else { fatal(format_args!("nobody left a mailbox for this run")) };
     log!(
@@ -26,6 +27,11 @@ pub(crate) fn start() -> World {
         mailbox.seed,
         mailbox.cores
     );
+    (machine, mailbox)
+}
+
+/// Finds what scenarios need. Nothing is asked of the service here.
+pub(crate) fn world(machine: Machine, mailbox: Mailbox) -> World {
     let version = ffa::version(ffa::VERSION);
     if version != u64::from(u32::from(ffa::VERSION)) {
         fatal(format_args!("FF-A {} is not there: {version:#x}", ffa::VERSION));

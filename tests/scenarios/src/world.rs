@@ -96,7 +96,7 @@ impl World {
     pub(crate) fn say(&self, words: fmt::Arguments<'_>) {
         match self.mailbox.mode {
             Mode::Demo => report::say(words),
-            Mode::Test | Mode::Bench | Mode::Variant | Mode::Crash | Mode::Contention => {}
+            Mode::Test | Mode::Bench | Mode::Variant | Mode::Crash | Mode::Contention | Mode::Boot => {}
         }
     }
 

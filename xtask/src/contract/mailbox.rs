@@ -24,6 +24,8 @@ pub(crate) enum Mode {
     Crash,
     /// See whether cores that send at once wait for each other.
     Contention,
+    /// Say when the boot came to the normal world.
+    Boot,
 }
 
 /// The mailbox of one run.
@@ -49,6 +51,7 @@ impl Mailbox {
             Mode::Variant => 3,
             Mode::Crash => 4,
             Mode::Contention => 5,
+            Mode::Boot => 6,
         };
         [MAGIC, self.seed, mode, self.flags, self.cores]
     }

@@ -18,7 +18,7 @@ use crate::{
 use arm_ffa::FuncId;
 use clock::Clock;
 use ffa_abi::{DomainHandle, Iova, PhysAddr, Registers, Request, Status};
-use nwd::{fatal, ffa, log};
+use nwd::{counter, fatal, ffa, log};
 
 const ROUNDS: u64 = 1000;
 const BLOCK_2M: u64 = 2 << 20;
@@ -32,6 +32,13 @@ pub(crate) fn run(world: &mut World) {
     if let Err(Failure(why)) = counted {
         fatal(format_args!("bench: {why}"));
     }
+}
+
+/// Says when the counter stood where at this image's entry, and how it counts.
+pub(crate) fn boot() {
+    let (instructions, ticks) = Clock::new().calibration();
+    report::bench("entered_at_tick", counter::at_entry());
+    report::bench("ticks_of_1000_instructions", ticks.saturating_mul(1000) / instructions);
 }
 
 fn count(world: &mut World, clock: &Clock) -> Result<(), Failure> {
