@@ -8,8 +8,9 @@
 use core::cell::Cell;
 
 use dtoolkit::fdt::Fdt;
+use heapless::Vec;
 
-use super::token::{Structure, Token};
+use super::token::{PropertyName, Structure, Token};
 use super::{BlobFault, MAX_DTB_BYTES, MAX_PROPERTIES, ManifestError, Reason};
 
 /// Bytes of a blob's header that tell its size: magic and `totalsize` (Devicetree Specification 0.4, §5.2).
@@ -82,15 +83,25 @@ pub struct Node<'a> {
 
 impl<'a> Node<'a> {
     fn checked(self) -> Result<Self, Noted> {
-        for (index, (name, _)) in self.properties().enumerate() {
-            if index >= MAX_PROPERTIES {
-                return Err(self.wrong(Reason::TooMany(MAX_PROPERTIES)));
+        let mut earlier: Vec<PropertyName<'_>, MAX_PROPERTIES> = Vec::new();
+        for (name, _) in self.properties() {
+            let text = self.text_of(name)?;
+            if earlier.iter().any(|earlier| earlier.is(text)) {
+                return Err(self.wrong_property(text, Reason::Duplicate));
             }
-            if self.properties().take(index).any(|(earlier, _)| earlier == name) {
-                return Err(self.wrong_property(name, Reason::Duplicate));
+            if earlier.push(name).is_err() {
+                return Err(self.wrong(Reason::TooMany(MAX_PROPERTIES)));
             }
         }
         Ok(self)
+    }
+
+    /// Returns a property's name as text.
+    fn text_of(&self, name: PropertyName<'a>) -> Result<&'a str, Noted> {
+        name.text().ok_or_else(|| {
+            self.tree.error.set(Some(ManifestError::Blob(BlobFault::Malformed)));
+            Noted(())
+        })
     }
 
     /// Returns the node's name with its unit address; `/` for the root.
@@ -133,7 +144,7 @@ impl<'a> Node<'a> {
     /// # Errors
     /// Those of `check`.
     pub fn each_property(&self, mut check: impl FnMut(&str) -> Result<(), Noted>) -> Result<(), Noted> {
-        self.properties().try_for_each(|(name, _)| check(name))
+        self.properties().try_for_each(|(name, _)| check(self.text_of(name)?))
     }
 
     /// Tells whether a property is there, whatever its value.
@@ -145,7 +156,7 @@ impl<'a> Node<'a> {
     /// Returns the bytes of a property, if it is there.
     #[must_use]
     pub fn bytes(&self, property: &str) -> Option<&'a [u8]> {
-        self.properties().find(|(name, _)| *name == property).map(|(_, value)| value)
+        self.properties().find(|(name, _)| name.is(property)).map(|(_, value)| value)
     }
 
     /// Reads a property of one 32-bit cell.
@@ -236,7 +247,7 @@ impl<'a> Node<'a> {
     }
 
     /// Iterates over names and values of the properties.
-    fn properties(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+    fn properties(&self) -> impl Iterator<Item = (PropertyName<'a>, &'a [u8])> {
         let (structure, mut at) = (self.tree.structure, self.at);
         core::iter::from_fn(move || {
             let (token, next) = structure.token(at)?;

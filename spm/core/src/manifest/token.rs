@@ -18,9 +18,26 @@ pub(super) enum Token<'a> {
     /// A node of this name begins.
     Begin(&'a str),
     /// A property: its name and its value.
-    Property(&'a str, &'a [u8]),
+    Property(PropertyName<'a>, &'a [u8]),
     /// A node ends.
     End,
+}
+
+/// The name of a property: where it begins in the strings block. Where it ends is only looked for when it matters.
+#[derive(Clone, Copy)]
+pub(super) struct PropertyName<'a>(&'a [u8]);
+
+impl<'a> PropertyName<'a> {
+    /// Tells whether the name is `wanted`.
+    #[inline(always)]
+    pub(super) fn is(self, wanted: &str) -> bool {
+        self.0.strip_prefix(wanted.as_bytes()).and_then(<[u8]>::first) == Some(&0)
+    }
+
+    /// Returns the name, if it is text.
+    pub(super) fn text(self) -> Option<&'a str> {
+        text_at(self.0, 0)
+    }
 }
 
 /// A blob and its strings.
@@ -62,10 +79,13 @@ impl<'a> Structure<'a> {
                 2 => return Some((Token::End, at)),
                 3 => {
                     let length = length_at(self.blob, at)?;
-                    let name = text_at(self.strings, length_at(self.blob, at.wrapping_add(WORD))?)?;
+                    let name = self.strings.get(length_at(self.blob, at.wrapping_add(WORD))?..)?;
                     at = at.wrapping_add(2 * WORD);
                     let value = self.blob.get(at..)?.get(..length)?;
-                    return Some((Token::Property(name, value), aligned(at.wrapping_add(length))));
+                    return Some((
+                        Token::Property(PropertyName(name), value),
+                        aligned(at.wrapping_add(length)),
+                    ));
                 }
                 4 => {}
                 _ => return None,

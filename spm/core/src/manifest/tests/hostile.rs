@@ -24,7 +24,7 @@ fn list_by_dtoolkit(node: &FdtNode<'_>, depth: usize, list: &mut Vec<Listed>) {
 fn list_by_tokens(tree: Structure<'_>, name: &str, at: usize, depth: usize, list: &mut Vec<Listed>) {
     let (mut properties, mut next) = (vec![], at);
     while let Some((Token::Property(name, value), behind)) = tree.token(next) {
-        properties.push((name.to_owned(), value.to_owned()));
+        properties.push((name.text().expect("text").to_owned(), value.to_owned()));
         next = behind;
     }
     list.push((depth, name.to_owned(), properties));
