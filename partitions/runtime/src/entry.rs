@@ -43,15 +43,24 @@ sp_entry:
     adrp    x1, __bss_end
 3:  cmp     x0, x1
     b.hs    4f
-    stp     xzr, xzr, [x0], #16
+    stp     xzr, xzr, [x0]
+    stp     xzr, xzr, [x0, #16]
+    stp     xzr, xzr, [x0, #32]
+    stp     xzr, xzr, [x0, #48]
+    stp     xzr, xzr, [x0, #64]
+    stp     xzr, xzr, [x0, #80]
+    stp     xzr, xzr, [x0, #96]
+    stp     xzr, xzr, [x0, #112]
+    add     x0, x0, #128
     b       3b
 
 4:  mov     w0, #0
     bl      sp_set_stack
     bl      {build_tables}
     cbz     w0, sp_refuse
+    // What was written with the caches off, up to the top of this stack: those of other vCPUs were not.
     adrp    x0, __image_start
-    adrp    x1, __image_end
+    mov     x1, sp
     bl      sp_invalidate
     bl      sp_enable_mmu
     mov     x0, x19

@@ -18,9 +18,10 @@ _start:
     mov     x20, x0
     mov     x21, x4
     msr     daifset, #15
-    // Nothing of the image may be stale or dirty in a cache when it is written with the caches off.
+    // Nothing of what is written with the caches off may be stale or dirty in one: the loaded part, and the boot tables
+    // behind it.
     adrp    x0, __image_start
-    adrp    x1, __image_end
+    adrp    x1, __bss_start
     bl      clean_and_invalidate
 
     adrp    x9, __image_start
@@ -38,13 +39,11 @@ _start:
     str     x5, [x2, x9]
     b       1b
 2:
-    adrp    x0, __bss_start
-    adrp    x1, __bss_end
-3:  cmp     x0, x1
-    b.hs    4f
-    stp     xzr, xzr, [x0], #16
-    b       3b
-4:
+    adrp    x0, boot_tables
+    add     x1, x0, #0x3000
+3:  stp     xzr, xzr, [x0], #16
+    cmp     x0, x1
+    b.lo    3b
     bl      check_el2
     // Boot tables: one level-0, one level-1 and one level-2 table. The image lies within one GiB (checked).
     adrp    x9, __image_start
@@ -73,12 +72,28 @@ _start:
     b.ls    5b
 
     adrp    x0, __image_start
-    adrp    x1, __image_end
+    adrp    x1, __bss_start
     bl      invalidate
     adrp    x0, boot_tables
     mov     x1, #0                      // writable and executable still: no WXN
     bl      mmu_on
-    mov     x0, x21
+    // Whole pages of zeros, by blocks of the cache if the CPU offers that (DCZID_EL0: DZP, BS).
+    adrp    x0, __bss_start
+    adrp    x1, __bss_end
+    mrs     x2, dczid_el0
+    tbnz    x2, #4, 7f
+    and     x2, x2, #0xf
+    mov     x3, #4
+    lsl     x3, x3, x2
+6:  dc      zva, x0
+    add     x0, x0, x3
+    cmp     x0, x1
+    b.lo    6b
+    b       8f
+7:  stp     xzr, xzr, [x0], #16
+    cmp     x0, x1
+    b.lo    7b
+8:  mov     x0, x21
     bl      set_stack
     adrp    x0, __core_stacks_start     // the boot stack lies just below
     mov     sp, x0
@@ -265,7 +280,7 @@ invalidate:
     dsb     sy
     ret
 
-.section .bss.boot_tables, "aw", %nobits
+.section .boot_tables, "aw", %nobits
 .balign 4096
 boot_tables:
     .space  3 * 4096
