@@ -137,7 +137,10 @@ sp_invalidate:
     ubfx    x9, x9, #16, #4             // DminLine: log2 of words
     mov     x10, #4
     lsl     x9, x10, x9
+    // A line has at most 2 KiB, so that two of them end where pages do.
 7:  dc      ivac, x0
+    add     x0, x0, x9
+    dc      ivac, x0
     add     x0, x0, x9
     cmp     x0, x1
     b.lo    7b

@@ -85,7 +85,10 @@ _start:
     and     x2, x2, #0xf
     mov     x3, #4
     lsl     x3, x3, x2
+    // A block has at most 2 KiB, so that an even number of them is some pages.
 6:  dc      zva, x0
+    add     x0, x0, x3
+    dc      zva, x0
     add     x0, x0, x3
     cmp     x0, x1
     b.lo    6b

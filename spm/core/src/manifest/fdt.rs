@@ -85,9 +85,9 @@ impl<'a> Node<'a> {
     fn checked(self) -> Result<Self, Noted> {
         let mut earlier: Vec<PropertyName<'_>, MAX_PROPERTIES> = Vec::new();
         for (name, _) in self.properties() {
-            let text = self.text_of(name)?;
-            if earlier.iter().any(|earlier| earlier.is(text)) {
-                return Err(self.wrong_property(text, Reason::Duplicate));
+            let bytes = name.bytes().ok_or_else(|| self.malformed())?;
+            if earlier.iter().any(|earlier| earlier.is(bytes)) {
+                return Err(self.wrong_property(self.text_of(name)?, Reason::Duplicate));
             }
             if earlier.push(name).is_err() {
                 return Err(self.wrong(Reason::TooMany(MAX_PROPERTIES)));
@@ -98,10 +98,13 @@ impl<'a> Node<'a> {
 
     /// Returns a property's name as text.
     fn text_of(&self, name: PropertyName<'a>) -> Result<&'a str, Noted> {
-        name.text().ok_or_else(|| {
-            self.tree.error.set(Some(ManifestError::Blob(BlobFault::Malformed)));
-            Noted(())
-        })
+        name.text().ok_or_else(|| self.malformed())
+    }
+
+    /// Notes that the blob is damaged.
+    fn malformed(&self) -> Noted {
+        self.tree.error.set(Some(ManifestError::Blob(BlobFault::Malformed)));
+        Noted(())
     }
 
     /// Returns the node's name with its unit address; `/` for the root.
@@ -156,7 +159,7 @@ impl<'a> Node<'a> {
     /// Returns the bytes of a property, if it is there.
     #[must_use]
     pub fn bytes(&self, property: &str) -> Option<&'a [u8]> {
-        self.properties().find(|(name, _)| name.is(property)).map(|(_, value)| value)
+        self.properties().find(|(name, _)| name.is(property.as_bytes())).map(|(_, value)| value)
     }
 
     /// Reads a property of one 32-bit cell.

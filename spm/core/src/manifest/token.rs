@@ -30,13 +30,19 @@ pub(super) struct PropertyName<'a>(&'a [u8]);
 impl<'a> PropertyName<'a> {
     /// Tells whether the name is `wanted`.
     #[inline(always)]
-    pub(super) fn is(self, wanted: &str) -> bool {
-        self.0.strip_prefix(wanted.as_bytes()).and_then(<[u8]>::first) == Some(&0)
+    pub(super) fn is(self, wanted: &[u8]) -> bool {
+        self.0.first() == wanted.first() && self.0.strip_prefix(wanted).and_then(<[u8]>::first) == Some(&0)
+    }
+
+    /// Returns the bytes of the name, if it ends.
+    pub(super) fn bytes(self) -> Option<&'a [u8]> {
+        let length = self.0.iter().position(|byte| *byte == 0)?;
+        self.0.get(..length)
     }
 
     /// Returns the name, if it is text.
     pub(super) fn text(self) -> Option<&'a str> {
-        text_at(self.0, 0)
+        core::str::from_utf8(self.bytes()?).ok()
     }
 }
 
@@ -67,7 +73,8 @@ impl<'a> Structure<'a> {
     #[inline(never)]
     pub(super) fn token(self, mut at: usize) -> Option<(Token<'a>, usize)> {
         loop {
-            let tag = word_at(self.blob, at)?;
+            let rest = self.blob.get(at..)?;
+            let tag = u32::from_be_bytes(*rest.first_chunk()?);
             // A word was there: no sum of it and a few words wraps.
             at = at.wrapping_add(WORD);
             match tag {
@@ -78,10 +85,11 @@ impl<'a> Structure<'a> {
                 }
                 2 => return Some((Token::End, at)),
                 3 => {
-                    let length = length_at(self.blob, at)?;
-                    let name = self.strings.get(length_at(self.blob, at.wrapping_add(WORD))?..)?;
+                    let ([_, [l0, l1, l2, l3], [n0, n1, n2, n3]], value) = head(rest)?;
+                    let length = usize::try_from(u32::from_be_bytes([l0, l1, l2, l3])).ok()?;
+                    let name = usize::try_from(u32::from_be_bytes([n0, n1, n2, n3])).ok()?;
+                    let (name, value) = (self.strings.get(name..)?, value.get(..length)?);
                     at = at.wrapping_add(2 * WORD);
-                    let value = self.blob.get(at..)?.get(..length)?;
                     return Some((
                         Token::Property(PropertyName(name), value),
                         aligned(at.wrapping_add(length)),
@@ -112,6 +120,13 @@ impl<'a> Structure<'a> {
             }
         }
     }
+}
+
+/// Takes the three words off that a property begins with: the token, the length of its value, the place of its name.
+fn head(bytes: &[u8]) -> Option<([[u8; WORD]; 3], &[u8])> {
+    let (words, rest) = bytes.split_first_chunk::<{ 3 * WORD }>()?;
+    let [t0, t1, t2, t3, l0, l1, l2, l3, n0, n1, n2, n3] = *words;
+    Some(([[t0, t1, t2, t3], [l0, l1, l2, l3], [n0, n1, n2, n3]], rest))
 }
 
 fn word_at(bytes: &[u8], at: usize) -> Option<u32> {
