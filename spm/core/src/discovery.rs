@@ -114,11 +114,12 @@ fn list(
 ) -> Vec<Descriptor, { MAX_PARTITIONS * MAX_SERVICES }> {
     let mut found = Vec::new();
     let once = version < Version(1, 2);
+    let all = uuid.is_nil();
     for partition in partitions {
         for service in partition.services() {
-            let methods = if uuid.is_nil() && once { partition.messaging() } else { service.messaging };
+            let methods = if all && once { partition.messaging() } else { service.messaging };
             let head = head(partition, methods, version);
-            let descriptor = if uuid.is_nil() {
+            let descriptor = if all {
                 let [low, high] = UuidHelper::to_u64_regs(service.uuid);
                 [head, low, high]
             } else if service.uuid == uuid {
@@ -139,6 +140,7 @@ fn list(
 
 /// Properties that callers of each version know (FF-A 1.2 table 6.2); the others are reserved for them. The ways of talking
 /// have the bits of the manifest.
+#[inline(always)]
 fn properties(partition: &Partition, methods: MessagingMethod, version: Version) -> u64 {
     const RECEIVES_NOTIFICATIONS: u32 = 1 << 3;
     const AARCH64: u32 = 1 << 8;
@@ -155,6 +157,7 @@ fn properties(partition: &Partition, methods: MessagingMethod, version: Version)
 }
 
 /// The first word of a descriptor: all that there was in FF-A 1.0.
+#[inline(always)]
 fn head(partition: &Partition, methods: MessagingMethod, version: Version) -> u64 {
     let properties = properties(partition, methods, version);
     u64::from(partition.id().0) | (partition.contexts() as u64) << 16 | properties << 32
