@@ -138,8 +138,8 @@ pub(crate) fn zero(range: AddressRange, what: Use) -> Result<(), MapFailed> {
     const PIECE: u64 = 1 << 21;
     let mut at = range.start();
     while at < range.end() {
-        let end = ((at / PIECE + 1) * PIECE).min(range.end());
-        let piece = AddressRange::new(at, end - at).map_err(|_| MapFailed)?;
+        let end = (at | (PIECE - 1)).saturating_add(1).min(range.end());
+        let piece = AddressRange::new(at, end.saturating_sub(at)).map_err(|_| MapFailed)?;
         map(piece, what)?;
         let first: *mut u64 = with_exposed_provenance_mut(to_usize(at));
         let words = to_usize(piece.size()) / size_of::<u64>();

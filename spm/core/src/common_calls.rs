@@ -183,7 +183,7 @@ impl Spmc {
         };
         // Memory that is part of a transaction is nobody's alone, so spm writes no messages into it.
         self.memory().with_exclusive(party.owner.into(), &self.memory_world(hardware), |exclusive| {
-            let owns = |range| owns(range) && exclusive(range);
+            let owns = |range| owns(range) && exclusive.has(range);
             if party.caller == Caller::NormalWorld && nothing && pages == 0 {
                 let map = |room| self.vms().map(party.owner, room, owns, hardware);
                 return party.mailbox.with_send_buffer(map);

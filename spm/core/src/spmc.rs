@@ -115,7 +115,7 @@ impl Spmc {
     }
 
     /// Returns what memory management has to know of everybody, on this machine.
-    pub fn memory_world<'a>(&'a self, hardware: &'a impl Hardware) -> World<'a> {
+    pub fn memory_world<'a, H: Hardware>(&'a self, hardware: &'a H) -> World<'a, H> {
         World { partitions: &self.partitions, normal: &self.normal_memory, spaces: hardware }
     }
 

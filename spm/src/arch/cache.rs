@@ -19,11 +19,11 @@ pub(crate) fn forget_instructions() {
 pub(crate) fn clean_and_invalidate_at(start: usize, bytes: usize) {
     let line = 4_usize << ((CTR_EL0::read() >> 16) & 0xf);
     let mut at = start & !(line - 1);
-    while at < start + bytes {
+    while at < start.saturating_add(bytes) {
         // SAFETY: cleaning and invalidating keeps what the memory holds. Where the address is not mapped, it faults, which
         // spm does not survive, but nothing is written.
         unsafe { core::arch::asm!("dc civac, {0}", in(reg) at, options(nostack, preserves_flags)) };
-        at += line;
+        at = at.saturating_add(line);
     }
     // SAFETY: a barrier has no other effect.
     unsafe { core::arch::asm!("dsb sy", options(nostack, preserves_flags)) };

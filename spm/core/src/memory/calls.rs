@@ -5,7 +5,7 @@ use arm_ffa::FfaError;
 use heapless::Vec;
 
 use super::descriptor::{Descriptor, Sent, relinquished};
-use super::response::{Description, Part, Reader};
+use super::response::{Description, Part, Reader, Receive};
 use super::send::Progress;
 use super::share::{Handle, Retrieval};
 use super::spec::{Format, Transaction};
@@ -26,7 +26,7 @@ struct Call<'a, H> {
     mailbox: &'a Mailbox,
     owner: MailboxOwner,
     hardware: &'a H,
-    world: World<'a>,
+    world: World<'a, H>,
 }
 
 /// What goes into x0–x7.
@@ -45,7 +45,7 @@ impl Memory {
         vms: &[Mailbox],
         registers: &mut MessageRegisters,
         hardware: &H,
-        world: World<'_>,
+        world: World<'_, H>,
     ) -> Result<(), FfaError> {
         let owner = party.owner.into();
         let format = Format::of(party.version.agreed());
@@ -59,7 +59,8 @@ impl Memory {
         let mut buffers = Vec::new();
         for pair in core::iter::once(party.mailbox).chain(vms).filter_map(Mailbox::buffers) {
             // There is room for the normal world's own and those of all its VMs.
-            _ = buffers.extend_from_slice(&[pair.receive, pair.send]);
+            _ = buffers.push(pair.receive);
+            _ = buffers.push(pair.send);
         }
         let call = Call {
             registers,
@@ -126,16 +127,13 @@ impl<H: Hardware> Call<'_, H> {
     fn read<R>(
         &self,
         length: usize,
-        work: impl FnOnce(&Sent<'_>) -> Result<R, FfaError>,
+        work: impl FnOnce(&Sent<'_, H>) -> Result<R, FfaError>,
     ) -> Result<R, FfaError> {
         self.mailbox.with_send_buffer(|size| {
             if length > size {
                 return Err(FfaError::InvalidParameters);
             }
-            let read = |offset: usize, bytes: &mut [u8]| {
-                self.hardware.read_send_buffer(self.owner, offset, bytes);
-            };
-            work(&Sent { length, read: &read })
+            work(&Sent { hardware: self.hardware, owner: self.owner, length })
         })
     }
 
@@ -185,8 +183,8 @@ impl<H: Hardware> Call<'_, H> {
                 let place = state.find_for_hypervisor(&request)?;
                 let description = self.description(place, Reader::Hypervisor);
                 let part = state.part(description, 0, self.room()?)?;
-                self.deliver(part, |write| {
-                    state.describe(description, part, write);
+                self.deliver(part, |buffer| {
+                    state.describe(description, part, buffer);
                     Ok(())
                 })?;
                 Ok(response(part))
@@ -195,9 +193,9 @@ impl<H: Hardware> Call<'_, H> {
                 let grant = state.check_retrieval(receiver, &self.caller, &request, &self.world)?;
                 let description = self.description(grant.place, Reader::Receiver(receiver));
                 let part = state.part(description, 0, self.room()?)?;
-                self.deliver(part, |write| {
+                self.deliver(part, |buffer| {
                     state.retrieve(receiver, grant, &self.world)?;
-                    state.describe(description, part, write);
+                    state.describe(description, part, buffer);
                     Ok(())
                 })?;
                 Ok(response(part))
@@ -228,8 +226,8 @@ impl<H: Hardware> Call<'_, H> {
             return Err(FfaError::InvalidParameters);
         }
         let part = state.part(description, offset, self.room()?)?;
-        self.deliver(part, |write| {
-            state.describe(description, part, write);
+        self.deliver(part, |buffer| {
+            state.describe(description, part, buffer);
             Ok(())
         })?;
         let (low, high) = handle.registers();
@@ -241,10 +239,7 @@ impl<H: Hardware> Call<'_, H> {
             return Err(FfaError::NotSupported);
         };
         let (handle, flags, endpoint) = self.mailbox.with_send_buffer(|size| {
-            let read = |offset: usize, bytes: &mut [u8]| {
-                self.hardware.read_send_buffer(self.owner, offset, bytes);
-            };
-            relinquished(&Sent { length: size, read: &read })
+            relinquished(&Sent { hardware: self.hardware, owner: self.owner, length: size })
         })?;
         if endpoint != self.caller.id.0 {
             return Err(FfaError::InvalidParameters);
@@ -266,10 +261,10 @@ impl<H: Hardware> Call<'_, H> {
     fn deliver(
         &self,
         part: Part,
-        fill: impl FnOnce(&dyn Fn(usize, &[u8])) -> Result<(), FfaError>,
+        fill: impl FnOnce(&Receive<'_, H>) -> Result<(), FfaError>,
     ) -> Result<(), FfaError> {
         self.mailbox.deliver(self.owner, part.length, self.hardware, || {
-            fill(&|offset, bytes| self.hardware.write_receive_buffer(self.owner, offset, bytes))
+            fill(&Receive { hardware: self.hardware, owner: self.owner })
         })
     }
 

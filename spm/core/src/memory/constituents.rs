@@ -92,11 +92,11 @@ impl Constituents {
         };
         *self.piece_mut(place) = Piece { start: range.start(), pages, next: 0, share };
         match list.last.checked_sub(1) {
-            Some(last) => self.piece_mut(last).next = place + 1,
-            None => list.first = place + 1,
+            Some(last) => self.piece_mut(last).next = place.saturating_add(1),
+            None => list.first = place.saturating_add(1),
         }
-        list.last = place + 1;
-        list.count += 1;
+        list.last = place.saturating_add(1);
+        list.count = list.count.saturating_add(1);
         Ok(())
     }
 
@@ -147,7 +147,7 @@ impl Constituents {
             let place = self.sorted_at(index);
             if self.piece(place).share != share {
                 set(&mut self.sorted, kept, place);
-                kept += 1;
+                kept = kept.saturating_add(1);
             }
         }
         self.claimed = kept;
@@ -180,7 +180,7 @@ impl Constituents {
             in_order &= before <= piece.start;
             before = piece.start;
             set(&mut self.scratch, count, place);
-            count += 1;
+            count = count.saturating_add(1);
             next = piece.next;
         }
         if !in_order {
@@ -194,7 +194,7 @@ impl Constituents {
             self.sift(root, count);
         }
         for end in (1..count).rev() {
-            self.scratch.swap(0, end);
+            self.exchange(0, end);
             self.sift(0, end);
         }
     }
@@ -202,20 +202,27 @@ impl Constituents {
     /// Lets the entry at `root` sink in the heap of the first `count`.
     fn sift(&mut self, mut root: usize, count: usize) {
         loop {
-            let mut child = 2 * root + 1;
+            let mut child = root.saturating_mul(2).saturating_add(1);
             if child >= count {
                 return;
             }
             let start = |index| self.piece(self.scratch_at(index)).start;
-            if child + 1 < count && start(child) < start(child + 1) {
-                child += 1;
+            let other = child.saturating_add(1);
+            if other < count && start(child) < start(other) {
+                child = other;
             }
             if start(root) >= start(child) {
                 return;
             }
-            self.scratch.swap(root, child);
+            self.exchange(root, child);
             root = child;
         }
+    }
+
+    fn exchange(&mut self, one: usize, other: usize) {
+        let (first, second) = (self.scratch_at(one), self.scratch_at(other));
+        set(&mut self.scratch, one, second);
+        set(&mut self.scratch, other, first);
     }
 
     /// Merges the first `count` of the scratch space into those in force, from the highest address down. There is room: no
@@ -223,7 +230,7 @@ impl Constituents {
     fn merge(&mut self, count: usize) {
         let mut old = self.claimed;
         let mut new = count;
-        self.claimed += count;
+        self.claimed = self.claimed.saturating_add(count);
         let mut to = self.claimed;
         while let Some(last_new) = new.checked_sub(1) {
             let place = self.scratch_at(last_new);
@@ -231,7 +238,7 @@ impl Constituents {
                 .checked_sub(1)
                 .map(|last_old| self.sorted_at(last_old))
                 .filter(|&other| self.piece(other).start > self.piece(place).start);
-            to -= 1;
+            to = to.saturating_sub(1);
             match above {
                 Some(other) => {
                     set(&mut self.sorted, to, other);
@@ -245,14 +252,14 @@ impl Constituents {
         }
     }
 
-    #[expect(clippy::indexing_slicing, reason = "a place is below the length: only `push` gives them out")]
+    #[expect(clippy::indexing_slicing, reason = "the remainder is below the length, which is a power of two")]
     fn piece(&self, place: u16) -> Piece {
-        self.pieces[usize::from(place)]
+        self.pieces[usize::from(place) % MAX_CONSTITUENTS]
     }
 
     #[expect(clippy::indexing_slicing, reason = "as above")]
     fn piece_mut(&mut self, place: u16) -> &mut Piece {
-        &mut self.pieces[usize::from(place)]
+        &mut self.pieces[usize::from(place) % MAX_CONSTITUENTS]
     }
 
     fn sorted_at(&self, index: usize) -> u16 {
@@ -272,7 +279,7 @@ fn set(places: &mut [u16], index: usize, place: u16) {
 
 /// A piece was a range when it was pushed, so this does not overflow.
 fn end_of(piece: Piece) -> u64 {
-    piece.start + u64::from(piece.pages) * PAGE_SIZE
+    piece.start.saturating_add(u64::from(piece.pages) * PAGE_SIZE)
 }
 
 fn range_of(piece: Piece) -> AddressRange {

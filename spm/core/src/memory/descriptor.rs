@@ -11,18 +11,19 @@ use super::share::{Handle, MAX_RECEIVERS};
 use super::spec::{
     Attributes, Format, Permissions, access, composite, header, relinquish, u16_at, u32_at, u64_at,
 };
+use crate::hardware::Hardware;
+use crate::mailbox::MailboxOwner;
 use crate::manifest::AddressRange;
 
-/// A send buffer, as far as the caller filled it.
-#[derive(Clone, Copy)]
-pub(super) struct Sent<'a> {
+/// A caller's send buffer, as far as it is filled. It is mapped, and what stands in it may change at any time.
+pub(super) struct Sent<'a, H> {
+    pub(super) hardware: &'a H,
+    pub(super) owner: MailboxOwner,
     /// Bytes that can be read.
     pub(super) length: usize,
-    /// Copies from an offset on. What it reads may change at any time.
-    pub(super) read: &'a dyn Fn(usize, &mut [u8]),
 }
 
-impl Sent<'_> {
+impl<H: Hardware> Sent<'_, H> {
     /// Copies `bytes.len()` bytes.
     ///
     /// # Errors
@@ -30,7 +31,7 @@ impl Sent<'_> {
     pub(super) fn copy(&self, offset: usize, bytes: &mut [u8]) -> Result<(), FfaError> {
         match offset.checked_add(bytes.len()) {
             Some(end) if end <= self.length => {
-                (self.read)(offset, bytes);
+                self.hardware.read_send_buffer(self.owner, offset, bytes);
                 Ok(())
             }
             _ => Err(FfaError::InvalidParameters),
@@ -68,7 +69,7 @@ impl Descriptor {
     ///
     /// # Errors
     /// `InvalidParameters`.
-    pub(super) fn parse(sent: &Sent<'_>, format: Format) -> Result<Self, FfaError> {
+    pub(super) fn parse(sent: &Sent<'_, impl Hardware>, format: Format) -> Result<Self, FfaError> {
         let mut buffer = [0; 48];
         let bytes = buffer.get_mut(..format.header_bytes()).ok_or(FfaError::InvalidParameters)?;
         sent.copy(0, bytes)?;
@@ -108,7 +109,7 @@ impl Descriptor {
             let mut entry = [0; access::LONG];
             let entry = entry.get_mut(..size).ok_or(FfaError::InvalidParameters)?;
             sent.copy(at, entry)?;
-            at += size;
+            at = at.saturating_add(size);
             let entry = Access::parse(entry)?;
             if descriptor.access.iter().any(|other| other.endpoint == entry.endpoint) {
                 return Err(FfaError::InvalidParameters);
@@ -158,7 +159,12 @@ impl Composite {
     ///
     /// # Errors
     /// `InvalidParameters`.
-    pub(super) fn parse(sent: &Sent<'_>, offset: u32, after: usize, total: u32) -> Result<Self, FfaError> {
+    pub(super) fn parse(
+        sent: &Sent<'_, impl Hardware>,
+        offset: u32,
+        after: usize,
+        total: u32,
+    ) -> Result<Self, FfaError> {
         let at = narrow(offset)?;
         let mut bytes = [0; composite::BYTES];
         sent.copy(at, &mut bytes)?;
@@ -197,7 +203,7 @@ const fn low_half(words: u128) -> u64 {
 ///
 /// # Errors
 /// `InvalidParameters`, also if it names several endpoints: a caller has no proxies.
-pub(super) fn relinquished(sent: &Sent<'_>) -> Result<(Handle, u32, u16), FfaError> {
+pub(super) fn relinquished(sent: &Sent<'_, impl Hardware>) -> Result<(Handle, u32, u16), FfaError> {
     let mut bytes = [0; relinquish::BYTES];
     sent.copy(0, &mut bytes)?;
     if u32_at(&bytes, relinquish::ENDPOINT_COUNT) != 1 {

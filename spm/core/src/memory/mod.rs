@@ -54,14 +54,13 @@ use spec::Format;
 pub const MAX_ZEROED_PAGES: u32 = 16 * 1024;
 
 /// Who is there, and what can be done with their address spaces.
-#[derive(Clone, Copy)]
-pub struct World<'a> {
+pub struct World<'a, S> {
     /// The partitions.
     pub partitions: &'a [Partition],
     /// The normal world's memory.
     pub normal: &'a NormalMemory,
     /// The machine.
-    pub spaces: &'a dyn AddressSpaces,
+    pub spaces: &'a S,
 }
 
 /// Who calls.
@@ -85,20 +84,31 @@ impl Memory {
         Self(SpinMutex::new(State::new()))
     }
 
-    /// Tells whether `range` is the owner's alone, so that spm may write messages into it, and does `work` before that can
-    /// change.
-    pub(crate) fn with_exclusive<R>(
+    /// Does `work`, which may ask what is the owner's alone, so that spm may write messages into it, before that can change.
+    pub(crate) fn with_exclusive<S: AddressSpaces, R>(
         &self,
         owner: Owner,
-        world: &World<'_>,
-        work: impl FnOnce(&dyn Fn(AddressRange) -> bool) -> R,
+        world: &World<'_, S>,
+        work: impl FnOnce(&Exclusive<'_, S>) -> R,
     ) -> R {
-        let state = self.0.lock();
-        work(&|range| {
-            // The owner need not write it, since a receive buffer is only read. But what others send is no code.
-            let fits = |holding: Holding| holding.rights.write || !holding.rights.execute;
-            state.holding(owner, range, world).is_some_and(fits) && !state.constituents.overlaps(range)
-        })
+        work(&Exclusive { state: &self.0.lock(), owner, world })
+    }
+}
+
+/// What is an owner's, and part of no transaction.
+pub(crate) struct Exclusive<'a, S> {
+    state: &'a State,
+    owner: Owner,
+    world: &'a World<'a, S>,
+}
+
+impl<S: AddressSpaces> Exclusive<'_, S> {
+    /// Tells whether all of `range` is. The owner need not write it, since a receive buffer is only read. But what others send
+    /// is no code.
+    pub(crate) fn has(&self, range: AddressRange) -> bool {
+        let fits = |holding: Holding| holding.rights.write || !holding.rights.execute;
+        self.state.holding(self.owner, range, self.world).is_some_and(fits)
+            && !self.state.constituents.overlaps(range)
     }
 }
 
@@ -125,7 +135,12 @@ impl State {
         Self { shares: Shares::new(), constituents: Constituents::new(), ownership: Ownership::new() }
     }
 
-    fn holding(&self, owner: Owner, range: AddressRange, world: &World<'_>) -> Option<Holding> {
+    fn holding(
+        &self,
+        owner: Owner,
+        range: AddressRange,
+        world: &World<'_, impl AddressSpaces>,
+    ) -> Option<Holding> {
         self.ownership.holding(owner, range, world.partitions, world.normal)
     }
 
@@ -140,14 +155,14 @@ impl State {
     }
 
     /// Takes the memory of a transaction from `partition`.
-    fn unmap_from(&self, partition: usize, share: &Share, world: &World<'_>) {
+    fn unmap_from(&self, partition: usize, share: &Share, world: &World<'_, impl AddressSpaces>) {
         for range in self.constituents.ranges(share.ranges) {
             world.spaces.unmap(partition, share.security, range);
         }
     }
 
     /// Gives back tables that a transaction was mapped by.
-    fn trim_at(&self, partition: usize, share: &Share, world: &World<'_>) {
+    fn trim_at(&self, partition: usize, share: &Share, world: &World<'_, impl AddressSpaces>) {
         for range in self.constituents.ranges(share.ranges) {
             world.spaces.trim(partition, share.security, range);
         }
@@ -157,7 +172,12 @@ impl State {
     ///
     /// # Errors
     /// `NoMemory`; it has nothing back then.
-    fn return_to_owner(&self, partition: usize, share: &Share, world: &World<'_>) -> Result<(), FfaError> {
+    fn return_to_owner(
+        &self,
+        partition: usize,
+        share: &Share,
+        world: &World<'_, impl AddressSpaces>,
+    ) -> Result<(), FfaError> {
         for range in self.constituents.ranges(share.ranges) {
             if let Some(holding) = self.holding(Owner::Partition(partition), range, world) {
                 let prepared = world.spaces.prepare(partition, share.security, range, holding.grain);
@@ -178,7 +198,7 @@ impl State {
     }
 
     /// Writes zeros to the memory of a transaction, which nobody has mapped.
-    fn zero(&self, share: &Share, world: &World<'_>) -> Result<(), FfaError> {
+    fn zero(&self, share: &Share, world: &World<'_, impl AddressSpaces>) -> Result<(), FfaError> {
         for range in self.constituents.ranges(share.ranges) {
             world.spaces.zero(share.security, range).map_err(|MapFailed| FfaError::NoMemory)?;
         }

@@ -118,7 +118,7 @@ impl Ownership {
     /// Tells whether `ranges` more ranges can be given away.
     pub(super) fn has_room_for(&self, ranges: usize) -> bool {
         // Each may split one entry into two, with itself between.
-        self.moved.len() + 2 * ranges <= MAX_MOVED
+        self.moved.len().saturating_add(ranges.saturating_mul(2)) <= MAX_MOVED
     }
 
     /// Tells whether the partition at `owner` can have one range more with rights of its own. Others need entries, too.
@@ -133,7 +133,7 @@ impl Ownership {
         let first = self.moved.partition_point(|moved| moved.end <= range.start());
         // Only one entry can overlap: givers own what they give by one.
         if let Some(old) = self.moved.get(first).copied().filter(|old| old.start < range.end()) {
-            self.moved.remove(first);
+            self.remove_at(first);
             self.insert(Moved { end: range.start(), ..old });
             self.insert(Moved { start: range.end(), ..old });
         }
@@ -142,23 +142,36 @@ impl Ownership {
 
     /// Inserts an entry, unless it is empty, into the gap where it belongs; joins it to its neighbours if it can.
     fn insert(&mut self, mut new: Moved) {
-        if new.end < new.start + PAGE_SIZE {
+        if new.end.saturating_sub(new.start) < PAGE_SIZE {
             return;
         }
         let mut at = self.moved.partition_point(|moved| moved.end <= new.start);
         if let Some(after) = self.moved.get(at).copied().filter(|after| after.continues(&new)) {
             new.end = after.end;
-            self.moved.remove(at);
+            self.remove_at(at);
         }
         if let Some(before) = at.checked_sub(1)
             && let Some(entry) = self.moved.get(before).copied().filter(|entry| new.continues(entry))
         {
             new.start = entry.start;
-            self.moved.remove(before);
+            self.remove_at(before);
             at = before;
         }
         // There is room by `has_room_for`.
-        _ = self.moved.insert(at, new);
+        if self.moved.push(new).is_ok() {
+            (at..self.moved.len().saturating_sub(1)).rev().for_each(|place| self.exchange_with_next(place));
+        }
+    }
+
+    fn remove_at(&mut self, at: usize) {
+        (at..self.moved.len().saturating_sub(1)).for_each(|place| self.exchange_with_next(place));
+        _ = self.moved.pop();
+    }
+
+    fn exchange_with_next(&mut self, place: usize) {
+        if let Some([one, next]) = self.moved.get_mut(place..).and_then(|rest| rest.first_chunk_mut()) {
+            core::mem::swap(one, next);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use arm_ffa::FfaError;
 use arm_ffa::memory_management::{DataAccessPermGetSet, InstructionAccessPermGetSet, MemPermissionsGetSet};
 
 use super::ownership::Holding;
-use super::{Memory, Owner, State, World};
+use super::{AddressSpaces, Memory, Owner, State, World};
 use crate::mailbox::BufferPair;
 use crate::manifest::AddressRange;
 use crate::manifest::region::Security;
@@ -57,7 +57,12 @@ impl Memory {
     ///
     /// # Errors
     /// `InvalidParameters` for what is no page of its own.
-    pub(crate) fn permissions(&self, place: usize, address: u64, world: &World<'_>) -> Result<u32, FfaError> {
+    pub(crate) fn permissions(
+        &self,
+        place: usize,
+        address: u64,
+        world: &World<'_, impl AddressSpaces>,
+    ) -> Result<u32, FfaError> {
         let page = pages(address, 1)?;
         let state = self.0.lock();
         state.own_page(place, page, world).map(|holding| word_of(holding.rights))
@@ -75,7 +80,7 @@ impl Memory {
         buffers: Option<BufferPair>,
         (address, count): (u64, u32),
         permissions: u32,
-        world: &World<'_>,
+        world: &World<'_, impl AddressSpaces>,
     ) -> Result<(), FfaError> {
         let rights = rights_of(permissions)?;
         let range = pages(address, u64::from(count))?;
@@ -110,7 +115,12 @@ impl Memory {
 }
 
 impl State {
-    fn own_page(&self, place: usize, page: AddressRange, world: &World<'_>) -> Result<Holding, FfaError> {
+    fn own_page(
+        &self,
+        place: usize,
+        page: AddressRange,
+        world: &World<'_, impl AddressSpaces>,
+    ) -> Result<Holding, FfaError> {
         self.holding(Owner::Partition(place), page, world)
             .filter(|holding| holding.security == Security::Secure)
             .ok_or(FfaError::InvalidParameters)

@@ -6,7 +6,7 @@ use arm_ffa::FfaError;
 use super::ownership::Owner;
 use super::share::{Handle, Phase};
 use super::spec::{Transaction, flag};
-use super::{MAX_ZEROED_PAGES, State, World};
+use super::{AddressSpaces, MAX_ZEROED_PAGES, State, World};
 use crate::stage2::Rights;
 
 impl State {
@@ -16,7 +16,7 @@ impl State {
         owner: Owner,
         handle: Handle,
         flags: u32,
-        world: &World<'_>,
+        world: &World<'_, impl AddressSpaces>,
     ) -> Result<(), FfaError> {
         let place = self.shares.find(handle)?;
         let share = self.shares.get(place);
@@ -46,7 +46,7 @@ impl State {
 
     /// Zeroes memory before its owner has it back. Who may not write it may not have it zeroed. Where its owner still has it
     /// mapped, it does it itself.
-    fn zero_for_owner(&self, place: usize, world: &World<'_>) -> Result<(), FfaError> {
+    fn zero_for_owner(&self, place: usize, world: &World<'_, impl AddressSpaces>) -> Result<(), FfaError> {
         let share = self.shares.get(place);
         let write = Rights { write: true, execute: false };
         let writable = self.constituents.ranges(share.ranges).all(|range| {

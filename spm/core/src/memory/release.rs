@@ -4,7 +4,7 @@
 use super::ownership::Owner;
 use super::share::{Phase, Retrieval};
 use super::spec::Transaction;
-use super::{Memory, State, World};
+use super::{AddressSpaces, Memory, State, World};
 
 /// What could not be released.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,7 +19,7 @@ impl Memory {
     /// Ends all that the partition at `place`, which is stopped and runs on no core, has to do with others' memory and they
     /// with its: what it borrowed goes back, what nobody has retrieved of it is its own again, what others have retrieved
     /// they keep until they relinquish it. What it owns by donation stays its own.
-    pub fn release(&self, place: usize, world: &World<'_>) -> Remainder {
+    pub fn release(&self, place: usize, world: &World<'_, impl AddressSpaces>) -> Remainder {
         let mut state = self.0.lock();
         let mut remainder = Remainder::default();
         for share in state.shares.places() {
@@ -34,14 +34,20 @@ impl Memory {
 
 impl State {
     /// Ends the part of the partition at `place` as a receiver.
-    fn give_back(&mut self, share: usize, place: usize, world: &World<'_>, remainder: &mut Remainder) {
+    fn give_back(
+        &mut self,
+        share: usize,
+        place: usize,
+        world: &World<'_, impl AddressSpaces>,
+        remainder: &mut Remainder,
+    ) {
         let Some(receiver) = self.shares.get(share).receiver_at(place) else { return };
         let phase = self.shares.get(share).phase;
         if phase == Phase::Live
             && matches!(receiver.retrieval, Retrieval::Retrieved(_))
             && self.take_back(share, place, false, world).is_err()
         {
-            remainder.borrowed += 1;
+            remainder.borrowed = remainder.borrowed.saturating_add(1);
             return;
         }
         // That may have ended the transaction.
@@ -54,14 +60,20 @@ impl State {
     }
 
     /// Ends its part as the sender.
-    fn abandon(&mut self, share: usize, place: usize, world: &World<'_>, remainder: &mut Remainder) {
+    fn abandon(
+        &mut self,
+        share: usize,
+        place: usize,
+        world: &World<'_, impl AddressSpaces>,
+        remainder: &mut Remainder,
+    ) {
         match self.shares.get(share).phase {
             Phase::Free => {}
             Phase::Arriving { .. } | Phase::Given => self.close(share),
             Phase::Live => {
                 self.shares.get_mut(share).orphaned = true;
                 if self.shares.get(share).is_retrieved() {
-                    remainder.lent += 1;
+                    remainder.lent = remainder.lent.saturating_add(1);
                 } else {
                     self.end_orphan(share, place, world);
                 }
@@ -70,7 +82,7 @@ impl State {
     }
 
     /// Ends a transaction that nobody will reclaim, when no borrower has it any more.
-    pub(super) fn end_orphan(&mut self, share: usize, owner: usize, world: &World<'_>) {
+    pub(super) fn end_orphan(&mut self, share: usize, owner: usize, world: &World<'_, impl AddressSpaces>) {
         let entry = self.shares.get(share);
         if entry.transaction != Transaction::Share {
             // Without tables the stopped owner does not get it back; nobody else has it then.

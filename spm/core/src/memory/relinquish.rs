@@ -6,7 +6,7 @@ use arm_ffa::FfaError;
 use super::retrieve::BORROWED;
 use super::share::{Handle, Phase, Retrieval};
 use super::spec::{Transaction, flag};
-use super::{MAX_ZEROED_PAGES, Owner, State, World};
+use super::{AddressSpaces, MAX_ZEROED_PAGES, Owner, State, World};
 
 impl State {
     /// Ends the access of the partition at `borrower`.
@@ -15,7 +15,7 @@ impl State {
         borrower: usize,
         handle: Handle,
         flags: u32,
-        world: &World<'_>,
+        world: &World<'_, impl AddressSpaces>,
     ) -> Result<(), FfaError> {
         let place = self.shares.find(handle)?;
         let share = self.shares.get(place);
@@ -47,7 +47,7 @@ impl State {
         place: usize,
         borrower: usize,
         zero: bool,
-        world: &World<'_>,
+        world: &World<'_, impl AddressSpaces>,
     ) -> Result<(), FfaError> {
         let share = self.shares.get(place);
         let zero = zero || share.zero_after;
@@ -76,7 +76,7 @@ impl State {
     }
 
     /// Maps what was just unmapped from a borrower: its tables are still there.
-    fn map_again(&self, place: usize, borrower: usize, world: &World<'_>) {
+    fn map_again(&self, place: usize, borrower: usize, world: &World<'_, impl AddressSpaces>) {
         let share = self.shares.get(place);
         if let Some(Retrieval::Retrieved(rights)) = share.receiver_at(borrower).map(|entry| entry.retrieval) {
             for range in self.constituents.ranges(share.ranges) {

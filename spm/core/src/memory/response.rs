@@ -9,6 +9,8 @@ use super::spec::{
     Attributes, DataAccess, Format, InstructionAccess, Permissions, access, composite, flag, header, put,
 };
 use super::{State, pages_of};
+use crate::hardware::Hardware;
+use crate::mailbox::MailboxOwner;
 use crate::manifest::region::Security;
 use crate::stage2::Rights;
 
@@ -46,8 +48,17 @@ pub(super) struct Part {
     pub(super) total: usize,
 }
 
-/// Takes bytes for an offset of the receive buffer.
-pub(super) type Write<'a> = &'a dyn Fn(usize, &[u8]);
+/// A caller's receive buffer, which is mapped, large enough and spm's.
+pub(super) struct Receive<'a, H> {
+    pub(super) hardware: &'a H,
+    pub(super) owner: MailboxOwner,
+}
+
+impl<H: Hardware> Receive<'_, H> {
+    fn write(&self, offset: usize, bytes: &[u8]) {
+        self.hardware.write_receive_buffer(self.owner, offset, bytes);
+    }
+}
 
 impl State {
     /// Returns the part at `offset` that fits `room` bytes.
@@ -62,7 +73,7 @@ impl State {
     ) -> Result<Part, FfaError> {
         let share = self.shares.get(description.place);
         let prefix = prefix_bytes(description, share);
-        let total = prefix + share.ranges.len() * composite::CONSTITUENT_BYTES;
+        let total = prefix.saturating_add(share.ranges.len() * composite::CONSTITUENT_BYTES);
         let first = if offset == 0 { prefix } else { 0 };
         if offset != 0 {
             let in_ranges = offset.checked_sub(prefix).ok_or(FfaError::InvalidParameters)?;
@@ -72,38 +83,45 @@ impl State {
         }
         let room = room.checked_sub(first).ok_or(FfaError::NoMemory)?;
         let whole = room - room % composite::CONSTITUENT_BYTES;
-        Ok(Part { offset, length: first + whole.min(total - offset - first), total })
+        let left = total.saturating_sub(offset).saturating_sub(first);
+        Ok(Part { offset, length: first.saturating_add(whole.min(left)), total })
     }
 
     /// Writes a part of a description.
-    pub(super) fn describe(&self, description: Description, part: Part, write: Write<'_>) {
+    pub(super) fn describe(&self, description: Description, part: Part, buffer: &Receive<'_, impl Hardware>) {
         let share = self.shares.get(description.place);
         let prefix = prefix_bytes(description, share);
         let (mut at, skipped) = if part.offset == 0 {
-            self.write_prefix(description, share, prefix, write);
+            self.write_prefix(description, share, prefix, buffer);
             (prefix, 0)
         } else {
-            (0, (part.offset - prefix) / composite::CONSTITUENT_BYTES)
+            (0, part.offset.saturating_sub(prefix) / composite::CONSTITUENT_BYTES)
         };
         let mut ranges = self.constituents.ranges(share.ranges).skip(skipped);
-        let mut left = (part.length - at) / composite::CONSTITUENT_BYTES;
+        let mut left = part.length.saturating_sub(at) / composite::CONSTITUENT_BYTES;
         while left != 0 {
             let mut chunk = [0; CHUNK * composite::CONSTITUENT_BYTES];
             let count = left.min(CHUNK);
             for (entry, range) in chunk.as_chunks_mut().0.iter_mut().take(count).zip(&mut ranges) {
                 *entry = constituent(range.start(), pages_of(range));
             }
-            write(at, chunk.get(..count * composite::CONSTITUENT_BYTES).unwrap_or_default());
-            at += count * composite::CONSTITUENT_BYTES;
+            buffer.write(at, chunk.get(..count * composite::CONSTITUENT_BYTES).unwrap_or_default());
+            at = at.saturating_add(count * composite::CONSTITUENT_BYTES);
             left -= count;
         }
     }
 
-    fn write_prefix(&self, description: Description, share: &Share, prefix: usize, write: Write<'_>) {
-        let mut buffer = [0; MAX_PREFIX];
-        let Some(bytes) = buffer.get_mut(..prefix) else { return };
+    fn write_prefix(
+        &self,
+        description: Description,
+        share: &Share,
+        prefix: usize,
+        buffer: &Receive<'_, impl Hardware>,
+    ) {
+        let mut prefix_bytes = [0; MAX_PREFIX];
+        let Some(bytes) = prefix_bytes.get_mut(..prefix) else { return };
         let format = description.format;
-        let composite_at = prefix - composite::BYTES;
+        let composite_at = prefix.saturating_sub(composite::BYTES);
         let handle = self.shares.handle(description.place);
         put(bytes, header::SENDER, &share.sender.to_le_bytes());
         put(bytes, header::ATTRIBUTES, &attributes(description, share).to_le_bytes());
@@ -115,7 +133,7 @@ impl State {
             put(bytes, header::ACCESS_SIZE, &narrow(format.access_bytes()).to_le_bytes());
             put(bytes, header::ACCESS_OFFSET, &narrow(format.header_bytes()).to_le_bytes());
         }
-        let mut count = 0;
+        let mut count = 0_usize;
         let entries = bytes.get_mut(format.header_bytes()..composite_at).unwrap_or_default();
         for (entry, receiver) in
             entries.chunks_exact_mut(format.access_bytes()).zip(readable(description, share))
@@ -126,19 +144,20 @@ impl State {
             if format == Format::V1_2 {
                 put(entry, access::IMPLEMENTATION_DEFINED, &receiver.implementation_defined);
             }
-            count += 1;
+            count = 1_usize.saturating_add(count);
         }
         put(bytes, header::ACCESS_COUNT, &narrow(count).to_le_bytes());
-        put(bytes, composite_at + composite::TOTAL_PAGES, &share.pages.to_le_bytes());
-        put(bytes, composite_at + composite::RANGE_COUNT, &narrow(share.ranges.len()).to_le_bytes());
-        write(0, bytes);
+        let composite = bytes.get_mut(composite_at..).unwrap_or_default();
+        put(composite, composite::TOTAL_PAGES, &share.pages.to_le_bytes());
+        put(composite, composite::RANGE_COUNT, &narrow(share.ranges.len()).to_le_bytes());
+        buffer.write(0, bytes);
     }
 }
 
 fn prefix_bytes(description: Description, share: &Share) -> usize {
     let format = description.format;
-    let entries = readable(description, share).count();
-    format.header_bytes() + entries * format.access_bytes() + composite::BYTES
+    let before = format.header_bytes() + composite::BYTES;
+    readable(description, share).fold(before, |bytes, _| bytes.saturating_add(format.access_bytes()))
 }
 
 /// Returns the receivers that a reader is told of.

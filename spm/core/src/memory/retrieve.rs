@@ -9,7 +9,7 @@ use super::share::{Phase, Receiver, Retrieval, Share};
 use super::spec::{
     Attributes, DataAccess, Format, InstructionAccess, Permissions, Transaction, access, flag,
 };
-use super::{Caller, MAX_ZEROED_PAGES, Owner, State, World};
+use super::{AddressSpaces, Caller, MAX_ZEROED_PAGES, Owner, State, World};
 use crate::manifest::region::Security;
 use crate::partition::Partition;
 use crate::stage2::{Grain, Rights};
@@ -33,7 +33,7 @@ impl State {
         receiver: usize,
         caller: &Caller,
         request: &Descriptor,
-        world: &World<'_>,
+        world: &World<'_, impl AddressSpaces>,
     ) -> Result<Grant, FfaError> {
         let place = self.shares.find(request.handle)?;
         let share = self.shares.get(place);
@@ -71,7 +71,7 @@ impl State {
         share: &Share,
         offered: &Receiver,
         wanted: Permissions,
-        world: &World<'_>,
+        world: &World<'_, impl AddressSpaces>,
     ) -> Result<Rights, FfaError> {
         let mut most = Rights { write: offered.permissions.data == DataAccess::ReadWrite, execute: false };
         // MM §1.10.3: whoever is to have the memory alone may execute what its sender could; in the secure world.
@@ -106,7 +106,7 @@ impl State {
         &mut self,
         receiver: usize,
         grant: Grant,
-        world: &World<'_>,
+        world: &World<'_, impl AddressSpaces>,
     ) -> Result<(), FfaError> {
         let share = self.shares.get(grant.place);
         let donated = share.transaction == Transaction::Donate;

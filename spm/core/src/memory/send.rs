@@ -12,8 +12,9 @@ use super::descriptor::{Access, Composite, Descriptor, Sent, constituent};
 use super::ownership::Owner;
 use super::share::{Handle, Phase, Receiver, Retrieval, Share, Shares};
 use super::spec::{Attributes, DataAccess, InstructionAccess, Transaction, composite, flag};
-use super::{Caller, MAX_ZEROED_PAGES, State, World, narrow_place, pages_of};
+use super::{AddressSpaces, Caller, MAX_ZEROED_PAGES, State, World, narrow_place, pages_of};
 use crate::endpoint::EndpointId;
+use crate::hardware::Hardware;
 use crate::stage2::{Grain, Rights};
 
 /// Constituents that are copied at a time.
@@ -35,8 +36,8 @@ impl State {
         transaction: Transaction,
         caller: &Caller,
         total: u32,
-        sent: &Sent<'_>,
-        world: &World<'_>,
+        sent: &Sent<'_, impl Hardware>,
+        world: &World<'_, impl AddressSpaces>,
     ) -> Result<Progress, FfaError> {
         let descriptor = Descriptor::parse(sent, caller.format)?;
         let zeroed = check_sender(transaction, caller, &descriptor)?;
@@ -71,8 +72,8 @@ impl State {
         &mut self,
         handle: Handle,
         caller: &Caller,
-        sent: &Sent<'_>,
-        world: &World<'_>,
+        sent: &Sent<'_, impl Hardware>,
+        world: &World<'_, impl AddressSpaces>,
     ) -> Result<Progress, FfaError> {
         let place = self.shares.find(handle)?;
         let share = self.shares.get(place);
@@ -87,9 +88,9 @@ impl State {
         &mut self,
         place: usize,
         caller: &Caller,
-        sent: &Sent<'_>,
+        sent: &Sent<'_, impl Hardware>,
         offset: usize,
-        world: &World<'_>,
+        world: &World<'_, impl AddressSpaces>,
     ) -> Result<Progress, FfaError> {
         let progress = self.store(place, sent, offset).and_then(|progress| {
             if let Progress::Done(_) = progress {
@@ -103,7 +104,12 @@ impl State {
         progress
     }
 
-    fn store(&mut self, place: usize, sent: &Sent<'_>, offset: usize) -> Result<Progress, FfaError> {
+    fn store(
+        &mut self,
+        place: usize,
+        sent: &Sent<'_, impl Hardware>,
+        offset: usize,
+    ) -> Result<Progress, FfaError> {
         let handle = self.shares.handle(place);
         let room = self.shares.constituents_left(self.shares.get(place).owner);
         let share = self.shares.get_mut(place);
@@ -128,15 +134,15 @@ impl State {
             let bytes = chunk.len().min(sent.length - at);
             let part = chunk.get_mut(..bytes).ok_or(FfaError::InvalidParameters)?;
             sent.copy(at, part)?;
-            at += bytes;
+            at = at.saturating_add(bytes);
             for entry in part.as_chunks().0 {
                 let range = constituent(entry)?;
                 let stored = self.constituents.push(&mut share.ranges, narrow_place(place), range);
                 stored.map_err(|_| FfaError::NoMemory)?;
             }
         }
-        let offset = received + narrow(bytes);
-        let missing = missing - narrow(count);
+        let offset = received.saturating_add(narrow(bytes));
+        let missing = missing.saturating_sub(narrow(count));
         share.phase = Phase::Arriving { received: offset, missing };
         if missing == 0 {
             Ok(Progress::Done(handle))
@@ -146,14 +152,19 @@ impl State {
     }
 
     /// Checks all constituents against the sender's memory and puts the transaction in force.
-    fn put_in_force(&mut self, place: usize, caller: &Caller, world: &World<'_>) -> Result<(), FfaError> {
+    fn put_in_force(
+        &mut self,
+        place: usize,
+        caller: &Caller,
+        world: &World<'_, impl AddressSpaces>,
+    ) -> Result<(), FfaError> {
         let share = self.shares.get(place);
         let wanted = Rights { write: wants_writing(share), execute: false };
         let exclusive = share.transaction != Transaction::Share;
         let mut security = None;
-        let mut pages = 0;
+        let mut pages = 0_u64;
         for range in self.constituents.ranges(share.ranges) {
-            pages += pages_of(range);
+            pages = pages_of(range).saturating_add(pages);
             let holding = self.holding(share.owner, range, world).ok_or(FfaError::Denied)?;
             if *security.get_or_insert(holding.security) != holding.security {
                 return Err(FfaError::Denied);
@@ -232,7 +243,7 @@ fn receiver(
     transaction: Transaction,
     caller: &Caller,
     access: &Access,
-    world: &World<'_>,
+    world: &World<'_, impl AddressSpaces>,
 ) -> Result<Receiver, FfaError> {
     let id = EndpointId(access.endpoint);
     // Memory between endpoints of the normal world is the hypervisor's, and partitions give it none.

@@ -203,15 +203,15 @@ impl Shares {
     }
 
     /// Returns the transaction at `place`, which [`Shares::find`] or [`Shares::open`] gave out.
-    #[expect(clippy::indexing_slicing, reason = "places are given out here, below the length")]
+    #[expect(clippy::indexing_slicing, reason = "the remainder is below the length, which is a power of two")]
     pub(super) fn get(&self, place: usize) -> &Share {
-        &self.slots[place]
+        &self.slots[place % MAX_SHARES]
     }
 
     /// As [`Shares::get`].
     #[expect(clippy::indexing_slicing, reason = "as above")]
     pub(super) fn get_mut(&mut self, place: usize) -> &mut Share {
-        &mut self.slots[place]
+        &mut self.slots[place % MAX_SHARES]
     }
 
     /// Returns all places.
@@ -225,7 +225,7 @@ impl Shares {
             Owner::NormalWorld => MAX_NORMAL_WORLD_CONSTITUENTS,
             Owner::Partition(_) => MAX_PARTITION_CONSTITUENTS,
         };
-        most.saturating_sub(self.of(owner).map(|share| share.ranges.len()).sum())
+        self.of(owner).fold(most, |left, share| left.saturating_sub(share.ranges.len()))
     }
 
     /// Finds a place for a transaction of `owner`: a free one, or else that of a donation that nobody needs. It is the
@@ -238,7 +238,8 @@ impl Shares {
             Owner::NormalWorld => MAX_NORMAL_WORLD_SHARES,
             Owner::Partition(_) => MAX_PARTITION_SHARES,
         };
-        let wanted = if self.of(owner).count() < most {
+        let open = self.of(owner).fold(0_usize, |count, _| count.saturating_add(1));
+        let wanted = if open < most {
             |share: &Share, _: Owner| share.phase == Phase::Free
         } else {
             |share: &Share, owner: Owner| share.phase == Phase::Given && share.owner == owner

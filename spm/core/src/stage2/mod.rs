@@ -29,7 +29,7 @@ const PAGES: u32 = 3;
 
 /// Bytes that an entry of `level` maps.
 const fn span(level: u32) -> u64 {
-    1 << (PAGE_BITS + INDEX_BITS * (PAGES - level))
+    1 << (PAGE_BITS + INDEX_BITS * PAGES.saturating_sub(level))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "it is below 512")]
@@ -53,7 +53,8 @@ impl Grain {
             Self::Pages => PAGES,
             Self::Blocks => {
                 let mut level = 1;
-                while level < PAGES && !(at.is_multiple_of(span(level)) && end - at >= span(level)) {
+                let bytes = end.saturating_sub(at);
+                while level < PAGES && !(at.is_multiple_of(span(level)) && bytes >= span(level)) {
                     level += 1;
                 }
                 level
@@ -154,7 +155,8 @@ impl AddressSpace {
         grain: Grain,
         most: usize,
     ) -> Result<(), NoTables> {
-        if range.end() > 1 << self.geometry.ipa_bits {
+        let last = range.end().saturating_sub(1);
+        if last.checked_shr(u32::from(self.geometry.ipa_bits)) != Some(0) {
             return Err(NoTables);
         }
         let mut at = range.start();
@@ -217,12 +219,12 @@ impl AddressSpace {
                     pool.linked(Descriptor(pool.entry(table, index(at, level)).load(Ordering::Relaxed)))
                 })
             });
-            let count = (next - at).div_ceil(span(leaf));
+            let count = next.saturating_sub(at).div_ceil(span(leaf));
             let first = index(at, leaf);
             let mut value = Descriptor::leaf(at, leaf, kind).0;
-            for entry in pool.entries(table, first, first + narrow(count)) {
+            for entry in pool.entries(table, first, first.saturating_add(narrow(count))) {
                 entry.store(value, Ordering::Relaxed);
-                value += span(leaf);
+                value = value.wrapping_add(span(leaf));
             }
             pool.valid(table).fetch_add(narrow_u16(count), Ordering::Relaxed);
             at = next;
@@ -240,12 +242,12 @@ impl AddressSpace {
         }
         self.visit(pool, security, range, |table, level, at, end| {
             let first = index(at, level);
-            let count = (end - at).div_ceil(span(level));
-            let mut cleared = 0;
-            for entry in pool.entries(table, first, first + narrow(count)) {
+            let count = end.saturating_sub(at).div_ceil(span(level));
+            let mut cleared = 0_u16;
+            for entry in pool.entries(table, first, first.saturating_add(narrow(count))) {
                 if Descriptor(entry.load(Ordering::Relaxed)).is_valid() {
                     entry.store(Descriptor::INVALID.0, Ordering::Relaxed);
-                    cleared += 1;
+                    cleared = 1_u16.saturating_add(cleared);
                 }
             }
             pool.valid(table).fetch_sub(cleared, Ordering::Relaxed);
@@ -273,22 +275,23 @@ impl AddressSpace {
                     break;
                 }
                 table = pool.linked(entry);
-                level += 1;
+                level = level.saturating_add(1);
                 if let Some(place) = path.get_mut(level as usize) {
                     *place = table;
                 }
             }
             let lowest = level;
             while level > self.geometry.root_level && pool.valid(table).load(Ordering::Relaxed) == 0 {
-                let parent = path.get(level as usize - 1).copied().unwrap_or(root);
-                pool.entry(parent, index(at, level - 1)).store(Descriptor::INVALID.0, Ordering::Relaxed);
+                let above = level.saturating_sub(1);
+                let parent = path.get(above as usize).copied().unwrap_or(root);
+                pool.entry(parent, index(at, above)).store(Descriptor::INVALID.0, Ordering::Relaxed);
                 pool.valid(parent).fetch_sub(1, Ordering::Relaxed);
                 pool.unlink(table, &self.unlinked);
                 // It may be the one that was used last.
                 self.recent.store(0, Ordering::Relaxed);
                 self.held.fetch_sub(1, Ordering::Relaxed);
                 table = parent;
-                level -= 1;
+                level = above;
             }
             at = next_table(at, lowest, range.end());
         }
@@ -323,9 +326,7 @@ impl AddressSpace {
                 level += 1;
                 entry = Descriptor(pool.entry(table, index(at, level)).load(Ordering::Relaxed));
             }
-            let boundary = (at / span(level) + 1) * span(level);
-            let end =
-                if level == PAGES { next_table(at, PAGES, range.end()) } else { boundary.min(range.end()) };
+            let end = next_table(at, level, range.end());
             if level == PAGES {
                 self.remember(security, at, table);
             }
@@ -366,7 +367,7 @@ const fn is_page(range: AddressRange) -> bool {
 /// Returns where the next table begins behind `at`, or the end: entries up to there lie in one table. A block is alone.
 fn next_table(at: u64, level: u32, end: u64) -> u64 {
     let bytes = if level == PAGES { span(PAGES - 1) } else { span(level) };
-    ((at / bytes + 1) * bytes).min(end)
+    (at | (bytes - 1)).saturating_add(1).min(end)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a count of entries of one table")]

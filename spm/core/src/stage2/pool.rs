@@ -92,7 +92,7 @@ impl<const N: usize> TablePool<N> {
             }
             None => return Err(NoTables),
         };
-        free.taken += 1;
+        free.taken = free.taken.saturating_add(1);
         Ok(TableIndex(index))
     }
 
@@ -100,7 +100,7 @@ impl<const N: usize> TablePool<N> {
     pub(super) fn unlink(&self, table: TableIndex, unlinked: &AtomicU16) {
         let next = unlinked.load(Ordering::Relaxed);
         self.entry(table, 0).store(chain(next), Ordering::Relaxed);
-        unlinked.store(table.0 + 1, Ordering::Relaxed);
+        unlinked.store(table.0.saturating_add(1), Ordering::Relaxed);
     }
 
     /// Lets tables that were unlinked be taken. No TLB may know them any more.
@@ -114,8 +114,8 @@ impl<const N: usize> TablePool<N> {
             let first = self.entry(TableIndex(index), 0);
             next = unchain(first.load(Ordering::Relaxed));
             first.store(chain(free.returned), Ordering::Relaxed);
-            free.returned = index + 1;
-            free.taken -= 1;
+            free.returned = index.saturating_add(1);
+            free.taken = free.taken.saturating_sub(1);
         }
     }
 
@@ -140,13 +140,13 @@ impl<const N: usize> TablePool<N> {
 
     /// Returns a table's address.
     pub(super) fn address(&self, table: TableIndex) -> u64 {
-        (self.tables.as_ptr().addr() + usize::from(table.0) * TABLE_BYTES) as u64
+        self.tables.as_ptr().addr().wrapping_add(usize::from(table.0) * TABLE_BYTES) as u64
     }
 
     /// Returns the table that an entry leads to.
     #[expect(clippy::cast_possible_truncation, reason = "usize has 64 bits; an index fits by N")]
     pub(super) fn linked(&self, entry: Descriptor) -> TableIndex {
-        let offset = entry.address() as usize - (self.tables.as_ptr().addr());
+        let offset = (entry.address() as usize).wrapping_sub(self.tables.as_ptr().addr());
         TableIndex((offset / TABLE_BYTES) as u16)
     }
 }
