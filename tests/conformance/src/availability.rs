@@ -21,8 +21,6 @@ pub enum Availability {
 
 use Availability::{Absent, Offered, Refused, StoppedAtEl3};
 
-const MEMORY: &str = "there is no memory management";
-
 /// Returns whether an interface can be called at an instance.
 #[must_use]
 pub fn availability(interface: Interface, at: Instance) -> Availability {
@@ -62,7 +60,15 @@ const fn to_normal_world(interface: Interface) -> Availability {
         | I::NotificationUnbind
         | I::NotificationSet
         | I::NotificationGet
-        | I::NotificationInfoGet => Offered,
+        | I::NotificationInfoGet
+        | I::MemDonate
+        | I::MemLend
+        | I::MemShare
+        | I::MemRetrieveReq
+        | I::MemRetrieveResp
+        | I::MemReclaim
+        | I::MemFragRx
+        | I::MemFragTx => Offered,
         I::MsgWait
         | I::Yield
         | I::NormalWorldResume
@@ -70,21 +76,14 @@ const fn to_normal_world(interface: Interface) -> Availability {
         | I::DirectResp2
         | I::El3IntrHandle
         | I::SecondaryEpRegister
-        | I::MemRetrieveResp
         | I::MemPermGet
         | I::MemPermSet => Absent,
         I::ConsoleLog => StoppedAtEl3("TF-A 2.12's SPMD answers NOT_SUPPORTED itself"),
         I::MsgSend | I::MsgPoll => Refused("FF-A 1.1 replaced it by FFA_MSG_SEND2"),
         // It completes other calls, and nobody calls it.
         I::Interrupt => Absent,
-        I::MemDonate
-        | I::MemLend
-        | I::MemShare
-        | I::MemRetrieveReq
-        | I::MemRelinquish
-        | I::MemReclaim
-        | I::MemFragRx
-        | I::MemFragTx => Refused(MEMORY),
+        // Memory that VMs borrow is their hypervisor's matter.
+        I::MemRelinquish => Refused("the normal world borrows no memory"),
     }
 }
 
@@ -116,7 +115,16 @@ const fn to_partitions(interface: Interface) -> Availability {
         | I::NotificationUnbind
         | I::NotificationSet
         | I::NotificationGet
-        | I::SecondaryEpRegister => Offered,
+        | I::SecondaryEpRegister
+        | I::MemDonate
+        | I::MemLend
+        | I::MemShare
+        | I::MemRetrieveReq
+        | I::MemRetrieveResp
+        | I::MemRelinquish
+        | I::MemReclaim
+        | I::MemFragRx
+        | I::MemFragTx => Offered,
         I::RxAcquire
         | I::Interrupt
         | I::NormalWorldResume
@@ -125,18 +133,8 @@ const fn to_partitions(interface: Interface) -> Availability {
         | I::NotificationInfoGet
         | I::El3IntrHandle
         | I::MsgSend
-        | I::MsgPoll
-        | I::MemRetrieveResp => Absent,
-        I::MemDonate
-        | I::MemLend
-        | I::MemShare
-        | I::MemRetrieveReq
-        | I::MemRelinquish
-        | I::MemReclaim
-        | I::MemPermGet
-        | I::MemPermSet
-        | I::MemFragRx
-        | I::MemFragTx => Refused(MEMORY),
+        | I::MsgPoll => Absent,
+        I::MemPermGet | I::MemPermSet => Refused("it is for partitions at S-EL0"),
     }
 }
 

@@ -49,8 +49,11 @@ const fn each() -> [Case; COUNT] {
 /// FFA_FEATURES tells of an interface where it is offered; where it is not, a call of it is refused.
 fn discovery(endpoint: &mut dyn Endpoint, interface: Interface) -> Outcome {
     let at = endpoint.instance();
+    // The one input property that there is: the caller understands that memory it retrieves can be non-secure, which a
+    // partition of 1.1 and later has to say (DEN0140, table 3.1).
+    let property = if interface == Interface::MemRetrieveReq { 1 << 1 } else { 0 };
     for id in interface.ids() {
-        let answer = call(endpoint, FuncId::Features, &[u64::from(*id)]);
+        let answer = call(endpoint, FuncId::Features, &[u64::from(*id), property]);
         if availability(interface, at) == Availability::Offered {
             answer.success()?;
         } else {
