@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Address spaces that remember each page, find callers that break the rules of [`AddressSpaces`], and fail when told to.
+//! Address spaces that remember each page, find callers that break the rules of [`AddressSpaces`], and fail when told to; with
+//! real tables beside them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -9,7 +10,7 @@ use crate::hardware::{FakeHardware, MapFailed};
 use crate::manifest::AddressRange;
 use crate::manifest::range::PAGE_SIZE;
 use crate::manifest::region::Security;
-use crate::stage2::{Grain, NoTables, Rights};
+use crate::stage2::{AddressSpace, Geometry, Grain, Kind, NoTables, Rights, TablePool};
 
 /// A page of a partition: its place, whether it is non-secure, the address.
 pub(crate) type Page = (usize, bool, u64);
@@ -41,9 +42,39 @@ impl Pages {
     }
 }
 
+/// What the machine would do with its tables.
+pub(crate) struct Trees {
+    pool: Box<TablePool<128>>,
+    spaces: Vec<AddressSpace>,
+}
+
+impl Default for Trees {
+    fn default() -> Self {
+        let pool = Box::new(TablePool::new());
+        let geometry = Geometry { ipa_bits: 48, root_level: 0 };
+        let spaces = (0..3).map(|_| AddressSpace::new(&pool, geometry).unwrap()).collect();
+        Self { pool, spaces }
+    }
+}
+
+impl Trees {
+    /// Returns what a walk finds for a page.
+    pub(crate) fn rights(&self, (partition, non_secure, address): Page) -> Option<Rights> {
+        let security = if non_secure { Security::NonSecure } else { Security::Secure };
+        let (output, rights) = self.spaces.get(partition)?.translate(&self.pool, security, address)?;
+        assert_eq!(output, address);
+        Some(rights)
+    }
+
+    /// Returns how many tables a partition has.
+    pub(crate) fn held(&self, partition: usize) -> usize {
+        self.spaces[partition].held()
+    }
+}
+
 /// All partitions' spaces.
 #[derive(Default)]
-pub(crate) struct FakeSpaces(pub(crate) Mutex<Pages>);
+pub(crate) struct FakeSpaces(pub(crate) Mutex<Pages>, pub(crate) Trees);
 
 impl FakeSpaces {
     /// Maps what a partition has from the boot on.
@@ -53,6 +84,23 @@ impl FakeSpaces {
             pages.mapped.insert(page, rights);
             pages.prepared.insert(page, Grain::Pages);
         }
+        self.grow(partition, security, range, Grain::Pages);
+        self.tree(partition, |pool, space| {
+            space.map(pool, security, range, Grain::Pages, Kind::Memory(rights))
+        });
+    }
+
+    fn tree(&self, partition: usize, work: impl FnOnce(&TablePool<128>, &AddressSpace)) {
+        if let Some(space) = self.1.spaces.get(partition) {
+            work(&self.1.pool, space);
+        }
+    }
+
+    /// There are enough tables for all tests: running out is made by `fails_after`.
+    fn grow(&self, partition: usize, security: Security, range: AddressRange, grain: Grain) {
+        self.tree(partition, |pool, space| {
+            space.prepare(pool, security, range, grain, 100).expect("there are enough tables");
+        });
     }
 }
 
@@ -79,6 +127,7 @@ impl AddressSpaces for FakeSpaces {
             assert!(!pages.mapped.contains_key(&page), "is to be mapped twice: {page:x?}");
             pages.prepared.insert(page, grain);
         }
+        self.grow(partition, security, range, grain);
         Ok(())
     }
 
@@ -89,6 +138,7 @@ impl AddressSpaces for FakeSpaces {
             assert!(pages.mapped.insert(page, rights).is_none(), "mapped twice: {page:x?}");
         }
         pages.unpublished.insert(partition);
+        self.tree(partition, |pool, space| space.map(pool, security, range, grain, Kind::Memory(rights)));
     }
 
     fn unmap(&self, partition: usize, security: Security, range: AddressRange) {
@@ -97,6 +147,7 @@ impl AddressSpaces for FakeSpaces {
             pages.mapped.remove(&page);
         }
         pages.unpublished.insert(partition);
+        self.tree(partition, |pool, space| space.unmap(pool, security, range));
     }
 
     fn trim(&self, partition: usize, security: Security, range: AddressRange) {
@@ -107,10 +158,12 @@ impl AddressSpaces for FakeSpaces {
             }
         }
         pages.unpublished.insert(partition);
+        self.tree(partition, |pool, space| space.trim(pool, security, range));
     }
 
     fn publish(&self, partition: usize) {
         self.0.lock().unwrap().unpublished.remove(&partition);
+        self.tree(partition, |pool, space| space.recycle(pool));
     }
 
     fn zero(&self, _: Security, range: AddressRange) -> Result<(), MapFailed> {

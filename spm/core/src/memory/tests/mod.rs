@@ -5,6 +5,7 @@
 
 mod formats;
 mod fragments;
+mod hostile;
 mod model;
 mod permissions;
 mod reclaim;
@@ -301,7 +302,8 @@ impl Bench {
 
     /// Everything that a failed call must leave as it was.
     fn snapshot(&self) -> String {
-        self.pages(|pages| format!("{:?} {:?}", pages.mapped, pages.prepared))
+        let tables = [0, 1, 2].map(|place| self.hardware.spaces.1.held(place));
+        self.pages(|pages| format!("{:?} {:?} {tables:?}", pages.mapped, pages.prepared))
     }
 
     /// Releases what a partition has to do with, which then goes on as one that was started again does.

@@ -155,11 +155,10 @@ impl Game {
         let reach = self.model.reach();
         for place in 0..3 {
             for &page in self.model.owners.keys() {
-                assert_eq!(
-                    self.bench.rights(place, page),
-                    reach.get(&(place, page)).copied(),
-                    "{step:?} {place} {page:#x}"
-                );
+                let allowed = reach.get(&(place, page)).copied();
+                assert_eq!(self.bench.rights(place, page), allowed, "{step:?} {place} {page:#x}");
+                let walked = self.bench.hardware.spaces.1.rights((place, page >= RAM, page));
+                assert_eq!(walked, allowed, "by the tables: {step:?} {place} {page:#x}");
             }
         }
     }
