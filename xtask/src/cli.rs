@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Lint,
     /// Look for ways from what callers can cause to a panic, in the images that boot
     Panics,
+    /// Give spm's logic bytes that nobody has thought of
+    Fuzz(Fuzz),
 }
 
 /// Arguments of `demo`.
@@ -109,6 +111,23 @@ pub(crate) struct Bench {
     /// Write one flat object of names and numbers
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+}
+
+/// Arguments of `fuzz`.
+#[derive(Debug, Args)]
+pub(crate) struct Fuzz {
+    /// For how long
+    #[arg(long, default_value_t = 60)]
+    pub(crate) seconds: u64,
+    /// Only this target
+    #[arg(long)]
+    pub(crate) target: Option<String>,
+    /// Run one input from a file, as a failure has left it
+    #[arg(long, value_name = "FILE", requires = "target")]
+    pub(crate) replay: Option<PathBuf>,
+    /// Write what is worth keeping to the corpus
+    #[arg(long, conflicts_with_all = ["target", "replay"])]
+    pub(crate) keep: bool,
 }
 
 /// Arguments of `build` and `image`.

@@ -5,6 +5,11 @@ use crate::mailbox::{BufferPair, MailboxOwner};
 use crate::memory::AddressSpaces;
 use crate::partition::{CoreIndex, Partition};
 
+#[cfg(any(test, feature = "fakes"))]
+extern crate std;
+#[cfg(any(test, feature = "fakes"))]
+use std::vec::Vec;
+
 /// The buffers could not be mapped: no room in spm's tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MapFailed;
@@ -61,7 +66,7 @@ pub trait Hardware: AddressSpaces {
 }
 
 /// What was done to the interrupt controller.
-#[cfg(test)]
+#[cfg(any(test, feature = "fakes"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InterruptAction {
     /// It was ended.
@@ -79,7 +84,7 @@ pub enum InterruptAction {
 }
 
 /// A machine that only remembers.
-#[cfg(test)]
+#[cfg(any(test, feature = "fakes"))]
 #[derive(Default)]
 pub struct FakeHardware {
     /// What is mapped, and what was written into each receive buffer.
@@ -93,10 +98,16 @@ pub struct FakeHardware {
     /// Lets the next mapping fail.
     pub full: std::sync::atomic::AtomicBool,
     /// Partitions' stage 2.
-    pub(crate) spaces: crate::memory::fake::FakeSpaces,
+    pub spaces: crate::memory::fake::FakeSpaces,
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fakes"))]
+#[expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "what a caller does wrong ends a test"
+)]
 impl Hardware for FakeHardware {
     fn map_buffers(&self, owner: MailboxOwner, buffers: &BufferPair) -> Result<(), MapFailed> {
         if self.full.load(core::sync::atomic::Ordering::Relaxed) {
@@ -105,7 +116,7 @@ impl Hardware for FakeHardware {
         let mut mapped = self.mapped.lock().unwrap();
         assert!(mapped.iter().all(|(other, _, _)| *other != owner), "mapped twice");
         let bytes = usize::try_from(buffers.receive.size()).unwrap();
-        mapped.push((owner, *buffers, vec![0; bytes]));
+        mapped.push((owner, *buffers, std::vec![0; bytes]));
         Ok(())
     }
 
@@ -123,7 +134,7 @@ impl Hardware for FakeHardware {
     }
 
     fn clear_receive_buffer(&self, owner: MailboxOwner, offset: usize, length: usize) {
-        self.write_receive_buffer(owner, offset, &vec![0; length]);
+        self.write_receive_buffer(owner, offset, &std::vec![0; length]);
     }
 
     fn read_send_buffer(&self, owner: MailboxOwner, offset: usize, bytes: &mut [u8]) {

@@ -6,6 +6,7 @@ mod conformance;
 mod contention;
 mod crash;
 mod demo;
+mod fuzz;
 mod host_tests;
 mod house;
 mod lint;
@@ -65,6 +66,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         Command::Fmt => lint::fmt(&workspace),
         Command::Lint => lint::lint(&workspace),
         Command::Panics => panics::panics(&workspace),
+        Command::Fuzz(arguments) => fuzz::fuzz(&workspace, &arguments),
     }
 }
 

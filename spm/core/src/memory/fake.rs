@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Address spaces that remember each page, find callers that break the rules of [`AddressSpaces`], and fail when told to; with
 //! real tables beside them.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what a caller does wrong ends a test")]
 
+extern crate std;
+
+use std::boxed::Box;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
+use std::vec::Vec;
 
 use super::AddressSpaces;
 use crate::hardware::{FakeHardware, MapFailed};
@@ -13,20 +18,21 @@ use crate::manifest::region::Security;
 use crate::stage2::{AddressSpace, Geometry, Grain, Kind, NoTables, Rights, TablePool};
 
 /// A page of a partition: its place, whether it is non-secure, the address.
-pub(crate) type Page = (usize, bool, u64);
+pub type Page = (usize, bool, u64);
 
-#[derive(Default)]
-pub(crate) struct Pages {
+/// The pages of all partitions.
+#[derive(Debug, Default)]
+pub struct Pages {
     /// What is mapped.
-    pub(crate) mapped: BTreeMap<Page, Rights>,
+    pub mapped: BTreeMap<Page, Rights>,
     /// Where there are tables for pages, or for blocks.
-    pub(crate) prepared: BTreeMap<Page, Grain>,
+    pub prepared: BTreeMap<Page, Grain>,
     /// Partitions with changes that were not published.
-    pub(crate) unpublished: BTreeSet<usize>,
+    pub unpublished: BTreeSet<usize>,
     /// Ranges that were zeroed.
-    pub(crate) zeroed: Vec<AddressRange>,
+    pub zeroed: Vec<AddressRange>,
     /// How many of the next calls that may fail succeed.
-    pub(crate) fails_after: Option<u32>,
+    pub fails_after: Option<u32>,
 }
 
 impl Pages {
@@ -57,6 +63,7 @@ impl Default for Trees {
     }
 }
 
+#[cfg(test)]
 impl Trees {
     /// Returns what a walk finds for a page.
     pub(crate) fn rights(&self, (partition, non_secure, address): Page) -> Option<Rights> {
@@ -68,17 +75,17 @@ impl Trees {
 
     /// Returns how many tables a partition has.
     pub(crate) fn held(&self, partition: usize) -> usize {
-        self.spaces[partition].held()
+        self.spaces.get(partition).unwrap().held()
     }
 }
 
 /// All partitions' spaces.
 #[derive(Default)]
-pub(crate) struct FakeSpaces(pub(crate) Mutex<Pages>, pub(crate) Trees);
+pub struct FakeSpaces(pub Mutex<Pages>, pub(crate) Trees);
 
 impl FakeSpaces {
     /// Maps what a partition has from the boot on.
-    pub(crate) fn boot(&self, partition: usize, security: Security, range: AddressRange, rights: Rights) {
+    pub fn boot(&self, partition: usize, security: Security, range: AddressRange, rights: Rights) {
         let mut pages = self.0.lock().unwrap();
         for page in pages_of(partition, security, range) {
             pages.mapped.insert(page, rights);

@@ -12,8 +12,8 @@ mod address_spaces;
 mod calls;
 mod constituents;
 mod descriptor;
-#[cfg(test)]
-pub(crate) mod fake;
+#[cfg(any(test, feature = "fakes"))]
+pub mod fake;
 mod ownership;
 mod permissions;
 mod reclaim;

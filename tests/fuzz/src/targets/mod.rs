@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The targets, one a file.
+
+pub mod calls;
+mod generate;
+pub mod manifests;
+mod memory;
+pub mod packages;
+pub mod requests;
