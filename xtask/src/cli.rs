@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Panics,
     /// Give spm's logic bytes that nobody has thought of
     Fuzz(Fuzz),
+    /// Tell which lines of spm and iommu-sp the tests on QEMU reach
+    Coverage(Coverage),
 }
 
 /// Arguments of `demo`.
@@ -111,6 +113,17 @@ pub(crate) struct Bench {
     /// Write one flat object of names and numbers
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+}
+
+/// Arguments of `coverage`.
+#[derive(Debug, Args)]
+pub(crate) struct Coverage {
+    /// Machine to boot
+    #[arg(long, value_enum, default_value_t = Machine::Virt)]
+    pub(crate) machine: Machine,
+    /// Name the functions and lines that were not reached
+    #[arg(long)]
+    pub(crate) functions: bool,
 }
 
 /// Arguments of `fuzz`.

@@ -7,7 +7,7 @@
 //! | `setup` | what a machine must have, and installing it |
 //! | `tfa` | TF-A's source and builds |
 //! | `firmware`, `image` | compiling our images and putting together what boots |
-//! | `elf`, `panics` | what our images' code can do, told from their ELF files |
+//! | `elf`, `panics`, `coverage` | what our images' code can do, and what of it ran, told from their ELF files |
 //! | `qemu`, `contract` | running it and understanding what it says |
 //! | `linux` | a Debian kernel in the client's place |
 //! | `workspace`, `store`, `step`, `conf`, `report` | folders and lock, cache, programs run, settings files, tables |
@@ -16,6 +16,7 @@ mod cli;
 mod commands;
 mod conf;
 mod contract;
+mod coverage;
 mod elf;
 mod firmware;
 mod image;

@@ -4,6 +4,7 @@
 mod bench;
 mod conformance;
 mod contention;
+mod coverage;
 mod crash;
 mod demo;
 mod fuzz;
@@ -66,6 +67,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         Command::Fmt => lint::fmt(&workspace),
         Command::Lint => lint::lint(&workspace),
         Command::Panics => panics::panics(&workspace),
+        Command::Coverage(arguments) => coverage::coverage(&workspace, &arguments),
         Command::Fuzz(arguments) => fuzz::fuzz(&workspace, &arguments),
     }
 }
