@@ -17,7 +17,7 @@ impl Run<'_> {
         let message = self.normal.message;
         let mut place = 0;
         while let Some(vcpu) = self.world.spmc.claim_for_core_off(place, self.core) {
-            place = vcpu.partition + 1;
+            place = vcpu.partition.saturating_add(1);
             let Some(mut held) = self.hold(vcpu, VcpuState::Waiting) else { continue };
             let partition = held.partition;
             tell_core_off(self.world.spmc.id(), partition.id(), &mut held.context.registers.message);

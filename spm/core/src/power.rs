@@ -4,6 +4,7 @@
 //! Only that: the SPMD of TF-A 2.12 says nothing of a core that is suspended.
 
 use crate::direct_message::VcpuRef;
+use crate::manifest::MAX_PARTITIONS;
 use crate::manifest::actions::PowerMessages;
 use crate::partition::CoreIndex;
 use crate::spmc::Spmc;
@@ -14,7 +15,8 @@ impl Spmc {
     /// Claims the vCPU on `core` of the first partition from `place` on that wants to know that the core goes off. One that is
     /// in the middle of something cannot be told.
     pub fn claim_for_core_off(&self, place: usize, core: CoreIndex) -> Option<VcpuRef> {
-        for (place, partition) in self.partitions().iter().enumerate().skip(place) {
+        let left = self.partitions().get(place..).unwrap_or_default();
+        for (place, partition) in (place..MAX_PARTITIONS).zip(left) {
             let index = partition.vcpu_for(core);
             if partition.contexts() == 1
                 || index >= partition.contexts()
