@@ -32,6 +32,12 @@ pub enum Bug {
     AnybodyRuns = 11,
     /// FFA_MSG_SEND2 believes the sender that a header names.
     FalseHeader = 12,
+    /// FFA_MEM_RECLAIM takes memory from borrowers that have it.
+    EarlyReclaim = 13,
+    /// Memory is not zeroed, whoever wants it.
+    NoZeros = 14,
+    /// FFA_MEM_RETRIEVE_REQ answers a receiver that has the memory.
+    RetrievedAgain = 15,
 }
 
 #[cfg(feature = "seeded-bugs")]

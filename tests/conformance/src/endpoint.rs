@@ -15,6 +15,9 @@ pub const PAGE: u64 = 4096;
 /// second their TX buffer.
 pub const PAGES: u64 = 8;
 
+/// Pages of the normal world behind these, which cases send to partitions and nobody writes.
+pub const SPARE_PAGES: u64 = 1024;
+
 /// An address that is not the endpoint's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Foreign {

@@ -100,6 +100,10 @@ pub trait PartitionEndpoint: Endpoint {
     fn told_off(&self) -> (u64, [u64; 8]);
     /// Waits for an interrupt (WFI).
     fn wait(&mut self);
+    /// Reads the first word of a page that it was given; there is room for a few of these.
+    fn load(&self, address: u64, secure: bool) -> Option<u64>;
+    /// Writes it.
+    fn store(&mut self, address: u64, secure: bool, value: u64) -> Option<()>;
     /// Ends the partition.
     fn fail(&mut self) -> !;
     /// Returns what only the partition at S-EL0 can do.

@@ -7,6 +7,7 @@ use super::ownership::Owner;
 use super::share::{Handle, Phase};
 use super::spec::{Transaction, flag};
 use super::{AddressSpaces, MAX_ZEROED_PAGES, State, World};
+use crate::seeded::{Bug, seeded};
 use crate::stage2::Rights;
 
 impl State {
@@ -30,7 +31,9 @@ impl State {
                 self.close(place);
                 return Ok(());
             }
-            Phase::Live if share.is_retrieved() => return Err(FfaError::Denied),
+            Phase::Live if share.is_retrieved() && !seeded(Bug::EarlyReclaim) => {
+                return Err(FfaError::Denied);
+            }
             Phase::Live => {}
         }
         if flags & flag::ZERO != 0 {

@@ -12,6 +12,7 @@ use super::spec::{
 use super::{AddressSpaces, Caller, MAX_ZEROED_PAGES, Owner, State, World};
 use crate::manifest::region::Security;
 use crate::partition::Partition;
+use crate::seeded::{Bug, seeded};
 use crate::stage2::{Grain, Rights};
 
 /// How borrowers' memory is mapped: it goes back as it came. A donation may be shared on by parts.
@@ -38,7 +39,8 @@ impl State {
         let place = self.shares.find(request.handle)?;
         let share = self.shares.get(place);
         let offered = share.receiver_at(receiver).ok_or(FfaError::InvalidParameters)?;
-        if share.phase != Phase::Live || share.orphaned || offered.retrieval != Retrieval::Offered {
+        let again = offered.retrieval != Retrieval::Offered && !seeded(Bug::RetrievedAgain);
+        if share.phase != Phase::Live || share.orphaned || again {
             return Err(FfaError::Denied);
         }
         // Without a stage 1 it could not name the memory.

@@ -188,6 +188,19 @@ impl PartitionEndpoint for Application {
         unsafe { core::arch::asm!("wfi", options(nostack, preserves_flags)) };
     }
 
+    fn told_off(&self) -> (u64, [u64; 8]) {
+        // Power management messages are not for partitions at S-EL0.
+        (0, [0; 8])
+    }
+
+    fn load(&self, _: u64, _: bool) -> Option<u64> {
+        None
+    }
+
+    fn store(&mut self, _: u64, _: bool, _: u64) -> Option<()> {
+        None
+    }
+
     fn fail(&mut self) -> ! {
         entry::fail()
     }

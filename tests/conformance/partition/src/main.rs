@@ -6,6 +6,7 @@
 #![no_main]
 
 mod alarm;
+mod lent;
 mod pages;
 mod side;
 mod vcpu;

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "the calls are the cases'")]
 
 use crate::alarm;
+use crate::lent;
 use crate::pages;
 use crate::vcpu::Vcpu;
 use arm_ffa::Version;
@@ -138,6 +139,14 @@ impl PartitionEndpoint for Side {
 
     fn wait(&mut self) {
         interrupts::wait();
+    }
+
+    fn load(&self, address: u64, secure: bool) -> Option<u64> {
+        lent::load(address, secure)
+    }
+
+    fn store(&mut self, address: u64, secure: bool, value: u64) -> Option<()> {
+        lent::store(address, secure, value)
     }
 
     fn fail(&mut self) -> ! {

@@ -4,13 +4,14 @@
 
 use crate::case::{Case, Instance, no_side};
 use crate::endpoint::{Endpoint, Foreign, call, ids};
-use crate::exchange::{NormalWorld, PartitionEndpoint, ask};
+use crate::exchange::{NormalWorld, PartitionEndpoint, ask, begin, outcome_of};
 use crate::interface::Interface;
 use crate::outcome::{Failure, Outcome, ensure, same};
 use crate::partner::Partner;
 use crate::suite::number_of;
 use arm_ffa::FfaError::{Busy, InvalidParameters, NotSupported};
 use arm_ffa::FuncId;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 pub(super) const CASES: &[Case] = &[
     Case::exchange(
@@ -149,12 +150,30 @@ fn ask_peer_up(endpoint: &mut dyn Endpoint, core: u64) -> Outcome {
     Err(Failure::here([core, done, 0]))
 }
 
-/// Another core asks while a partition works for this one.
+/// All cores of these cases but the first.
+const OTHER_CORES: u64 = 3;
+/// Other cores that were told that the partition is busy.
+static TURNED_AWAY: AtomicU64 = AtomicU64::new(0);
+
+/// Other cores ask while a partition works for this one, which gives it work until each of them has met it.
 fn at_work(normal: &mut dyn NormalWorld) -> Outcome {
+    const PATIENCE: u32 = 10_000;
+    TURNED_AWAY.store(0, Ordering::SeqCst);
     normal.with_other_cores(ask_meanwhile, |normal| {
         let number = normal.number();
-        let [rounds, ..] = ask(normal.endpoint(), Partner::PeerUp, number, [1, 0, 0, 0])?;
-        ensure(rounds > 0, [rounds, 0, 0])
+        for _ in 0..PATIENCE {
+            if TURNED_AWAY.load(Ordering::SeqCst) == OTHER_CORES {
+                return Ok(());
+            }
+            let answer = begin(normal.endpoint(), Partner::PeerUp, number, [1, 0, 0, 0]);
+            // Another core may have been first.
+            if answer.error(Busy).is_err() {
+                let [rounds, ..] = outcome_of(&answer, 0, Partner::PeerUp)?;
+                ensure(rounds > 0, [rounds, 0, 0])?;
+            }
+        }
+        // The others tell why.
+        Ok(())
     })
 }
 
@@ -166,6 +185,7 @@ fn ask_meanwhile(endpoint: &mut dyn Endpoint, core: u64) -> Outcome {
         let to = ids(0, Partner::PeerUp.id());
         let answer = call(endpoint, FuncId::MsgSendDirectReq64, &[to, 0, number, 0, 0, 0, 0]);
         if answer.error(Busy).is_ok() {
+            TURNED_AWAY.fetch_add(1, Ordering::SeqCst);
             return Ok(());
         }
         answer.is(FuncId::MsgSendDirectResp64)?;

@@ -24,6 +24,7 @@ pub(super) const CASES: &[Case] = &[
         Instance::ALL,
         notification_interrupts,
     ),
+    Case::alone(Interface::Features, "retrieval", "DEN0140 table 3.1", Instance::ALL, retrieval),
     Case::alone(Interface::Features, "unknown-functions", "13.3", Instance::ALL, unknown_functions),
 ];
 
@@ -46,14 +47,18 @@ const fn each() -> [Case; COUNT] {
     cases
 }
 
+/// Bit 1 of the properties of FFA_MEM_RETRIEVE_REQ.
+const SECURITY: u64 = 1 << 1;
+
 /// FFA_FEATURES tells of an interface where it is offered; where it is not, a call of it is refused.
 fn discovery(endpoint: &mut dyn Endpoint, interface: Interface) -> Outcome {
     let at = endpoint.instance();
-    // The one input property that there is: the caller understands that memory it retrieves can be non-secure, which a
-    // partition of 1.1 and later has to say (DEN0140, table 3.1).
-    let property = if interface == Interface::MemRetrieveReq { 1 << 1 } else { 0 };
     for id in interface.ids() {
-        let answer = call(endpoint, FuncId::Features, &[u64::from(*id), property]);
+        // Partitions of FF-A 1.1 and later have to know of secure and non-secure memory (DEN0140 table 3.1).
+        let partition = at.world != World::Normal && at.version > Version(1, 0);
+        let knows_security = partition && interface == Interface::MemRetrieveReq;
+        let properties = if knows_security { SECURITY } else { 0 };
+        let answer = call(endpoint, FuncId::Features, &[u64::from(*id), properties]);
         if availability(interface, at) == Availability::Offered {
             answer.success()?;
         } else {
@@ -98,6 +103,25 @@ fn notification_interrupts(endpoint: &mut dyn Endpoint) -> Outcome {
     }
     answer.success()?;
     ensure(answer.w(2) < private, [u64::from(answer.w(2)), 0, 0])
+}
+
+/// A partition of FF-A 1.1 or later that does not know of bit 6 of attributes cannot retrieve; the others are told that it is
+/// set.
+fn retrieval(endpoint: &mut dyn Endpoint) -> Outcome {
+    let at = endpoint.instance();
+    for id in [FuncId::MemRetrieveReq32, FuncId::MemRetrieveReq64] {
+        let id = u64::from(u32::from(id));
+        let plain = call(endpoint, FuncId::Features, &[id, 0]);
+        if at.world != World::Normal && at.version > Version(1, 0) {
+            plain.error(NotSupported)?;
+            let answer = call(endpoint, FuncId::Features, &[id, SECURITY]);
+            answer.success()?;
+            same(u64::from(answer.w(2)) & SECURITY, SECURITY)?;
+        } else {
+            plain.success()?;
+        }
+    }
+    Ok(())
 }
 
 /// Numbers that are reserved, or of what is not there: managed exit, notifications of vCPUs.

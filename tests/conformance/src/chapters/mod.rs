@@ -18,6 +18,10 @@ mod indirect_message;
 mod indirect_messages;
 mod interface_overview;
 mod interrupts;
+mod memory;
+mod memory_fragments;
+mod memory_retrieving;
+mod memory_sending;
 mod notifications;
 mod partition_info;
 mod partition_info_regs;
@@ -50,6 +54,9 @@ pub const ALL: &[&[Case]] = &[
     notifications::CASES,
     interrupts::CASES,
     secure_interrupts::CASES,
+    memory_sending::CASES,
+    memory_retrieving::CASES,
+    memory_fragments::CASES,
     cores::CASES,
     sel0::CASES,
     aborted::CASES,

@@ -27,7 +27,7 @@ const fn bug(number: u32, notices: Interface, about: &'static str) -> Bug {
     Bug { number, about, notices }
 }
 
-const BUGS: [Bug; 12] = [
+const BUGS: [Bug; 15] = [
     bug(1, Interface::Version, "another version is agreed on after other calls"),
     bug(2, Interface::PartitionInfoGetRegs, "functions are there that the caller's version does not have"),
     bug(3, Interface::RxTxMap, "memory becomes a buffer that is not the caller's"),
@@ -40,6 +40,9 @@ const BUGS: [Bug; 12] = [
     bug(10, Interface::MsgWait, "a request is left unanswered by waiting"),
     bug(11, Interface::Run, "anybody lets the work of others go on"),
     bug(12, Interface::MsgSend2, "a message is sent in another's name"),
+    bug(13, Interface::MemShare, "memory is reclaimed while it is borrowed"),
+    bug(14, Interface::MemReclaim, "memory is not zeroed"),
+    bug(15, Interface::MemRetrieveReq, "memory is retrieved twice"),
 ];
 /// Where they are looked at.
 const MACHINE: Machine = Machine::Virt;
