@@ -29,7 +29,9 @@ pub use error::{Error, Reason, Result};
 pub use output::{
     DeviceTree, IMAGE_OFFSET, LinuxBoot, MANIFEST_OFFSET, PartitionFiles, package, with_policy,
 };
-pub use platform::{Alarm, Devices, Linux, Memory, Partition, Platform, Roles, Set, SmmuFrame, Undescribed};
+pub use platform::{
+    Devices, Interrupter, Linux, Memory, Partition, Platform, Roles, Set, SmmuFrame, Undescribed,
+};
 pub use policy::Blob;
 pub use source::{Node, Tree};
 

@@ -8,7 +8,7 @@
 use super::{DeviceTree, IMAGE_OFFSET, dts::Writer};
 use crate::{
     error::{Reason, Result},
-    platform::{Alarm, Partition, Platform},
+    platform::{Interrupter, Partition, Platform},
     policy::Blob,
 };
 use core::slice;
@@ -92,7 +92,10 @@ impl Platform {
                 regions(root, "device-regions", &frames, READ | WRITE | NON_SECURE);
             }
             if let Some(alarm) = self.devices.alarm.as_ref().filter(|_| partition.alarm) {
-                alarm_region(root, alarm);
+                device_region(root, "alarm", alarm, NON_SECURE);
+            }
+            if let Some(gpio) = self.devices.secure_gpio.as_ref().filter(|_| partition.secure_gpio) {
+                device_region(root, "secure-gpio", gpio, 0);
             }
         });
         DeviceTree::compile(&format!("{}-manifest", partition.name), text, LIMIT)
@@ -129,17 +132,17 @@ fn regions(root: &mut Writer, kind: &str, regions: &[Region<'_>], attributes: u3
     });
 }
 
-/// The alarm's registers and interrupt, as the only device of a partition.
-fn alarm_region(root: &mut Writer, alarm: &Alarm) {
+/// A device's registers, of this security, and its interrupt, as the only device of a partition.
+fn device_region(root: &mut Writer, name: &str, device: &Interrupter, security: u32) {
     /// A secure, level-sensitive SPI.
     const ATTRIBUTES: u32 = 1 << 8 | 1 << 9 | 2 << 10;
     root.node("device-regions", |list| {
         list.string("compatible", "arm,ffa-manifest-device-regions");
-        list.node("alarm", |node| {
-            node.wide("base-address", alarm.registers.base);
+        list.node(name, |node| {
+            node.wide("base-address", device.registers.base);
             node.cells("pages-count", &[1]);
-            node.cells("attributes", &[READ | WRITE | NON_SECURE]);
-            node.cells("interrupts", &[alarm.interrupt, ATTRIBUTES]);
+            node.cells("attributes", &[READ | WRITE | security]);
+            node.cells("interrupts", &[device.interrupt, ATTRIBUTES]);
         });
     });
 }

@@ -75,7 +75,7 @@ impl Platform {
             // What partitions may be given of devices, and no more. The service drives an SMMU through its
             // non-secure programming interface, as the normal world would.
             ("ns-device-memory", frames),
-            ("device-memory", self.devices.secure_gpio.into_iter().collect()),
+            ("device-memory", self.devices.secure_gpio.iter().map(|gpio| gpio.registers).collect()),
         ];
         for (number, (kind, ranges)) in kinds.iter().filter(|(_, ranges)| !ranges.is_empty()).enumerate() {
             root.node(&format!("memory@{number}"), |node| {

@@ -15,7 +15,7 @@ pub struct Devices {
     /// PL011 of spm and the partitions.
     pub secure_uart: Range,
     /// PL061 of the secure world, by which a partition can interrupt itself; for tests.
-    pub secure_gpio: Option<Range>,
+    pub secure_gpio: Option<Interrupter>,
     /// GICv3 distributor.
     pub gic_distributor: Range,
     /// GICv3 redistributors, 128 KiB a core.
@@ -25,14 +25,14 @@ pub struct Devices {
     /// 32-bit addresses for PCI BARs.
     pub pci_memory: Range,
     /// PL031 that raises an interrupt when it is told to; for tests.
-    pub alarm: Option<Alarm>,
+    pub alarm: Option<Interrupter>,
     /// SMMUs in source order, which is the order of their index.
     pub smmus: Vec<SmmuFrame>,
 }
 
-/// A real-time clock whose alarm is a shared interrupt.
+/// A device with a shared interrupt that can be raised by software.
 #[derive(Clone, Debug)]
-pub struct Alarm {
+pub struct Interrupter {
     /// Its registers.
     pub registers: Range,
     /// INTID of the interrupt, which is level-sensitive.
@@ -87,12 +87,12 @@ impl Devices {
         Ok(Self {
             normal_uart: uart(node.child("normal-uart")?)?,
             secure_uart: uart(node.child("secure-uart")?)?,
-            secure_gpio: node.children().find(|child| child.name() == GPIO).map(gpio).transpose()?,
+            secure_gpio: interrupter(node, GPIO, PINS)?,
             gic_distributor: plain(node.child("gic-distributor")?)?,
             gic_redistributors: plain(node.child("gic-redistributors")?)?,
             pci_configuration: plain(node.child("pci-configuration")?)?,
             pci_memory: plain(node.child("pci-memory")?)?,
-            alarm: node.children().find(|child| child.name() == "alarm").map(alarm).transpose()?,
+            alarm: interrupter(node, "alarm", CLOCK)?,
             smmus,
         })
     }
@@ -120,21 +120,14 @@ fn uart(node: &Node) -> Result<Range> {
     }
 }
 
-fn gpio(node: &Node) -> Result<Range> {
-    node.only(&["compatible", "reg"], Some(&[]))?;
-    if node.string("compatible")? == PINS {
-        node.range("reg")
-    } else {
-        Err(node.error(Reason::Binding(PINS)))
-    }
-}
-
-fn alarm(node: &Node) -> Result<Alarm> {
+/// Reads the child `name` of the devices, if there is one.
+fn interrupter(devices: &Node, name: &str, binding: &'static str) -> Result<Option<Interrupter>> {
+    let Some(node) = devices.children().find(|child| child.name() == name) else { return Ok(None) };
     node.only(&["compatible", "reg", "interrupt"], Some(&[]))?;
-    if node.string("compatible")? == CLOCK {
-        Ok(Alarm { registers: node.range("reg")?, interrupt: node.u32("interrupt")? })
+    if node.string("compatible")? == binding {
+        Ok(Some(Interrupter { registers: node.range("reg")?, interrupt: node.u32("interrupt")? }))
     } else {
-        Err(node.error(Reason::Binding(CLOCK)))
+        Err(node.error(Reason::Binding(binding)))
     }
 }
 

@@ -10,7 +10,7 @@ mod memory;
 mod partition;
 mod roles;
 
-pub use devices::{Alarm, Devices, SmmuFrame};
+pub use devices::{Devices, Interrupter, SmmuFrame};
 pub use linux::{Linux, Undescribed};
 pub use memory::Memory;
 pub use partition::Partition;

@@ -35,6 +35,8 @@ pub struct Partition {
     pub notifications: bool,
     /// Whether it is given the alarm.
     pub alarm: bool,
+    /// Whether it is given the secure GPIO.
+    pub secure_gpio: bool,
     /// Whether it is the one that the policy, the SMMU frames and the pool are for.
     pub iommu_service: bool,
     /// How many execution contexts it has.
@@ -82,7 +84,7 @@ pub(super) fn read(node: &Node, memory: &Memory, cores: u32, set: Set) -> Result
 
 fn read_one(node: &Node, id: u16, cores: u32) -> Result<Partition> {
     node.only(
-        &["reg", "uuid", "image", "essential", "notifications", "alarm", "iommu-service"],
+        &["reg", "uuid", "image", "essential", "notifications", "alarm", "secure-gpio", "iommu-service"],
         Some(&["manifest"]),
     )?;
     let name = node.plain_name()?;
@@ -97,6 +99,7 @@ fn read_one(node: &Node, id: u16, cores: u32) -> Result<Partition> {
         essential: node.flag("essential")?,
         notifications: node.flag("notifications")?,
         alarm: node.flag("alarm")?,
+        secure_gpio: node.flag("secure-gpio")?,
         iommu_service: node.flag("iommu-service")?,
         contexts: match manifest {
             Some(manifest) if manifest.has(CONTEXTS) => manifest.u32(CONTEXTS)?,
