@@ -49,6 +49,9 @@ pub const ECAM: u64 = 0xf000_0000;
 /// 32-bit addresses for PCI BARs: base and size in bytes.
 pub const PCI_MMIO: (u64, u64) = (0x8000_0000, 0x7000_0000);
 
+/// Address of the PL031 whose alarm is a partition's interrupt, if there is one.
+pub const ALARM: Option<u64> = None;
+
 /// Registers of the first SMMU: base and size in bytes.
 pub const SMMU_FRAME: (u64, u64) = (0x6005_0000, 0x2_0000);
 
