@@ -174,11 +174,6 @@ impl PartitionEndpoint for Application {
         self.gpio.quiet();
     }
 
-    fn told_off(&self) -> (u64, [u64; 8]) {
-        // A partition with one context is not told.
-        (0, [0; 8])
-    }
-
     fn interruptions(&mut self) -> Interruptions {
         core::mem::take(&mut self.interruptions)
     }
