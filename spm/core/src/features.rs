@@ -19,6 +19,8 @@ pub enum Caller {
     Partition {
         /// Whether it takes notifications.
         receives_notifications: bool,
+        /// Whether the normal world's interrupts let it exit.
+        exits_managed: bool,
         /// Where it runs.
         level: ExceptionLevel,
     },
@@ -37,6 +39,7 @@ pub struct Offer {
 mod feature {
     pub(super) const NOTIFICATION_PENDING_INTERRUPT: u32 = 1;
     pub(super) const SCHEDULE_RECEIVER_INTERRUPT: u32 = 2;
+    pub(super) const MANAGED_EXIT_INTERRUPT: u32 = 3;
 }
 
 const V1_0: Version = Version(1, 0);
@@ -111,6 +114,10 @@ pub fn offer(id: u32, caller: Caller) -> Option<Offer> {
         feature::NOTIFICATION_PENDING_INTERRUPT => {
             systems_only.and(receivers_only).map(|()| (V1_1, InterruptLine::NOTIFICATION.own_intid()))?
         }
+        feature::MANAGED_EXIT_INTERRUPT => match caller {
+            Caller::Partition { exits_managed: true, .. } => (V1_1, InterruptLine::MANAGED_EXIT.own_intid()),
+            Caller::Partition { exits_managed: false, .. } | Caller::NormalWorld => return None,
+        },
         feature::SCHEDULE_RECEIVER_INTERRUPT => normal_world_only.map(|()| (V1_1, SCHEDULE_RECEIVER_SGI))?,
         function::MSG_WAIT | function::YIELD | function::RESPONSE_32 | function::RESPONSE_64 => {
             partitions_only.map(|()| (V1_0, 0))?
@@ -135,10 +142,22 @@ mod tests {
 
     use super::*;
 
-    const PARTITION: Caller = Caller::Partition { receives_notifications: true, level: ExceptionLevel::SEl1 };
-    const DEAF: Caller = Caller::Partition { receives_notifications: false, level: ExceptionLevel::SEl1 };
-    const APPLICATION: Caller =
-        Caller::Partition { receives_notifications: true, level: ExceptionLevel::SEl0 };
+    const PARTITION: Caller = partition(true, false, ExceptionLevel::SEl1);
+    const DEAF: Caller = partition(false, false, ExceptionLevel::SEl1);
+    const APPLICATION: Caller = partition(true, false, ExceptionLevel::SEl0);
+
+    const fn partition(receives_notifications: bool, exits_managed: bool, level: ExceptionLevel) -> Caller {
+        Caller::Partition { receives_notifications, exits_managed, level }
+    }
+
+    #[test]
+    fn managed_exit_is_told_of_to_whom_it_comes() {
+        let exits = partition(false, true, ExceptionLevel::SEl1);
+        assert_eq!(offer(3, exits), Some(Offer { since: V1_1, properties: 4 }));
+        for other in [Caller::NormalWorld, PARTITION, DEAF, APPLICATION] {
+            assert_eq!(offer(3, other), None);
+        }
+    }
 
     #[test]
     fn what_is_not_offered_is_not_listed() {

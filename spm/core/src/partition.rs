@@ -305,7 +305,11 @@ impl Partition {
     /// Returns what it is as a caller.
     #[must_use]
     pub const fn caller(&self) -> Caller {
-        Caller::Partition { receives_notifications: self.notifications.is_some(), level: self.level }
+        Caller::Partition {
+            receives_notifications: self.notifications.is_some(),
+            exits_managed: matches!(self.ns_interrupts(), NsInterruptsAction::ManagedExit),
+            level: self.level,
+        }
     }
 
     /// Stops all of it, for good.

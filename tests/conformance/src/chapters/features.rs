@@ -6,6 +6,7 @@ use crate::case::{Case, Instance, Run, World};
 use crate::endpoint::{Endpoint, call, call_id};
 use crate::interface::Interface;
 use crate::outcome::{Outcome, ensure, same};
+use crate::partner::Partner;
 use arm_ffa::FfaError::NotSupported;
 use arm_ffa::{FuncId, Version};
 
@@ -124,9 +125,18 @@ fn retrieval(endpoint: &mut dyn Endpoint) -> Outcome {
     Ok(())
 }
 
-/// Numbers that are reserved, or of what is not there: managed exit, notifications of vCPUs.
+/// Managed exit is told of to the partition that it comes to alone; other numbers are reserved, or of what is not there.
 fn feature_ids(endpoint: &mut dyn Endpoint) -> Outcome {
-    for id in [0_u64, 3, 4, 5, 0x42, 0xff, 0x101, 0x7fff_ffff] {
+    const MANAGED_EXIT: u64 = 3;
+    let told = call(endpoint, FuncId::Features, &[MANAGED_EXIT]);
+    if endpoint.id() == Partner::Old11.id() {
+        told.success()?;
+        // Not one of a device, nor an SGI of the physical interrupt controller that the partition could mistake it for.
+        ensure(told.w(2) != 0 && told.w(2) < 32, [told.w(2).into(), 0, 0])?;
+    } else {
+        told.error(NotSupported)?;
+    }
+    for id in [0_u64, 4, 5, 0x42, 0xff, 0x101, 0x7fff_ffff] {
         call(endpoint, FuncId::Features, &[id]).error(NotSupported)?;
     }
     Ok(())
