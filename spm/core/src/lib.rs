@@ -18,6 +18,9 @@ pub mod gic;
 pub mod hardware;
 pub mod id_registers;
 pub mod indirect_message;
+#[cfg(test)]
+#[cfg(feature = "interleavings")]
+mod interleavings;
 pub mod interrupts;
 pub mod mailbox;
 pub mod manifest;
@@ -34,6 +37,7 @@ pub mod secondary_entry;
 pub mod seeded;
 pub mod spmc;
 pub mod stage2;
+mod sync;
 pub mod table_budget;
 pub mod vcpu;
 pub mod version;

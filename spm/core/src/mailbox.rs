@@ -4,15 +4,15 @@
 //!
 //! The caller names addresses; they become a [`BufferPair`] only by [`BufferPair::new`], which checks them.
 
-use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use core::sync::atomic::Ordering;
 
 use arm_ffa::FfaError;
 use arm_ffa::interface_args::RxTxAddr;
-use spin::RwLock;
 
 use crate::hardware::Hardware;
 use crate::manifest::AddressRange;
 use crate::seeded::{Bug, seeded};
+use crate::sync::{AtomicU8, AtomicUsize, RwLock};
 
 /// Most pages of one buffer, in units of 4 KiB. Callers learn it by FFA_FEATURES. Enough for a normal world with
 /// 64 KiB pages.

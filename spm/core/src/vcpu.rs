@@ -5,10 +5,11 @@
 //! until it moves it on. A vCPU of a partition with several is pinned to the core of its number; the only one of a
 //! partition with one runs on whichever core asks first.
 
-use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
 
 use crate::interrupts::{VirtualInterrupts, VirtualTimer};
 use crate::partition::CoreIndex;
+use crate::sync::{AtomicU8, AtomicU64};
 use crate::work::Work;
 
 /// What a vCPU does.

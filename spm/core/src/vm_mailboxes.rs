@@ -6,12 +6,12 @@
 
 use arm_ffa::FfaError;
 use arm_ffa::interface_args::RxTxAddr;
-use spin::Mutex;
 
 use crate::endpoint::EndpointId;
 use crate::hardware::Hardware;
 use crate::mailbox::{BufferPair, MAX_VMS, Mailbox, MailboxOwner};
 use crate::manifest::AddressRange;
+use crate::sync::Mutex;
 
 /// The hypervisor's own ID, and so never a VM's.
 const HYPERVISOR: EndpointId = EndpointId(0);

@@ -10,14 +10,28 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-/// Runs all host tests; those that fail are named.
+/// What several cores do at once, in orders that the test chooses: only these tests can run with the feature.
+const INTERLEAVINGS: [&str; 6] =
+    ["--package", "spm-core", "--lib", "--features", "interleavings", "interleavings::"];
+
+/// Runs all host tests but those of interleavings; those that fail are named.
 pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
-    let log = workspace.log("host-tests")?;
+    cargo_test(workspace, "host tests", "host-tests", &["--no-fail-fast"])
+}
+
+/// Runs the tests of interleavings.
+pub(super) fn interleavings(workspace: &Workspace) -> Result<Tally> {
+    cargo_test(workspace, "interleavings of cores", "interleavings", &INTERLEAVINGS)
+}
+
+fn cargo_test(workspace: &Workspace, title: &str, log: &str, arguments: &[&str]) -> Result<Tally> {
+    let log = workspace.log(log)?;
     let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-    let progress = Progress::start("host tests");
+    let progress = Progress::start(title);
     let mut child = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .current_dir(workspace.root())
-        .args(["test", "--no-fail-fast"])
+        .arg("test")
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(file.try_clone()?)
         .stderr(file)
@@ -35,8 +49,8 @@ pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
     for name in failures(&text) {
         println!("    FAIL {name}");
     }
-    if !status.success() && tally.failed == 0 {
-        // It did not compile, or a test ended the whole program.
+    if tally.failed == 0 && (!status.success() || tally.passed == 0) {
+        // It did not compile, there are none, or a test ended the whole program.
         tally.failed = 1;
         for line in text.lines().filter(|line| line.starts_with("error")).take(10) {
             println!("    {line}");

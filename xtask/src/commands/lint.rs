@@ -32,6 +32,9 @@ pub(super) fn lint(workspace: &Workspace) -> Result<ExitCode> {
     super::house::check(workspace)?;
     cargo(workspace, &["fmt", "--all", "--check"], &[])?;
     cargo(workspace, &["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"], &[])?;
+    let interleavings = ["--package", "spm-core", "--all-targets", "--features", "interleavings"];
+    let arguments = [&["clippy", "--quiet"][..], &interleavings, &["--", "-D", "warnings"]].concat();
+    cargo(workspace, &arguments, &[])?;
     let constants = workspace.cache_dir("platforms")?.join("lint.rs");
     let platform = manifests::Platform::load(&workspace.root().join("manifests"), manifests::PLATFORMS[0])?;
     write_whole(&constants, platform.constants()?.as_bytes())?;

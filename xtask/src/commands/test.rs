@@ -30,6 +30,7 @@ pub(super) fn test(workspace: &Workspace, arguments: &Test) -> Result<ExitCode> 
     drop(lock);
     let mut groups = Groups::default();
     groups.add("host tests", host_tests::run(workspace));
+    groups.add("interleavings of cores", host_tests::interleavings(workspace));
     let mut results = conformance::Results::default();
     for machine in Machine::ALL {
         if arguments.machine.is_none_or(|only| only == machine) {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Whose interrupts are, how partitions take them, and that none is lost between cores.
 
+#[cfg(feature = "interleavings")]
+mod interleavings;
+
 use super::*;
 use crate::hardware::InterruptAction;
 use crate::interrupts::hypercall::{

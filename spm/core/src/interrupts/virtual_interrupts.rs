@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What is pending for one vCPU, and what of it is signalled. Any core may pend; only whoever runs the vCPU takes.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
+
+use crate::sync::AtomicU64;
 
 /// An interrupt, as a partition's vCPUs count theirs: below [`InterruptLine::DEVICES`] those that spm itself sends, whose virtual
 /// INTID it is; from there on the devices' of the partition's manifest, in their order.

@@ -29,7 +29,6 @@ mod tests;
 
 use arm_ffa::FfaError;
 use heapless::Vec;
-use spin::mutex::SpinMutex;
 
 pub use address_spaces::AddressSpaces;
 pub use ownership::{Owner, region_grain};
@@ -46,6 +45,7 @@ use crate::normal_memory::NormalMemory;
 use crate::partition::Partition;
 use crate::seeded::{Bug, seeded};
 use crate::stage2::NoTables;
+use crate::sync::SpinMutex;
 use constituents::Constituents;
 use ownership::{Holding, Ownership};
 use share::{Phase, Share, Shares};

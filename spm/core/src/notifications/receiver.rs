@@ -4,10 +4,9 @@
 //! spm keeps all four bitmaps of a partition. Of a VM it keeps what partitions and spm itself set; the other two are its
 //! hypervisor's and stay empty here (§10.2, table 10.1).
 
-use spin::Mutex;
-
 use super::doorbells::{Bitmap, Doorbells, Pending};
 use crate::endpoint::EndpointId;
+use crate::sync::Mutex;
 
 /// The framework's notification that the receive buffer is full (FF-A 1.2 §10.8.1).
 const RX_BUFFER_FULL: Bitmap = 1;

@@ -6,10 +6,10 @@ use core::array;
 use core::num::NonZeroU16;
 
 use arm_ffa::FfaError;
-use spin::Mutex;
 
 use super::receiver::State;
 use crate::endpoint::EndpointId;
+use crate::sync::Mutex;
 
 /// Most VMs that have notifications at one time.
 pub const MAX_VMS: usize = 8;

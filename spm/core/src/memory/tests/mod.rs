@@ -6,6 +6,8 @@
 mod formats;
 mod fragments;
 mod hostile;
+#[cfg(feature = "interleavings")]
+mod interleavings;
 mod model;
 mod permissions;
 mod reclaim;

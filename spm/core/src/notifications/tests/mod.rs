@@ -6,6 +6,8 @@ mod bindings;
 mod bitmaps;
 mod framework;
 mod info;
+#[cfg(feature = "interleavings")]
+mod interleavings;
 mod model;
 mod setting;
 mod threads;
