@@ -259,14 +259,17 @@ set_stack:
     isb
     ret
 
-// Cache maintenance by address over [x0, x1). Clobbers x2-x4.
+// Cache maintenance by address over [x0, x1), which are whole pages. Clobbers x2-x3. A line has at most 2 KiB (CTR_EL0:
+// DminLine), so that an even number of them is a page.
 clean_and_invalidate:
     mrs     x2, ctr_el0
     ubfx    x2, x2, #16, #4
     mov     x3, #4
     lsl     x2, x3, x2
 1:  dc      civac, x0
-    add     x0, x0, x2
+    add     x3, x0, x2
+    dc      civac, x3
+    add     x0, x0, x2, lsl #1
     cmp     x0, x1
     b.lo    1b
     dsb     sy
@@ -277,7 +280,9 @@ invalidate:
     mov     x3, #4
     lsl     x2, x3, x2
 1:  dc      ivac, x0
-    add     x0, x0, x2
+    add     x3, x0, x2
+    dc      ivac, x3
+    add     x0, x0, x2, lsl #1
     cmp     x0, x1
     b.lo    1b
     dsb     sy
