@@ -51,15 +51,19 @@ impl<A: PagingAttributes> Translation<A> for Pool {
     #[expect(clippy::indexing_slicing, reason = "a miscount is a bug of spm's and stops it")]
     fn allocate_table(&mut self) -> (NonNull<PageTable<A>>, PhysicalAddress) {
         let mut free = FREE.lock();
-        let index = free.returned.pop().unwrap_or_else(|| {
+        let returned = free.returned.pop();
+        let index = returned.unwrap_or_else(|| {
             let first = free.unused;
             free.unused = first.saturating_add(1);
             first
         });
         // Whoever maps has checked that there are enough.
         let page = &PAGES[index];
-        // SAFETY: the page's number was just taken out of FREE, so nobody else reaches it.
-        unsafe { page.0.get().write_bytes(0, 1) };
+        // One that was never given out holds zeros still.
+        if returned.is_some() {
+            // SAFETY: the page's number was just taken out of FREE, so nobody else reaches it.
+            unsafe { page.0.get().write_bytes(0, 1) };
+        }
         let table = NonNull::from(&page.0).cast::<PageTable<A>>();
         (table, PhysicalAddress(table.addr().get()))
     }
