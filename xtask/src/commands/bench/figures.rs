@@ -15,6 +15,8 @@ pub(super) enum Target {
     None,
     /// So much.
     AtMost(u64),
+    /// The first is the target, and not met yet. Until then no change may make the figure more than the second.
+    Aim(u64, u64),
     /// So much more than another figure.
     Above(&'static str, u64),
 }
@@ -24,7 +26,7 @@ impl Target {
     fn most(self, values: &[(String, u64)]) -> Option<u64> {
         match self {
             Self::None => None,
-            Self::AtMost(most) => Some(most),
+            Self::AtMost(most) | Self::Aim(_, most) => Some(most),
             // A figure that is missed is complained of elsewhere.
             Self::Above(base, most) => {
                 values.iter().find(|(name, _)| name == base).map(|(_, value)| value.saturating_add(most))
@@ -63,7 +65,7 @@ pub(super) const COUNTS_4CORE: [Figure; 1] =
 pub(super) const BOOT: [Figure; 1] = [figure(
     "boot_two_partitions",
     "from spm's entry to the normal world's, two partitions that do nothing",
-    Target::AtMost(600_000),
+    Target::Aim(600_000, 740_000),
 )];
 
 /// The figures of the images.
