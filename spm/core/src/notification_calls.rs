@@ -12,7 +12,7 @@ use crate::features::Caller;
 use crate::hardware::Hardware;
 use crate::indirect_message::Header;
 use crate::interrupts::InterruptLine;
-use crate::notifications::{Effects, Receivers, ScheduleReceiver, Speaker, Vms};
+use crate::notifications::{Effects, Receivers, ScheduleReceiver, Speaker, Vcpus, Vms};
 use crate::partition::{CoreIndex, MAX_CORES, Partition};
 use crate::registers::{MessageRegisters, low_half};
 use crate::spmc::Spmc;
@@ -76,21 +76,25 @@ impl Spmc {
         if let Some(vcpu) = effects.notification_pending {
             self.pend(vcpu, InterruptLine::NOTIFICATION, core, hardware);
         }
-        if let Some(place) = effects.nothing_pending {
-            self.withdraw(place, core, hardware);
+        if let Some((place, idle)) = effects.nothing_pending {
+            self.withdraw(place, idle, core, hardware);
         }
     }
 
-    /// Takes a partition's notification pending interrupt back.
-    fn withdraw(&self, place: usize, core: CoreIndex, hardware: &impl Hardware) {
+    /// Takes the notification pending interrupt back from those of a partition's vCPUs that have nothing to get.
+    fn withdraw(&self, place: usize, idle: Vcpus, core: CoreIndex, hardware: &impl Hardware) {
         let Some(partition) = self.partitions().get(place) else { return };
-        for vcpu in (0..partition.contexts()).filter_map(|index| partition.vcpu(index)) {
+        if idle.is_empty() {
+            return;
+        }
+        for vcpu in idle.numbers().filter_map(|index| partition.vcpu(usize::from(index))) {
             vcpu.interrupts.withdraw(InterruptLine::NOTIFICATION);
         }
         // What another core set meanwhile may have been taken back, too. It sets first and pends then.
-        if self.receivers().is_pending(partition) {
-            let vcpu = VcpuRef { partition: place, vcpu: partition.vcpu_for(core) };
-            self.pend(vcpu, InterruptLine::NOTIFICATION, core, hardware);
+        let pending = Receivers::pending(partition);
+        let on_this_core = pending.receiver.then(|| partition.vcpu_for(core));
+        for vcpu in idle.and(pending.vcpus).numbers().map(usize::from).chain(on_this_core) {
+            self.pend(VcpuRef { partition: place, vcpu }, InterruptLine::NOTIFICATION, core, hardware);
         }
     }
 

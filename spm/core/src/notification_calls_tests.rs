@@ -176,3 +176,61 @@ fn a_stopped_partition_leaves_no_notifications() {
     assert_eq!(call(&spmc, &[GET, 0, 1])[..4], [OK, 0, 0, 0]);
     assert_eq!(call(&spmc, &[BIND, FIRST << 16, 0, 1])[..3], [ERROR, 0, ABORTED]);
 }
+
+#[test]
+fn the_vcpu_that_a_notification_is_for_is_interrupted() {
+    let mut spmc = spmc_with_notifications();
+    spmc.partitions[1].notifications = Some(Receiver::default());
+    let (spmc, hardware) = (spmc, FakeHardware::default());
+    let from_second = |values: &[u64]| {
+        let mut message = registers(values);
+        let own = VcpuRef { partition: 1, vcpu: 5 };
+        assert_eq!(spmc.from_partition(own, &mut message, core(5), &hardware), PartitionNext::Answer);
+        message
+    };
+    let interrupted = || {
+        let is_pending = |vcpu| {
+            spmc.partitions()[1].vcpu(vcpu).unwrap().interrupts.is_pending(InterruptLine::NOTIFICATION)
+        };
+        (0..8).filter(|vcpu| is_pending(*vcpu)).collect::<std::vec::Vec<_>>()
+    };
+    let set = |vcpu: u64| assert_eq!(call(&spmc, &[SET, SECOND, vcpu << 16 | 1, 1])[0], OK);
+    assert_eq!(from_second(&[BIND, SECOND, 1, 1])[0], OK);
+    set(5);
+    set(6);
+    assert_eq!(interrupted(), [5, 6]);
+    // The one gets its own, the other's interrupt stays.
+    assert_eq!(from_second(&[GET, 5 << 16 | SECOND, 2])[4], 1);
+    assert_eq!(interrupted(), [6]);
+    // On whichever vCPU it is got.
+    assert_eq!(from_second(&[GET, 6 << 16 | SECOND, 2])[4], 1);
+    assert_eq!(interrupted(), []);
+}
+
+#[test]
+fn no_interrupt_of_a_vcpu_is_lost_between_two_cores() {
+    let mut spmc = spmc_with_notifications();
+    spmc.partitions[1].notifications = Some(Receiver::default());
+    let own = VcpuRef { partition: 1, vcpu: 0 };
+    let get = |vcpu: u64| {
+        let mut message = registers(&[GET, vcpu << 16 | SECOND, 2]);
+        spmc.from_partition(own, &mut message, core(0), &FakeHardware::default());
+        message[4]
+    };
+    assert_eq!(call_as(&spmc, own, &[BIND, SECOND, 1, 1]).1[0], OK);
+    let interrupts = &spmc.partitions()[1].vcpu(3).unwrap().interrupts;
+    for _ in 0..300 {
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut message = registers(&[SET, SECOND, 3 << 16 | 1, 1]);
+                spmc.from_normal_world(&mut message, core(1), &FakeHardware::default());
+                assert_eq!(message[0], OK);
+            });
+            // Whoever gets nothing for itself takes back the interrupts of all who have nothing.
+            assert_eq!(get(0), 0);
+        });
+        assert!(interrupts.is_pending(InterruptLine::NOTIFICATION), "it was set, and not got");
+        assert_eq!(get(3), 1);
+        assert!(!interrupts.is_pending(InterruptLine::NOTIFICATION));
+    }
+}

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The registers of the notification interfaces (FF-A 1.2 §16), and who may speak for whom in them. What the call then
 //! does is in [`super`].
-//!
-//! All notifications here are global. Those of a vCPU are optional (FF-A 1.3 §10.4.2, rule 7), and what asks for them is
-//! INVALID_PARAMETERS, as the specification has it where they are not there.
 
 use core::num::NonZeroU16;
 
 use arm_ffa::FfaError;
 
-use super::doorbells::Bitmap;
+use super::doorbells::{Bitmap, Kind, Target};
 use super::receiver::{Taken, Wanted};
 use crate::endpoint::{EndpointId, sender_and_receiver};
 use crate::function;
@@ -42,6 +39,9 @@ impl Speaker {
         }
     }
 }
+
+/// Bit 0 of the flags of FFA_NOTIFICATION_BIND and FFA_NOTIFICATION_SET.
+const PER_VCPU: u32 = 1;
 
 fn require(condition: bool) -> Result<(), FfaError> {
     if condition { Ok(()) } else { Err(FfaError::InvalidParameters) }
@@ -77,10 +77,15 @@ pub(super) struct Binding {
 }
 
 impl Binding {
-    /// Reads FFA_NOTIFICATION_BIND (§16.3). Bit 0 of its flags asks for notifications of a vCPU; the others are reserved.
-    pub(super) fn bind(speaker: Speaker, registers: &MessageRegisters) -> Result<Self, FfaError> {
-        require(low_half(registers[2]) == 0)?;
-        Self::unbind(speaker, registers)
+    /// Reads FFA_NOTIFICATION_BIND (§16.3). Bit 0 of its flags asks for notifications of single vCPUs; the others are
+    /// reserved.
+    pub(super) fn bind(speaker: Speaker, registers: &MessageRegisters) -> Result<(Self, Kind), FfaError> {
+        let kind = match low_half(registers[2]) {
+            0 => Kind::Global,
+            PER_VCPU => Kind::PerVcpu,
+            _ => return Err(FfaError::InvalidParameters),
+        };
+        Ok((Self::unbind(speaker, registers)?, kind))
     }
 
     /// Reads FFA_NOTIFICATION_UNBIND (§16.4).
@@ -95,6 +100,7 @@ impl Binding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Set {
     pub(super) binding: Binding,
+    pub(super) target: Target,
     /// The schedule receiver interrupt has to wait until the core is back in the normal world.
     pub(super) delay: bool,
 }
@@ -103,7 +109,7 @@ impl Set {
     /// Bit 1 of the flags. Only partitions may set it (§16.5.1).
     const DELAY: u32 = 1 << 1;
 
-    /// Reads FFA_NOTIFICATION_SET (§16.5). Bit 0 of its flags and bits 31–16 ask for a notification of a vCPU.
+    /// Reads FFA_NOTIFICATION_SET (§16.5). Bits 31–16 of its flags are a vCPU if bit 0 is set, and reserved otherwise.
     pub(super) fn read(speaker: Speaker, registers: &MessageRegisters) -> Result<Self, FfaError> {
         let flags = low_half(registers[2]);
         let known = match speaker {
@@ -111,10 +117,15 @@ impl Set {
             Speaker::Partition(_) => Self::DELAY,
         };
         let (sender, receiver) = sender_and_receiver(registers[1]);
-        require(flags & !known == 0)?;
+        let vcpu = (flags >> 16) as u16;
+        let target = match flags & 0xffff & !known {
+            0 if vcpu == 0 => Target::Receiver,
+            PER_VCPU => Target::Vcpu(vcpu),
+            _ => return Err(FfaError::InvalidParameters),
+        };
         require(speaker.speaks_for(sender) && speaker.may_deal_with(receiver))?;
         let binding = Binding { sender, receiver, bitmap: bitmap(registers)? };
-        Ok(Self { binding, delay: flags & Self::DELAY != 0 })
+        Ok(Self { binding, target, delay: flags & Self::DELAY != 0 })
     }
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The answer of FFA_NOTIFICATION_INFO_GET: lists of who has to be run (FF-A 1.2 §16.7).
 //!
-//! A list is an endpoint's ID and those of its vCPUs that have notifications of their own. There are none of these, so
-//! each list is one ID, and the sizes of all lists, bits 12 and up of w2, are 0.
+//! A list is an endpoint's ID, and up to three of its vCPUs that have notifications of their own. An endpoint with more of
+//! these has several lists; one with global notifications alone has one list without vCPUs.
 
 use heapless::Vec;
 
+use super::receiver::State;
 use crate::endpoint::EndpointId;
 use crate::function;
 use crate::registers::{MessageRegisters, answer};
@@ -13,15 +14,23 @@ use crate::registers::{MessageRegisters, answer};
 /// IDs in x3–x7, and in w3–w7.
 const MOST_64: usize = 20;
 const MOST_32: usize = 10;
+/// IDs in a list.
+const MOST_IN_LIST: usize = 4;
 /// w2, bit 0: there are more than are told here.
 const MORE: u64 = 1;
 /// w2, bits 11–7: how many lists there are.
 const LISTS_SHIFT: u32 = 7;
+/// x2, from bit 12 on: two bits for each list, which say how many IDs it has beyond the first.
+const SIZES_SHIFT: u32 = 12;
+const BITS_OF_SIZE: u32 = 2;
 
 /// Who has to be run, as far as one answer has room.
 #[derive(Debug, Default)]
 pub(super) struct Info {
-    ids: Vec<EndpointId, MOST_64>,
+    /// All lists, one behind the other.
+    ids: Vec<u16, MOST_64>,
+    lists: u32,
+    sizes: u64,
     is_64bit: bool,
     more: bool,
 }
@@ -31,13 +40,43 @@ impl Info {
         Self { is_64bit, ..Self::default() }
     }
 
-    /// Adds an endpoint. False if there is no room for it; the answer then says that there are more.
-    #[must_use]
-    pub(super) fn add(&mut self, id: EndpointId) -> bool {
-        let room = if self.is_64bit { MOST_64 } else { MOST_32 };
-        let added = self.ids.len() < room && self.ids.push(id).is_ok();
-        self.more |= !added;
-        added
+    /// Tells of whatever an endpoint's scheduler does not know yet, and notes that it does now. If there is no room for all,
+    /// the answer says that there are more.
+    pub(super) fn tell(&mut self, id: EndpointId, state: &mut State) {
+        let unreported = state.unreported();
+        let mut vcpus = unreported.vcpus.numbers().peekable();
+        if unreported.receiver && vcpus.peek().is_none() && self.begin(id, 1) {
+            state.report();
+        }
+        while vcpus.peek().is_some() && self.begin(id, 2) {
+            // An endpoint's ID alone would say the same of the rest.
+            state.report();
+            for vcpu in vcpus.by_ref().take(self.room().min(MOST_IN_LIST - 1)) {
+                self.append(vcpu);
+                state.report_vcpu(vcpu);
+            }
+        }
+    }
+
+    /// Begins a list that has at least `wanted` IDs. False if there is no room for it.
+    fn begin(&mut self, id: EndpointId, wanted: usize) -> bool {
+        let begun = self.room() >= wanted && self.ids.push(id.0).is_ok();
+        self.lists += u32::from(begun);
+        self.more |= !begun;
+        begun
+    }
+
+    /// Adds a vCPU to the last list.
+    fn append(&mut self, vcpu: u16) {
+        if self.ids.push(vcpu).is_ok() {
+            self.sizes += 1 << (BITS_OF_SIZE * (self.lists - 1));
+        }
+    }
+
+    /// Returns how many more IDs the registers hold.
+    fn room(&self) -> usize {
+        let most = if self.is_64bit { MOST_64 } else { MOST_32 };
+        most - self.ids.len()
     }
 
     /// Writes the answer. False if there is nothing to tell; nothing is written then.
@@ -50,10 +89,11 @@ impl Info {
             if self.is_64bit { (function::SUCCESS_64, 4) } else { (function::SUCCESS_32, 2) };
         answer(registers, [function, 0, 0, 0, 0, 0, 0, 0]);
         let [_, _, lists, packed @ ..] = registers;
-        *lists = (self.ids.len() as u64) << LISTS_SHIFT | if self.more { MORE } else { 0 };
+        let more = if self.more { MORE } else { 0 };
+        *lists = self.sizes << SIZES_SHIFT | u64::from(self.lists) << LISTS_SHIFT | more;
         for (register, ids) in packed.iter_mut().zip(self.ids.chunks(in_register)) {
             for id in ids.iter().rev() {
-                *register = *register << 16 | u64::from(id.0);
+                *register = *register << 16 | u64::from(*id);
             }
         }
         true

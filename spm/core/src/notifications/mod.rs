@@ -11,14 +11,16 @@ mod info;
 mod receiver;
 #[cfg(test)]
 mod tests;
+mod vcpus;
 mod vms;
 
 use arm_ffa::FfaError;
 
 use self::call::{Binding, Get, Set};
-use self::doorbells::{Bitmap, Doorbells};
+use self::doorbells::{Doorbells, Kind, Target};
 use self::info::Info;
-use self::receiver::{State, Taken};
+use self::receiver::{PendingFor, State, Taken};
+use self::vcpus::MOST_VCPUS;
 use crate::direct_message::VcpuRef;
 use crate::endpoint::EndpointId;
 use crate::function;
@@ -27,6 +29,7 @@ use crate::registers::{MessageRegisters, success};
 
 pub use self::call::Speaker;
 pub use self::receiver::Receiver;
+pub use self::vcpus::Vcpus;
 pub use self::vms::{MAX_VMS, Vms};
 
 /// When the normal world gets its schedule receiver interrupt.
@@ -46,8 +49,8 @@ pub struct Effects {
     pub schedule_receiver: Option<ScheduleReceiver>,
     /// The receiver, if it is a partition: a vCPU gets its notification pending interrupt when it runs next.
     pub notification_pending: Option<VcpuRef>,
-    /// The place of a partition that got all its notifications, so that its interrupt would be for nothing.
-    pub nothing_pending: Option<usize>,
+    /// The place of a partition that got notifications, and those of its vCPUs whose interrupt would be for nothing now.
+    pub nothing_pending: Option<(usize, Vcpus)>,
 }
 
 /// What is done to a receiver's notifications; the number is that of its vCPUs. Not generic, to keep spm small.
@@ -90,24 +93,31 @@ impl Receivers<'_> {
                 return self.info(true, registers).map(|()| effects);
             }
             (function::NOTIFICATION_BIND, _) => {
-                self.change(&Binding::bind(speaker, registers)?, Doorbells::bind)?
+                let (binding, kind) = Binding::bind(speaker, registers)?;
+                self.change(&binding, &mut |doorbells, vcpus| {
+                    if kind == Kind::PerVcpu && vcpus > MOST_VCPUS {
+                        return Err(FfaError::InvalidParameters);
+                    }
+                    doorbells.bind(binding.bitmap, binding.sender, kind)
+                })?;
             }
             (function::NOTIFICATION_UNBIND, _) => {
-                self.change(&Binding::unbind(speaker, registers)?, Doorbells::unbind)?;
+                let binding = Binding::unbind(speaker, registers)?;
+                self.change(&binding, &mut |doorbells, _| doorbells.unbind(binding.bitmap, binding.sender))?;
             }
             (function::NOTIFICATION_SET, _) => effects = self.set(&Set::read(speaker, registers)?, core)?,
             (function::NOTIFICATION_GET, _) => {
                 let Get { receiver, vcpu, wanted } = Get::read(speaker, registers)?;
-                let (mut taken, mut more) = (Taken::default(), false);
+                let (mut taken, mut idle) = (Taken::default(), Vcpus::default());
                 self.with(receiver, FfaError::NotSupported, &mut |state, vcpus| {
                     if usize::from(vcpu) >= vcpus {
                         return Err(FfaError::InvalidParameters);
                     }
-                    (taken, more) = (state.take(wanted), state.is_pending());
+                    (taken, idle) = (state.take(wanted, vcpu), state.pending().idle());
                     Ok(())
                 })?;
                 Get::answer(registers, taken);
-                effects.nothing_pending = self.partition(receiver).map(|(place, _)| place).filter(|_| !more);
+                effects.nothing_pending = self.partition(receiver).map(|(place, _)| (place, idle));
                 return Ok(effects);
             }
             _ => return Err(FfaError::NotSupported),
@@ -128,19 +138,20 @@ impl Receivers<'_> {
         let (mut fresh, mut unreported) = (false, false);
         let set = self.with(receiver, FfaError::NotSupported, &mut |state, _| {
             fresh = state.set_buffer_full(sender);
-            unreported = state.is_unreported();
+            unreported = state.unreported().is_any();
             Ok(())
         });
         match set {
-            Ok(()) => self.effects(receiver, fresh, unreported, delay, core),
+            Ok(()) => self.effects(receiver, fresh.then_some(Target::Receiver), unreported, delay, core),
             Err(_) => Effects::default(),
         }
     }
 
-    /// Tells whether a partition has notifications that it did not get yet.
+    /// Tells what a partition did not get yet.
     #[must_use]
-    pub fn is_pending(&self, partition: &Partition) -> bool {
-        partition.notifications.as_ref().is_some_and(|receiver| receiver.with(|state| state.is_pending()))
+    pub(crate) fn pending(partition: &Partition) -> PendingFor {
+        let notifications = partition.notifications.as_ref();
+        notifications.map(|receiver| receiver.with(|state| state.pending())).unwrap_or_default()
     }
 
     /// Forgets whatever a partition that was stopped has to do with notifications: its own, what it has set for others, and
@@ -164,32 +175,42 @@ impl Receivers<'_> {
     fn set(&self, set: &Set, core: CoreIndex) -> Result<Effects, FfaError> {
         let Binding { sender, receiver, bitmap } = set.binding;
         let (mut fresh, mut unreported) = (false, false);
-        self.with(receiver, FfaError::Denied, &mut |state, _| {
-            fresh = state.doorbells(sender).set(bitmap, sender)?;
-            unreported = state.is_unreported();
+        self.with(receiver, FfaError::Denied, &mut |state, vcpus| {
+            if let Target::Vcpu(vcpu) = set.target
+                && usize::from(vcpu) >= vcpus
+            {
+                return Err(FfaError::InvalidParameters);
+            }
+            fresh = state.doorbells(sender).set(bitmap, sender, set.target)?;
+            unreported = state.unreported().is_any();
             Ok(())
         })?;
-        Ok(self.effects(receiver, fresh, unreported, set.delay, core))
+        Ok(self.effects(receiver, fresh.then_some(set.target), unreported, set.delay, core))
     }
 
-    /// Says whom to interrupt for a receiver for which a notification was set. If it was not pending yet, the receiver's vCPU
-    /// on this core gets an interrupt, since that is where the normal world learns of it. The scheduler gets one as long as
-    /// there is something that it does not know of: it may have missed an earlier one (§10.4.1.1).
+    /// Says whom to interrupt for a receiver for which a notification was set. For a target for which it was not pending yet, a
+    /// vCPU gets an interrupt: the one that it is for, or the one on this core, since that is where the normal world learns of
+    /// it. The scheduler gets one as long as there is something that it does not know of: it may have missed an earlier one
+    /// (§10.4.1.1).
     fn effects(
         &self,
         receiver: EndpointId,
-        fresh: bool,
+        fresh: Option<Target>,
         unreported: bool,
         delay: bool,
         core: CoreIndex,
     ) -> Effects {
         let when = if delay { ScheduleReceiver::OnReturn } else { ScheduleReceiver::Now };
-        let vcpu = self
-            .partition(receiver)
-            .map(|(place, partition)| VcpuRef { partition: place, vcpu: partition.vcpu_for(core) });
+        let vcpu = fresh.zip(self.partition(receiver)).map(|(target, (place, partition))| {
+            let vcpu = match target {
+                Target::Receiver => partition.vcpu_for(core),
+                Target::Vcpu(vcpu) => usize::from(vcpu),
+            };
+            VcpuRef { partition: place, vcpu }
+        });
         Effects {
             schedule_receiver: unreported.then_some(when),
-            notification_pending: vcpu.filter(|_| fresh),
+            notification_pending: vcpu,
             nothing_pending: None,
         }
     }
@@ -198,16 +219,16 @@ impl Receivers<'_> {
     fn change(
         &self,
         binding: &Binding,
-        change: fn(&mut Doorbells, Bitmap, EndpointId) -> Result<(), FfaError>,
+        change: &mut dyn FnMut(&mut Doorbells, usize) -> Result<(), FfaError>,
     ) -> Result<(), FfaError> {
-        let Binding { sender, receiver, bitmap } = *binding;
-        self.with(receiver, FfaError::NotSupported, &mut |state, _| {
+        let Binding { sender, receiver, .. } = *binding;
+        self.with(receiver, FfaError::NotSupported, &mut |state, vcpus| {
             // With the receiver's lock held, so that `forget` comes either before this or after the change.
             if sender.is_secure() {
                 let (_, partition) = self.partition(sender).ok_or(FfaError::InvalidParameters)?;
                 require_running(partition)?;
             }
-            change(state.doorbells(sender), bitmap, sender)
+            change(state.doorbells(sender), vcpus)
         })
     }
 
@@ -237,11 +258,7 @@ impl Receivers<'_> {
     /// FFA_NOTIFICATION_INFO_GET: tells who has notifications that were not told of before.
     fn info(&self, is_64bit: bool, registers: &mut MessageRegisters) -> Result<(), FfaError> {
         let mut info = Info::new(is_64bit);
-        let mut tell = |id, state: &mut State| {
-            if state.is_unreported() && info.add(id) {
-                state.report();
-            }
-        };
+        let mut tell = |id, state: &mut State| info.tell(id, state);
         for partition in self.partitions {
             if let Some(receiver) = &partition.notifications
                 && !partition.is_stopped()

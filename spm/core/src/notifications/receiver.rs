@@ -5,6 +5,7 @@
 //! hypervisor's and stay empty here (§10.2, table 10.1).
 
 use super::doorbells::{Bitmap, Doorbells, Pending};
+use super::vcpus::Vcpus;
 use crate::endpoint::EndpointId;
 use crate::sync::Mutex;
 
@@ -29,6 +30,27 @@ pub(super) struct Taken {
     pub(super) from_hypervisor: Bitmap,
 }
 
+/// For whom something is pending.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PendingFor {
+    /// For the receiver as a whole.
+    pub(crate) receiver: bool,
+    /// For these vCPUs of it.
+    pub(crate) vcpus: Vcpus,
+}
+
+impl PendingFor {
+    /// Tells whether there is anything.
+    pub(super) const fn is_any(self) -> bool {
+        self.receiver || !self.vcpus.is_empty()
+    }
+
+    /// Returns the vCPUs that would find nothing.
+    pub(super) const fn idle(self) -> Vcpus {
+        if self.receiver { Vcpus::NONE } else { self.vcpus.others() }
+    }
+}
+
 /// The notifications of a receiver.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -50,30 +72,30 @@ impl State {
         pending.set(RX_BUFFER_FULL)
     }
 
-    /// Returns and clears what is pending of the wanted kinds.
-    pub(super) const fn take(&mut self, wanted: Wanted) -> Taken {
+    /// Returns and clears what is pending of the wanted kinds, for the receiver as a whole and for this vCPU of it.
+    pub(super) fn take(&mut self, wanted: Wanted, vcpu: u16) -> Taken {
         const fn take(pending: &mut Pending, wanted: bool) -> Bitmap {
             if wanted { pending.take() } else { 0 }
         }
         Taken {
-            from_partitions: take(&mut self.from_partitions.pending, wanted.from_partitions),
-            from_vms: take(&mut self.from_vms.pending, wanted.from_vms),
+            from_partitions: if wanted.from_partitions { self.from_partitions.take(vcpu) } else { 0 },
+            from_vms: if wanted.from_vms { self.from_vms.take(vcpu) } else { 0 },
             from_spmc: take(&mut self.from_spmc, wanted.from_spmc),
             from_hypervisor: take(&mut self.from_hypervisor, wanted.from_hypervisor),
         }
     }
 
-    /// Tells whether anything is pending.
-    pub(super) fn is_pending(&self) -> bool {
-        self.each_pending().into_iter().any(Pending::is_any)
+    /// Tells what is pending.
+    pub(super) fn pending(&self) -> PendingFor {
+        self.where_true(Pending::is_any)
     }
 
-    /// Tells whether something is pending of which the receiver's scheduler does not know.
-    pub(super) fn is_unreported(&self) -> bool {
-        self.each_pending().into_iter().any(Pending::is_unreported)
+    /// Tells what is pending of which the receiver's scheduler does not know.
+    pub(super) fn unreported(&self) -> PendingFor {
+        self.where_true(Pending::is_unreported)
     }
 
-    /// Notes that the scheduler knows of all that is pending.
+    /// Notes that the scheduler knows of all that is pending for the receiver as a whole.
     pub(super) const fn report(&mut self) {
         self.from_partitions.pending.report();
         self.from_vms.pending.report();
@@ -81,6 +103,23 @@ impl State {
         self.from_hypervisor.report();
     }
 
+    /// Notes that the scheduler knows of all that is pending for one vCPU.
+    pub(super) fn report_vcpu(&mut self, vcpu: u16) {
+        for doorbells in [&mut self.from_partitions, &mut self.from_vms] {
+            if let Some(pending) = doorbells.of_vcpus.get_mut(usize::from(vcpu)) {
+                pending.report();
+            }
+        }
+    }
+
+    fn where_true(&self, condition: fn(&Pending) -> bool) -> PendingFor {
+        PendingFor {
+            receiver: self.each_pending().into_iter().any(condition),
+            vcpus: self.from_partitions.vcpus(condition).or(self.from_vms.vcpus(condition)),
+        }
+    }
+
+    /// All that is for the receiver as a whole.
     fn each_pending(&self) -> [&Pending; 4] {
         [&self.from_partitions.pending, &self.from_vms.pending, &self.from_spmc, &self.from_hypervisor]
     }

@@ -64,7 +64,7 @@ impl Vms {
             let mut place = place.lock();
             match &*place {
                 Some(vm) if vm.id == id => {
-                    if vm.state.is_pending() {
+                    if vm.state.pending().is_any() {
                         return Err(FfaError::Denied);
                     }
                     *place = None;

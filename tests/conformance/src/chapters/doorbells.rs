@@ -79,7 +79,9 @@ const RECEIVERS: [Partner; 3] = [Partner::PeerMp, Partner::PeerUp, Partner::Old1
 /// A partition could not be asked.
 pub(super) fn fresh(normal: &mut dyn NormalWorld) -> Outcome {
     const EVERYTHING: u64 = 0xf;
-    let _ = ring(normal.endpoint(), Ring::get(0, EVERYTHING));
+    for vcpu in 0..4 {
+        let _ = ring(normal.endpoint(), Ring { sender: vcpu, ..Ring::get(0, EVERYTHING) });
+    }
     for sender in RECEIVERS {
         let _ = ring(normal.endpoint(), Ring::unbind(sender.id(), 0, u64::MAX));
         for bit in 0..4 {
@@ -87,7 +89,9 @@ pub(super) fn fresh(normal: &mut dyn NormalWorld) -> Outcome {
         }
     }
     for receiver in RECEIVERS {
-        ring_by(normal, receiver, Ring::get(receiver.id(), EVERYTHING))?;
+        for vcpu in [0, receiver.contexts() - 1] {
+            ring_by(normal, receiver, Ring { sender: vcpu, ..Ring::get(receiver.id(), EVERYTHING) })?;
+        }
         for sender in [0, Partner::PeerMp.id(), Partner::PeerUp.id(), Partner::Old11.id()] {
             // Of those that are somebody else's the call would be refused as a whole.
             for bits in [0b01, 0b10, 0b100, 1 << 5 | 1 << 40, 1 << 9] {

@@ -25,6 +25,7 @@ mod memory_sending;
 mod notifications;
 mod partition_info;
 mod partition_info_regs;
+mod per_vcpu_notifications;
 mod secure_interrupts;
 mod sel0;
 mod version;
@@ -52,6 +53,7 @@ pub const ALL: &[&[Case]] = &[
     indirect_messages::CASES,
     vm_buffers::CASES,
     notifications::CASES,
+    per_vcpu_notifications::CASES,
     interrupts::CASES,
     secure_interrupts::CASES,
     memory_sending::CASES,

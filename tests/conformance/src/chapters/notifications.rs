@@ -128,14 +128,14 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// Bits of FFA_NOTIFICATION_GET's flags: which bitmaps are asked for.
-const FROM_SPS: u64 = 1;
-const FROM_VMS: u64 = 1 << 1;
+pub(super) const FROM_SPS: u64 = 1;
+pub(super) const FROM_VMS: u64 = 1 << 1;
 const FROM_SPMC: u64 = 1 << 2;
 const FROM_HYPERVISOR: u64 = 1 << 3;
-const SP: Partner = Partner::PeerMp;
+pub(super) const SP: Partner = Partner::PeerMp;
 
 /// Makes the normal world's own bitmaps.
-fn create_own(normal: &mut dyn NormalWorld) -> Outcome {
+pub(super) fn create_own(normal: &mut dyn NormalWorld) -> Outcome {
     fresh(normal)?;
     call(normal.endpoint(), FuncId::NotificationBitmapCreate, &[0, 4]).success()
 }
@@ -227,7 +227,7 @@ fn unbind(normal: &mut dyn NormalWorld) -> Outcome {
 
 /// Requires the bitmaps of FFA_NOTIFICATION_GET: what partitions, VMs, the SPMC and the hypervisor have set.
 #[track_caller]
-fn got(answer: &Answer, sps: u64, vms: u64, spmc: u32, hypervisor: u32) -> Outcome {
+pub(super) fn got(answer: &Answer, sps: u64, vms: u64, spmc: u32, hypervisor: u32) -> Outcome {
     answer.success()?;
     same(u64::from(answer.w(3)) << 32 | u64::from(answer.w(2)), sps)?;
     same(u64::from(answer.w(5)) << 32 | u64::from(answer.w(4)), vms)?;
@@ -236,7 +236,7 @@ fn got(answer: &Answer, sps: u64, vms: u64, spmc: u32, hypervisor: u32) -> Outco
 }
 
 /// Lets the schedule receiver interrupt be signalled, and returns its ID.
-fn listen(normal: &mut dyn NormalWorld) -> Outcome<u32> {
+pub(super) fn listen(normal: &mut dyn NormalWorld) -> Outcome<u32> {
     let answer = call(normal.endpoint(), FuncId::Features, &[2]);
     answer.success()?;
     normal.receive_interrupt(answer.w(2));

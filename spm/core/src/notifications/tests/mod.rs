@@ -9,6 +9,8 @@ mod info;
 #[cfg(feature = "interleavings")]
 mod interleavings;
 mod model;
+mod per_vcpu;
+mod random;
 mod setting;
 mod threads;
 
@@ -103,9 +105,30 @@ impl World {
         self.call(sender, &about(SET, sender, receiver, 0, bitmap)).0
     }
 
+    pub(super) fn bind_per_vcpu(&self, sender: u16, receiver: u16, bitmap: u64) -> Result<(), FfaError> {
+        self.call(receiver, &about(BIND, sender, receiver, 1, bitmap)).0.map(|_| ())
+    }
+
+    pub(super) fn set_for(
+        &self,
+        sender: u16,
+        receiver: u16,
+        vcpu: u16,
+        bitmap: u64,
+    ) -> Result<Effects, FfaError> {
+        let flags = u64::from(vcpu) << 16 | 1;
+        self.call(sender, &about(SET, sender, receiver, flags, bitmap)).0
+    }
+
     /// Gets all four bitmaps: of partitions, of VMs, of spm, of a hypervisor.
     pub(super) fn get(&self, receiver: u16) -> [u64; 4] {
-        let [p0, p1, v0, v1, spmc, hypervisor] = self.ok(receiver, &[GET, u64::from(receiver), 0xf]);
+        self.get_for(receiver, 0)
+    }
+
+    /// As `get`, with what is for one vCPU.
+    pub(super) fn get_for(&self, receiver: u16, vcpu: u16) -> [u64; 4] {
+        let who = u64::from(vcpu) << 16 | u64::from(receiver);
+        let [p0, p1, v0, v1, spmc, hypervisor] = self.ok(receiver, &[GET, who, 0xf]);
         assert!([p0, p1, v0, v1].iter().all(|word| word >> 32 == 0));
         [p1 << 32 | p0, v1 << 32 | v0, spmc, hypervisor]
     }

@@ -79,6 +79,7 @@ fn flags_of_others_are_refused() {
     world.bind(0, ONE, 1).unwrap();
     for bit in 0..32 {
         let flags = 1 << bit;
+        // Bit 0, since these notifications are not of single vCPUs.
         world.refused(0, &about(SET, 0, ONE, flags, 1), FfaError::InvalidParameters);
         if bit != 1 {
             world.refused(ONE, &about(SET, ONE, 0, flags, 1), FfaError::InvalidParameters);
