@@ -7,7 +7,7 @@ use crate::partition::MAX_CORES;
 pub(super) const MOST_VCPUS: usize = MAX_CORES;
 const _: () = assert!(MOST_VCPUS <= u8::BITS as usize, "a set has one bit for each");
 
-/// Some of the first [`MOST_VCPUS`] vCPUs of a receiver.
+/// Some of the vCPUs of a receiver, of the first eight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Vcpus(u8);
 
