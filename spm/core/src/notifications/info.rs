@@ -29,8 +29,8 @@ const BITS_OF_SIZE: u32 = 2;
 pub(super) struct Info {
     /// All lists, one behind the other.
     ids: Vec<u16, MOST_64>,
-    lists: u32,
-    sizes: u64,
+    /// How many vCPUs are in each list.
+    vcpus: Vec<u8, MOST_64>,
     is_64bit: bool,
     more: bool,
 }
@@ -60,23 +60,24 @@ impl Info {
 
     /// Begins a list that has at least `wanted` IDs. False if there is no room for it.
     fn begin(&mut self, id: EndpointId, wanted: usize) -> bool {
-        let begun = self.room() >= wanted && self.ids.push(id.0).is_ok();
-        self.lists += u32::from(begun);
+        let begun = self.room() >= wanted && self.ids.push(id.0).is_ok() && self.vcpus.push(0).is_ok();
         self.more |= !begun;
         begun
     }
 
     /// Adds a vCPU to the last list.
     fn append(&mut self, vcpu: u16) {
-        if self.ids.push(vcpu).is_ok() {
-            self.sizes += 1 << (BITS_OF_SIZE * (self.lists - 1));
+        if let Some(vcpus) = self.vcpus.last_mut()
+            && self.ids.push(vcpu).is_ok()
+        {
+            *vcpus = vcpus.saturating_add(1);
         }
     }
 
     /// Returns how many more IDs the registers hold.
     fn room(&self) -> usize {
         let most = if self.is_64bit { MOST_64 } else { MOST_32 };
-        most - self.ids.len()
+        most.saturating_sub(self.ids.len())
     }
 
     /// Writes the answer. False if there is nothing to tell; nothing is written then.
@@ -90,7 +91,8 @@ impl Info {
         answer(registers, [function, 0, 0, 0, 0, 0, 0, 0]);
         let [_, _, lists, packed @ ..] = registers;
         let more = if self.more { MORE } else { 0 };
-        *lists = self.sizes << SIZES_SHIFT | u64::from(self.lists) << LISTS_SHIFT | more;
+        let sizes = self.vcpus.iter().rev().fold(0, |sizes, vcpus| sizes << BITS_OF_SIZE | u64::from(*vcpus));
+        *lists = sizes << SIZES_SHIFT | (self.vcpus.len() as u64) << LISTS_SHIFT | more;
         for (register, ids) in packed.iter_mut().zip(self.ids.chunks(in_register)) {
             for id in ids.iter().rev() {
                 *register = *register << 16 | u64::from(*id);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Sets of a receiver's vCPUs, and how many vCPUs can have notifications of their own.
 
+use core::iter;
+
 use crate::partition::MAX_CORES;
 
 /// vCPUs that can have notifications of their own: as many as partitions can have. A VM with more has global ones alone.
@@ -37,6 +39,11 @@ impl Vcpus {
 
     /// Returns the numbers of its vCPUs, the lowest first.
     pub fn numbers(self) -> impl Iterator<Item = u16> {
-        (0_u16..).take(MOST_VCPUS).filter(move |vcpu| self.0 >> vcpu & 1 != 0)
+        let mut rest = self.0;
+        iter::from_fn(move || {
+            let lowest = (rest != 0).then(|| rest.trailing_zeros())?;
+            rest &= rest.wrapping_sub(1);
+            u16::try_from(lowest).ok()
+        })
     }
 }
