@@ -2,8 +2,8 @@
 //! spm's own translation, EL2 stage 1: every address maps to itself, nothing is writable and executable, below each
 //! stack one page is missing, and what is needed only for a while is mapped only for that while.
 //!
-//! The exception to the first rule are callers' buffers for messages, which appear in a window of fixed addresses
-//! (buffer_window.rs).
+//! The exceptions to the first rule are callers' buffers for messages (buffer_window.rs) and memory that is zeroed, which
+//! appear in windows of fixed addresses.
 #![expect(unsafe_code, reason = "makes memory accessible and inaccessible")]
 
 use core::ptr::with_exposed_provenance_mut;
@@ -23,6 +23,14 @@ use crate::tables::{Pool, available};
 
 /// Level 0 and 48-bit addresses, as entry.s sets TCR_EL2.
 const ROOT_LEVEL: usize = 0;
+
+/// Where memory appears while it is zeroed: the 2 MiB below the buffers' window, in the same tables but the last one. Were it
+/// mapped to itself, each part of memory that is ever zeroed would keep a table.
+const ZERO_WINDOW: u64 = (1 << 48) - 2 * ZERO_WINDOW_BYTES;
+/// What one table of pages maps.
+const ZERO_WINDOW_BYTES: u64 = 1 << 21;
+/// Held by whoever uses it.
+static ZEROING: SpinMutex<()> = SpinMutex::new(());
 
 static TABLES: SpinMutex<Option<Mapping<Pool, El2>>> = SpinMutex::new(None);
 
@@ -134,22 +142,23 @@ pub(crate) unsafe fn with_memory<R>(
 
 /// Writes zeros to `range`, in memory itself: nothing of it stays in a data cache. Others may access it at the same time.
 pub(crate) fn zero(range: AddressRange, what: Use) -> Result<(), MapFailed> {
-    // One table of pages at a time.
-    const PIECE: u64 = 1 << 21;
+    let _window = ZEROING.lock();
     let mut at = range.start();
     while at < range.end() {
-        let end = (at | (PIECE - 1)).saturating_add(1).min(range.end());
+        let end = (at | (ZERO_WINDOW_BYTES - 1)).saturating_add(1).min(range.end());
         let piece = AddressRange::new(at, end.saturating_sub(at)).map_err(|_| MapFailed)?;
-        map(piece, what)?;
-        let first: *mut u64 = with_exposed_provenance_mut(to_usize(at));
+        // As far behind a multiple of 2 MiB as the memory is, so that 2 MiB can be one block.
+        let window = ZERO_WINDOW + at % ZERO_WINDOW_BYTES;
+        map_to(window, piece, what)?;
+        let first: *mut u64 = with_exposed_provenance_mut(to_usize(window));
         let words = to_usize(piece.size()) / size_of::<u64>();
         for word in 0..words {
             // SAFETY: just mapped, writable; aligned, since pages are. Volatile, and no reference is made: its owner may
             // access it at the same time.
             unsafe { first.wrapping_add(word).write_volatile(0) };
         }
-        clean_and_invalidate_at(to_usize(at), to_usize(piece.size()));
-        unmap_again(piece);
+        clean_and_invalidate_at(to_usize(window), to_usize(piece.size()));
+        unmap_from(window, piece.size());
         at = end;
     }
     Ok(())

@@ -13,8 +13,8 @@ use aarch64_paging::paging::{PageTable, Translation};
 use heapless::Vec;
 use spin::mutex::SpinMutex;
 
-/// Tables in the pool: about ten for what is always mapped, and up to 16 for what is mapped for a while: packages, memory
-/// that is zeroed.
+/// Tables in the pool: about ten for what is always mapped, windows among it, and up to 16 for packages, which are mapped
+/// while they are loaded. Those keep their tables, but nobody maps anything at places of its own choice after the boot.
 const TABLES: usize = 32;
 const PAGE_BYTES: usize = 4096;
 

@@ -42,6 +42,14 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         run: refused,
     },
     Scenario {
+        name: "memory-zeroed",
+        claim: "Zeros can be asked for anywhere and as often as one likes: that uses up nothing of the firmware's",
+        expected: "a page in each of 100 areas of 2 MiB, and one over a boundary, comes back as zeros",
+        audience: Test,
+        cores: 1,
+        run: zeroed,
+    },
+    Scenario {
         name: "memory-of-a-partition",
         claim: "A partition's own page leaves it for another partition, and comes back as it was; to nobody else",
         expected: "shared and lent to the service and reclaimed with its contents; to the normal world DENIED",
@@ -221,6 +229,30 @@ fn refused(world: &mut World) -> Outcome {
         Ok(())
     })?;
     seen!("{} cases of three kinds each", cases.len() + KINDS.len())
+}
+
+/// Bytes that one translation table of pages maps.
+const AREA: u64 = 1 << 21;
+const AREAS: u64 = 100;
+
+fn zeroed(world: &mut World) -> Outcome {
+    let to = test_sp(world)?;
+    let scratch = world.machine.scratch();
+    let areas = (1..=AREAS).map(|area| (area * AREA + 0x5000, 1)).chain([(AREA - PAGE, 2)]);
+    with_buffers(world, |_, transmit| {
+        for (offset, pages) in areas {
+            let memory = scratch.part(offset, u64::from(pages) * PAGE);
+            let words = || (0..memory.size()).step_by(8);
+            words().for_each(|at| memory.write(at, &[0xa5; 8]));
+            let range = (memory.address().0, pages);
+            let handle = memory::send(transmit, FuncId::MemLend32, &[(to, READ_WRITE)], &[range])?;
+            memory::reclaim_zeroed(handle)?;
+            let left = words().find(|at| memory.word(*at) != 0);
+            ensure!(left.is_none(), "{:#x}: not zero at {left:x?}", memory.address().0);
+        }
+        Ok(())
+    })?;
+    seen!("zeros in {AREAS} areas and over a boundary")
 }
 
 fn own(world: &mut World) -> Outcome {
