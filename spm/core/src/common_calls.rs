@@ -115,7 +115,7 @@ impl Spmc {
                 let (_, id) = sender_and_receiver(registers[1]);
                 match party.on_behalf_of(id)? {
                     None => party.mailbox.release()?,
-                    Some(vm) => self.vm_mailbox(vm)?.release_for_vm()?,
+                    Some(vm) => self.vms().with(vm, |mailbox, _| mailbox.release_for_vm())?,
                 }
                 (0, 0)
             }
@@ -123,7 +123,7 @@ impl Spmc {
                 let (_, id) = sender_and_receiver(registers[1]);
                 // Only buffers of VMs have two writers.
                 let vm = party.on_behalf_of(id)?.ok_or(FfaError::InvalidParameters)?;
-                self.vm_mailbox(vm)?.acquire()?;
+                self.vms().with(vm, |mailbox, _| mailbox.acquire())?;
                 (0, 0)
             }
             function::MSG_SEND2 => {
@@ -159,10 +159,6 @@ impl Spmc {
         };
         success(registers, w2, w3);
         Ok(())
-    }
-
-    fn vm_mailbox(&self, vm: EndpointId) -> Result<&Mailbox, FfaError> {
-        self.vms().find(vm).map(|(mailbox, _)| mailbox).ok_or(FfaError::InvalidParameters)
     }
 
     /// FFA_RXTX_MAP: the caller's own buffers, or, where a hypervisor names none, those that it describes of a VM.

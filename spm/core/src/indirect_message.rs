@@ -87,42 +87,32 @@ fn words(bytes: &[u8; HEADER]) -> [u32; HEADER / 4] {
 }
 
 /// Where a message goes.
-pub struct Destination<'a> {
+struct Destination<'a> {
     /// The receiver's buffers.
-    pub mailbox: &'a Mailbox,
+    mailbox: &'a Mailbox,
     /// Whose they are.
-    pub owner: MailboxOwner,
+    owner: MailboxOwner,
 }
 
-/// Sends the message in the send buffer of `from`. `route` finds the receiver of a header and checks that this message may be
-/// sent. Returns the header.
-///
-/// # Errors
-/// `InvalidParameters` or the one of `route`: the sender is to blame; `Denied` if it has no buffers, `Busy` if the
-/// receiver's is not free, `NoMemory` if it is too small.
-pub fn send<'a>(
+/// Copies the message with this header, which is checked, from the send buffer of `from`.
+fn copy(
+    header: &Header,
     from: MailboxOwner,
-    mailbox: &Mailbox,
-    route: impl FnOnce(&Header) -> Result<Destination<'a>, FfaError>,
+    to: &Destination<'_>,
     hardware: &impl Hardware,
-) -> Result<Header, FfaError> {
-    mailbox.with_send_buffer(|room| {
-        let header = Header::read(from, room, hardware)?;
-        let to = route(&header)?;
-        // Checked not to overflow.
-        let length = header.offset + header.size;
-        to.mailbox.deliver(to.owner, length, hardware, || {
-            let (head, defined) = header.bytes();
-            hardware.write_receive_buffer(to.owner, 0, head.get(..defined).unwrap_or_default());
-            for start in (defined..length).step_by(PIECE) {
-                let mut piece = [0; PIECE];
-                let piece = piece.get_mut(..PIECE.min(length.saturating_sub(start))).unwrap_or_default();
-                hardware.read_send_buffer(from, start, piece);
-                hardware.write_receive_buffer(to.owner, start, piece);
-            }
-            Ok(())
-        })?;
-        Ok(header)
+) -> Result<(), FfaError> {
+    // Checked not to overflow.
+    let length = header.offset + header.size;
+    to.mailbox.deliver(to.owner, length, hardware, || {
+        let (head, defined) = header.bytes();
+        hardware.write_receive_buffer(to.owner, 0, head.get(..defined).unwrap_or_default());
+        for start in (defined..length).step_by(PIECE) {
+            let mut piece = [0; PIECE];
+            let piece = piece.get_mut(..PIECE.min(length.saturating_sub(start))).unwrap_or_default();
+            hardware.read_send_buffer(from, start, piece);
+            hardware.write_receive_buffer(to.owner, start, piece);
+        }
+        Ok(())
     })
 }
 
@@ -135,20 +125,48 @@ impl Spmc {
         hardware: &impl Hardware,
     ) -> Result<(), FfaError> {
         let (vm, _) = sender_and_receiver(registers[1]);
-        let (sender, from, mailbox) = match party.on_behalf_of(vm)? {
-            None => (party.id, party.owner, party.mailbox),
-            Some(vm) => {
-                let (mailbox, owner) = self.vms().find(vm).ok_or(FfaError::InvalidParameters)?;
-                (vm, owner, mailbox)
-            }
+        let message = match party.on_behalf_of(vm)? {
+            None => self.send_from(party.id, party.owner, party.mailbox, hardware)?,
+            Some(vm) => self.vms().with(vm, |mailbox, owner| self.send_from(vm, owner, mailbox, hardware))?,
         };
-        let message = send(from, mailbox, |header| self.route(sender, header), hardware)?;
         self.notify_of_message(&message, party, registers, hardware);
         Ok(())
     }
 
-    /// Finds the receiver of a message, and checks that both sides may exchange it.
-    fn route(&self, sender: EndpointId, header: &Header) -> Result<Destination<'_>, FfaError> {
+    /// Sends the message in the send buffer of `sender`. Returns its header.
+    ///
+    /// # Errors
+    /// `InvalidParameters` or `Denied` for what may not be sent, or no buffer to send from; `Busy` if the receiver's is not
+    /// free, `NoMemory` if it is too small.
+    fn send_from(
+        &self,
+        sender: EndpointId,
+        from: MailboxOwner,
+        mailbox: &Mailbox,
+        hardware: &impl Hardware,
+    ) -> Result<Header, FfaError> {
+        mailbox.with_send_buffer(|room| {
+            let header = Header::read(from, room, hardware)?;
+            self.check_sender(sender, &header)?;
+            if header.receiver.is_secure() {
+                copy(&header, from, &self.receiving_partition(&header)?, hardware)?;
+            } else if !sender.is_secure() {
+                // Between VMs, it is their hypervisor that carries messages.
+                return Err(FfaError::InvalidParameters);
+            } else if header.receiver == EndpointId(0) {
+                let to = Destination { mailbox: self.normal_mailbox(), owner: MailboxOwner::NormalWorld };
+                copy(&header, from, &to, hardware)?;
+            } else {
+                self.vms().with(header.receiver, |mailbox, owner| {
+                    copy(&header, from, &Destination { mailbox, owner }, hardware)
+                })?;
+            }
+            Ok(header)
+        })
+    }
+
+    /// Checks that a message comes from whom its header says, who may send it.
+    fn check_sender(&self, sender: EndpointId, header: &Header) -> Result<(), FfaError> {
         let own = header.sender == sender || seeded(Bug::FalseHeader);
         if !own || header.receiver == sender {
             return Err(FfaError::InvalidParameters);
@@ -158,29 +176,23 @@ impl Spmc {
         {
             return Err(FfaError::Denied);
         }
-        if header.receiver.is_secure() {
-            let (place, partition) = self
-                .partitions()
-                .iter()
-                .enumerate()
-                .find(|(_, partition)| partition.id() == header.receiver)
-                .ok_or(FfaError::InvalidParameters)?;
-            return match partition.service_allows(header.uuid, MessagingMethod::INDIRECT) {
-                Some(true) => {
-                    Ok(Destination { mailbox: &partition.mailbox, owner: MailboxOwner::Partition(place) })
-                }
-                Some(false) => Err(FfaError::Denied),
-                None => Err(FfaError::InvalidParameters),
-            };
+        Ok(())
+    }
+
+    /// Finds the partition that is to receive a message, and checks that it takes such ones.
+    fn receiving_partition(&self, header: &Header) -> Result<Destination<'_>, FfaError> {
+        let (place, partition) = self
+            .partitions()
+            .iter()
+            .enumerate()
+            .find(|(_, partition)| partition.id() == header.receiver)
+            .ok_or(FfaError::InvalidParameters)?;
+        match partition.service_allows(header.uuid, MessagingMethod::INDIRECT) {
+            Some(true) => {
+                Ok(Destination { mailbox: &partition.mailbox, owner: MailboxOwner::Partition(place) })
+            }
+            Some(false) => Err(FfaError::Denied),
+            None => Err(FfaError::InvalidParameters),
         }
-        // Between VMs, it is their hypervisor that carries messages.
-        if !sender.is_secure() {
-            return Err(FfaError::InvalidParameters);
-        }
-        if header.receiver == EndpointId(0) {
-            return Ok(Destination { mailbox: self.normal_mailbox(), owner: MailboxOwner::NormalWorld });
-        }
-        let (mailbox, owner) = self.vms().find(header.receiver).ok_or(FfaError::InvalidParameters)?;
-        Ok(Destination { mailbox, owner })
     }
 }

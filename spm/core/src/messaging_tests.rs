@@ -5,6 +5,10 @@ use super::*;
 use crate::cycles::Resume;
 use crate::mailbox::MailboxOwner;
 
+#[cfg(feature = "interleavings")]
+#[path = "vm_interleavings.rs"]
+mod vm_interleavings;
+
 const REQUEST2: u64 = 0xc400_008d;
 const RUN: u64 = 0x8400_006d;
 const YIELD: u64 = 0x8400_006c;
@@ -303,6 +307,17 @@ fn indirect_messages_take_the_right_on_both_sides() {
     }
 }
 
+/// Writes into the normal world's send buffer that VM `id` has a receive buffer at `address`, and its send buffer behind it.
+fn describe_vm(hardware: &FakeHardware, id: u32, address: u32) {
+    let mut words = [0_u32; 20];
+    words[..3].copy_from_slice(&[id, 16, 48]);
+    for (place, address) in [(4, address), (12, address + 0x1000)] {
+        words[place..place + 7].copy_from_slice(&[1, 1, 0, 0, address, 0, 1]);
+    }
+    let bytes: std::vec::Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    write(hardware, MailboxOwner::NormalWorld, &bytes);
+}
+
 #[test]
 fn a_hypervisor_maps_buffers_for_its_vms() {
     let (spmc, hardware) = with_buffers();
@@ -311,13 +326,7 @@ fn a_hypervisor_maps_buffers_for_its_vms() {
         spmc.from_normal_world(&mut message, core(0), &hardware);
         (message[0], message[2])
     };
-    let mut words = [0_u32; 20];
-    words[..3].copy_from_slice(&[5, 16, 48]);
-    for (place, address) in [(4, 0x4000_4000), (12, 0x4000_5000)] {
-        words[place..place + 7].copy_from_slice(&[1, 1, 0, 0, address, 0, 1]);
-    }
-    let bytes: std::vec::Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-    write(&hardware, MailboxOwner::NormalWorld, &bytes);
+    describe_vm(&hardware, 5, 0x4000_4000);
     for release in [0x8400_0065_u64, 0x8400_0084] {
         assert_eq!(call(&[release, 5]).1, INVALID_PARAMETERS, "it has no buffers");
     }

@@ -38,7 +38,7 @@ mod chosen {
     }
 
     /// As `spin`'s, which does not know of panics.
-    #[derive(Debug)]
+    #[derive(Debug, Default)]
     pub(crate) struct RwLock<T>(shuttle::sync::RwLock<T>);
 
     impl<T> RwLock<T> {

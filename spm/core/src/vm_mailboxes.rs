@@ -11,7 +11,7 @@ use crate::endpoint::EndpointId;
 use crate::hardware::Hardware;
 use crate::mailbox::{BufferPair, MAX_VMS, Mailbox, MailboxOwner};
 use crate::manifest::AddressRange;
-use crate::sync::Mutex;
+use crate::sync::RwLock;
 
 /// The hypervisor's own ID, and so never a VM's.
 const HYPERVISOR: EndpointId = EndpointId(0);
@@ -25,16 +25,24 @@ const ALIGNMENT: usize = 8;
 /// The VMs that have buffers.
 #[derive(Debug, Default)]
 pub struct VmMailboxes {
-    ids: Mutex<[Option<EndpointId>; MAX_VMS]>,
+    /// Whose place each is. Whoever uses a VM's buffers holds it for reading, so that they stay that VM's.
+    ids: RwLock<[Option<EndpointId>; MAX_VMS]>,
     mailboxes: [Mailbox; MAX_VMS],
 }
 
 impl VmMailboxes {
-    /// Returns a VM's buffers, and whose they are; nothing if it has none.
-    #[must_use]
-    pub fn find(&self, vm: EndpointId) -> Option<(&Mailbox, MailboxOwner)> {
-        let place = self.ids.lock().iter().position(|id| *id == Some(vm))?;
-        Some((self.mailboxes.get(place)?, MailboxOwner::Vm(place)))
+    /// Lets `work` use a VM's buffers; they stay this VM's meanwhile.
+    ///
+    /// # Errors
+    /// `InvalidParameters` if it has none; or the one of `work`.
+    pub fn with<R>(
+        &self,
+        vm: EndpointId,
+        work: impl FnOnce(&Mailbox, MailboxOwner) -> Result<R, FfaError>,
+    ) -> Result<R, FfaError> {
+        let ids = self.ids.read();
+        let place = ids.iter().position(|id| *id == Some(vm)).ok_or(FfaError::InvalidParameters)?;
+        work(self.mailboxes.get(place).ok_or(FfaError::InvalidParameters)?, MailboxOwner::Vm(place))
     }
 
     /// Returns all that there can be.
@@ -68,7 +76,7 @@ impl VmMailboxes {
         }
         let buffers = BufferPair::new(RxTxAddr::Addr64 { rx, tx }, receive_pages, owned)?;
         // Held until the buffers are there, so that a VM is not listed without.
-        let mut ids = self.ids.lock();
+        let mut ids = self.ids.write();
         if ids.contains(&Some(vm)) {
             return Err(FfaError::Denied);
         }
@@ -86,7 +94,7 @@ impl VmMailboxes {
     /// # Errors
     /// `InvalidParameters` if it has none.
     pub fn unmap(&self, vm: EndpointId, hardware: &impl Hardware) -> Result<(), FfaError> {
-        let mut ids = self.ids.lock();
+        let mut ids = self.ids.write();
         let place = ids.iter().position(|id| *id == Some(vm)).ok_or(FfaError::InvalidParameters)?;
         let mailbox = self.mailboxes.get(place).ok_or(FfaError::InvalidParameters)?;
         mailbox.unmap(MailboxOwner::Vm(place), hardware)?;
@@ -178,19 +186,22 @@ mod tests {
     fn a_vm_has_buffers_from_map_to_unmap() {
         let (vms, hardware) = (VmMailboxes::default(), machine());
         let vm = EndpointId(5);
-        assert!(vms.find(vm).is_none());
+        let acquire = |id| {
+            vms.with(EndpointId(id), |mailbox, owner| {
+                assert_eq!(owner, MailboxOwner::Vm(0));
+                mailbox.acquire()
+            })
+        };
+        assert_eq!(acquire(5), Err(FfaError::InvalidParameters));
         map(&vms, &hardware, &descriptor(5, 0x4000_4000, 0x4000_5000)).unwrap();
-        let (mailbox, owner) = vms.find(vm).unwrap();
-        assert_eq!(owner, MailboxOwner::Vm(0));
-        mailbox.acquire().unwrap();
+        acquire(5).unwrap();
         let again = map(&vms, &hardware, &descriptor(5, 0x4000_6000, 0x4000_7000));
         assert_eq!(again, Err(FfaError::Denied));
         map(&vms, &hardware, &descriptor(6, 0x4000_6000, 0x4000_7000)).unwrap();
         vms.unmap(vm, &hardware).unwrap();
         assert_eq!(vms.unmap(vm, &hardware), Err(FfaError::InvalidParameters));
         map(&vms, &hardware, &descriptor(7, 0x4000_4000, 0x4000_5000)).unwrap();
-        assert_eq!(vms.find(EndpointId(7)).unwrap().1, MailboxOwner::Vm(0), "the place is free again");
-        assert!(vms.find(EndpointId(7)).unwrap().0.acquire().is_ok(), "and so is the buffer");
+        assert_eq!(acquire(7), Ok(()), "the place is free again, and so is the buffer");
     }
 
     #[test]
@@ -228,7 +239,7 @@ mod tests {
             words[at] = value;
             assert_eq!(map(&vms, &hardware, &words), Err(FfaError::InvalidParameters), "{what}");
         }
-        assert!(vms.find(EndpointId(5)).is_none());
+        assert_eq!(vms.with(EndpointId(5), |_, _| Ok(())), Err(FfaError::InvalidParameters));
         map(&vms, &hardware, &sound).unwrap();
     }
 }
