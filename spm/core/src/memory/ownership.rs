@@ -6,17 +6,19 @@
 use heapless::Vec;
 
 use crate::mailbox::MailboxOwner;
-use crate::manifest::AddressRange;
 use crate::manifest::range::PAGE_SIZE;
 use crate::manifest::region::Security;
+use crate::manifest::{AddressRange, MAX_PARTITIONS};
 use crate::normal_memory::NormalMemory;
 use crate::partition::Partition;
 use crate::stage2::{Grain, Rights};
 
-/// Most ranges whose owner is not the one of the manifests.
-pub(super) const MAX_MOVED: usize = 512;
-/// Most of them that one partition can make by giving parts of its own memory different rights.
-const MAX_OF_ONE: usize = 64;
+/// Most ranges whose owner or rights are not those of the manifests because of what the normal world did.
+const MAX_BY_NORMAL_WORLD: usize = 512;
+/// Most of them because of what a partition did.
+const MAX_BY_PARTITION: usize = 64;
+/// Most of them: nobody's are in another's way.
+const MAX_MOVED: usize = MAX_BY_NORMAL_WORLD + MAX_PARTITIONS * MAX_BY_PARTITION;
 /// Largest memory region of a manifest that is mapped by pages, in bytes; larger ones are mapped by blocks, and no part of
 /// them can be lent or donated.
 const MAX_PAGED: u64 = 8 << 20;
@@ -55,17 +57,20 @@ pub fn region_grain(range: AddressRange) -> Grain {
     if range.size() <= MAX_PAGED { Grain::Pages } else { Grain::Blocks }
 }
 
-/// A range that was donated.
+/// A range that was donated, or that its owner gave other rights.
 #[derive(Clone, Copy, Debug)]
 struct Moved {
     start: u64,
     end: u64,
     owner: usize,
+    /// Whose share of the entries it takes: whoever gave it away, or cut it off another.
+    by: Owner,
     security: Security,
     rights: Rights,
 }
 
 impl Moved {
+    /// Tells whether both are one range; who made them so does not matter.
     fn continues(&self, before: &Self) -> bool {
         self.start == before.end
             && (self.owner, self.security, self.rights) == (before.owner, before.security, before.rights)
@@ -115,32 +120,39 @@ impl Ownership {
         }
     }
 
-    /// Tells whether `ranges` more ranges can be given away.
-    pub(super) fn has_room_for(&self, ranges: usize) -> bool {
-        // Each may split one entry into two, with itself between.
-        self.moved.len().saturating_add(ranges.saturating_mul(2)) <= MAX_MOVED
+    /// Tells whether `by` can give `ranges` more ranges away, or other rights.
+    pub(super) fn has_room_for(&self, by: Owner, ranges: usize) -> bool {
+        let most = match by {
+            Owner::NormalWorld => MAX_BY_NORMAL_WORLD,
+            Owner::Partition(_) => MAX_BY_PARTITION,
+        };
+        let taken = self.moved.iter().filter(|moved| moved.by == by).count();
+        // Each is an entry, and may cut another one in two.
+        taken.saturating_add(ranges.saturating_mul(2)) <= most
     }
 
-    /// Tells whether the partition at `owner` can have one range more with rights of its own. Others need entries, too.
-    pub(super) fn has_room_for_rights(&self, owner: usize) -> bool {
-        let mut own = self.moved.iter().filter(|moved| moved.owner == owner);
-        // A range more can be two entries more.
-        own.nth(MAX_OF_ONE - 2).is_none() && self.has_room_for(1)
-    }
-
-    /// Makes the partition at `to` the owner of `range`. There is room for it.
-    pub(super) fn give(&mut self, range: AddressRange, to: usize, security: Security, rights: Rights) {
+    /// Makes the partition at `to` the owner of `range`, on behalf of `by`. There is room for it.
+    pub(super) fn give(
+        &mut self,
+        range: AddressRange,
+        (by, to): (Owner, usize),
+        security: Security,
+        rights: Rights,
+    ) {
         let first = self.moved.partition_point(|moved| moved.end <= range.start());
         // Only one entry can overlap: givers own what they give by one.
         if let Some(old) = self.moved.get(first).copied().filter(|old| old.start < range.end()) {
             self.remove_at(first);
             self.insert(Moved { end: range.start(), ..old });
-            self.insert(Moved { start: range.end(), ..old });
+            // One entry stays that of whoever made it; the second is there because of this gift.
+            let rest = if old.start < range.start() { by } else { old.by };
+            self.insert(Moved { start: range.end(), by: rest, ..old });
         }
-        self.insert(Moved { start: range.start(), end: range.end(), owner: to, security, rights });
+        self.insert(Moved { start: range.start(), end: range.end(), owner: to, by, security, rights });
     }
 
-    /// Inserts an entry, unless it is empty, into the gap where it belongs; joins it to its neighbours if it can.
+    /// Inserts an entry, unless it is empty, into the gap where it belongs; joins it to its neighbours if it can. What is joined
+    /// takes the share of the one that comes.
     fn insert(&mut self, mut new: Moved) {
         if new.end.saturating_sub(new.start) < PAGE_SIZE {
             return;
@@ -181,6 +193,7 @@ mod tests {
 
     use super::*;
 
+    const BY: Owner = Owner::NormalWorld;
     const RIGHTS: Rights = Rights { write: true, execute: false };
 
     fn range(page: u64, pages: u64) -> AddressRange {
@@ -191,31 +204,43 @@ mod tests {
     fn neighbours_of_one_owner_become_one_range() {
         let mut ownership = Ownership::new();
         for page in [1, 3, 2] {
-            ownership.give(range(page, 1), 0, Security::Secure, RIGHTS);
+            ownership.give(range(page, 1), (BY, 0), Security::Secure, RIGHTS);
         }
         assert_eq!(ownership.moved.len(), 1);
-        ownership.give(range(2, 1), 1, Security::Secure, RIGHTS);
+        ownership.give(range(2, 1), (BY, 1), Security::Secure, RIGHTS);
         assert_eq!(ownership.moved.len(), 3);
-        ownership.give(range(2, 1), 0, Security::Secure, RIGHTS);
+        ownership.give(range(2, 1), (BY, 0), Security::Secure, RIGHTS);
         assert_eq!(ownership.moved.len(), 1);
     }
 
     proptest! {
         #[test]
         fn agrees_with_a_list_of_pages(
-            gifts in proptest::collection::vec((0_u64..30, 1_u64..6, 0_usize..3), 1..40),
+            gifts in proptest::collection::vec((0_u64..30, 1_u64..6, 0_usize..3, 0_usize..3), 1..40),
         ) {
             let mut ownership = Ownership::new();
             let mut owners = [None; 40];
             let normal = NormalMemory::default();
-            for (page, pages, to) in gifts {
+            for (page, pages, to, by) in gifts {
                 // What is given belongs to one owner.
                 let last = page + pages;
                 let from = owners[usize::try_from(page).unwrap()];
                 let pages = (page..last)
                     .take_while(|&page| owners[usize::try_from(page).unwrap()] == from)
                     .count();
-                ownership.give(range(page, pages as u64), to, Security::Secure, RIGHTS);
+                let shares = |ownership: &Ownership| {
+                    [0, 1, 2].map(|by| {
+                        let by = Owner::Partition(by);
+                        ownership.moved.iter().filter(|moved| moved.by == by).count()
+                    })
+                };
+                let before = shares(&ownership);
+                let gift = range(page, pages as u64);
+                ownership.give(gift, (Owner::Partition(by), to), Security::Secure, RIGHTS);
+                for (other, (before, after)) in before.into_iter().zip(shares(&ownership)).enumerate() {
+                    let most = if other == by { 2 } else { 0 };
+                    prop_assert!(after <= before + most, "{other} pays for {by}");
+                }
                 for page in (page..).take(pages) {
                     owners[usize::try_from(page).unwrap()] = Some(to);
                 }

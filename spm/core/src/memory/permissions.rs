@@ -97,7 +97,8 @@ impl Memory {
         if is_buffer || state.constituents.overlaps(range) {
             return Err(FfaError::Denied);
         }
-        if !state.ownership.has_room_for_rights(place) {
+        let owner = Owner::Partition(place);
+        if !state.ownership.has_room_for(owner, 1) {
             return Err(FfaError::NoMemory);
         }
         // Invalid between, so that no TLB sees two entries for a page. What a partition owns, and has not sent to anybody, is
@@ -108,7 +109,7 @@ impl Memory {
         world.spaces.publish(place);
         for page in each_page(range) {
             // Pages can have had different rights, and one call of `give` takes from one entry.
-            state.ownership.give(page, place, Security::Secure, rights);
+            state.ownership.give(page, (owner, place), Security::Secure, rights);
         }
         Ok(())
     }

@@ -113,7 +113,7 @@ impl State {
         let share = self.shares.get(grant.place);
         let donated = share.transaction == Transaction::Donate;
         let grain = if donated { Grain::Pages } else { BORROWED };
-        if donated && !self.ownership.has_room_for(share.ranges.len()) {
+        if donated && !self.ownership.has_room_for(share.owner, share.ranges.len()) {
             return Err(FfaError::NoMemory);
         }
         let security = share.security;
@@ -130,7 +130,7 @@ impl State {
         world.spaces.publish(receiver);
         if donated {
             for range in self.constituents.ranges(share.ranges) {
-                self.ownership.give(range, receiver, security, grant.rights);
+                self.ownership.give(range, (share.owner, receiver), security, grant.rights);
             }
             if let Owner::Partition(sender) = share.owner {
                 self.trim_at(sender, share, world);

@@ -61,10 +61,24 @@ impl State {
         }
         share.pages = composite.pages;
         share.phase = Phase::Arriving { received: narrow(composite.first), missing: composite.ranges };
+        self.make_room(caller.owner, composite.ranges as usize)?;
         let place = self.shares.open(caller.owner)?;
         self.close(place);
         self.shares.fill(place, share);
         self.take(place, caller, sent, composite.first, world)
+    }
+
+    /// Checks that `owner` may have `ranges` more constituents; if it takes that, its donations end that their receivers have.
+    fn make_room(&mut self, owner: Owner, ranges: usize) -> Result<(), FfaError> {
+        if self.shares.constituents_left(owner) < ranges {
+            for place in self.shares.places() {
+                let share = self.shares.get(place);
+                if share.owner == owner && share.phase == Phase::Given {
+                    self.close(place);
+                }
+            }
+        }
+        if self.shares.constituents_left(owner) < ranges { Err(FfaError::NoMemory) } else { Ok(()) }
     }
 
     /// Goes on with the next fragment.

@@ -261,3 +261,58 @@ fn a_hypervisor_gets_what_its_vm_wrote() {
     let answer = bench.send_bytes(Who::Sp(1), RETRIEVE, request.bytes());
     assert_eq!(result(answer), Err(FfaError::InvalidParameters));
 }
+
+/// Every second page, from page `first` of what begins at `start`.
+fn apart(start: u64, first: u64, count: u64) -> Vec<(u64, u32)> {
+    (0..count).map(|number| (start + (first + 2 * number) * 4096, 1)).collect()
+}
+
+#[test]
+fn nobody_uses_up_what_others_need_to_give_memory_away() {
+    let bench = Bench::with(Version(1, 1), 2);
+    let donate = |who, sender, receiver: usize, ranges: &[(u64, u32)]| {
+        let id = [A, B, C][receiver];
+        let handle = bench.give(who, DONATE, &[(id, 0)], ranges)?;
+        bench.retrieve(receiver, &Bench::request(sender, handle, &[(id, 0)])).map(|_| ())
+    };
+    // A malicious normal world and a malicious partition give all away that they can, page by page.
+    for sender in [Who::Normal, Who::Sp(0)] {
+        let (id, start) = if sender == Who::Normal { (0, RAM) } else { (A, page(0, 0)) };
+        let given = (0..).take_while(|number| donate(sender, id, 1, &apart(start, 2 * number, 1)).is_ok());
+        let given = given.count();
+        assert!(given > 30, "{sender:?} gave {given}");
+        assert!(given < 600, "{sender:?} has no limit");
+    }
+    // B cuts up what it was given.
+    let whole = RAM + 0x80_0000;
+    assert_eq!(donate(Who::Normal, 0, 1, &[(whole, 64)]), Err(FfaError::NoMemory), "its share is used up");
+    assert_eq!(donate(Who::Sp(1), B, 2, &[(RAM, 1)]), Ok(()));
+    assert_eq!(donate(Who::Sp(2), C, 1, &apart(page(2, 0), 0, 16)), Ok(()), "C has its own share");
+}
+
+#[test]
+fn whoever_cuts_memory_up_pays_for_the_pieces() {
+    let bench = Bench::with(Version(1, 1), 2);
+    let donate = |who, sender, receiver: usize, ranges: &[(u64, u32)]| {
+        let id = [A, B, C][receiver];
+        let handle = bench.give(who, DONATE, &[(id, 0)], ranges)?;
+        bench.retrieve(receiver, &Bench::request(sender, handle, &[(id, 0)])).map(|_| ())
+    };
+    donate(Who::Normal, 0, 0, &[(RAM, 0x400)]).unwrap();
+    let cut = (0..512).take_while(|number| donate(Who::Sp(0), A, 1, &apart(RAM, 1 + 2 * number, 1)).is_ok());
+    assert!(cut.count() < 64);
+    // As much as the normal world could do before.
+    donate(Who::Normal, 0, 2, &apart(RAM + 0x80_0000, 0, 250)).unwrap();
+}
+
+#[test]
+fn donations_that_are_done_with_make_room_for_new_transactions() {
+    let bench = Bench::with(Version(1, 1), 2);
+    for number in 0..40 {
+        // Page by page, and yet in one piece.
+        let pages: Vec<_> = (0..200).map(|page| (RAM + (200 * number + page) * 4096, 1)).collect();
+        let handle = bench.give(Who::Normal, DONATE, &[(B, 0)], &pages);
+        let handle = handle.unwrap_or_else(|status| panic!("donation {number}: {status}"));
+        bench.retrieve(1, &Bench::request(0, handle, &[(B, 0)])).unwrap();
+    }
+}
