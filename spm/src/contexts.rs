@@ -82,6 +82,9 @@ pub(crate) struct NormalContext {
     pub(crate) keys: PacKeys,
     /// The partition whose stage 2 is selected on this core.
     pub(crate) selected: Option<usize>,
+    /// While a partition runs that the normal world's interrupts take the core from: when its virtual timer, whose registers the
+    /// partition has, interrupts it.
+    pub(crate) tick: Option<u64>,
     /// There may be waiting vCPUs with interrupts: look before the normal world goes on.
     pub(crate) look: bool,
 }
@@ -93,6 +96,7 @@ impl NormalContext {
         vectors: FpContext::RESET,
         keys: PacKeys::RESET,
         selected: None,
+        tick: None,
         look: false,
     };
 }

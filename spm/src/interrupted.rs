@@ -8,6 +8,7 @@ use spm_core::gic::{KICK_SGI, TIMER_INTID};
 use spm_core::interrupts::InterruptLine;
 use spm_core::interrupts::hypercall::finish_all;
 use spm_core::interrupts::routing::Owner;
+use spm_core::normal_timer::deadline;
 use spm_core::partition::Partition;
 use spm_core::registers::MessageRegisters;
 use spm_core::vcpu::{Vcpu, VcpuState};
@@ -62,8 +63,34 @@ impl<'a> Run<'a> {
 
     /// Tells the vCPUs whose timers have run out, and waits for the next.
     pub(crate) fn run_timers(&mut self) {
-        timer::arm(self.world.spmc.run_timers(self.core, timer::now(), &Machine));
+        let next = self.world.spmc.run_timers(self.core, timer::now(), &Machine);
+        timer::arm(next.into_iter().chain(self.normal.tick).min());
         self.normal.look = true;
+    }
+
+    /// Lets the normal world's virtual timer interrupt the partition that is about to run with its registers.
+    #[cold]
+    pub(crate) fn watch_tick(&mut self) {
+        let Self { normal, .. } = self;
+        let (control, compare) = (normal.el1.cntv_ctl, normal.el1.cntv_cval);
+        normal.tick = deadline(control, compare, timer::now(), timer::ten_milliseconds());
+        if normal.tick.is_some() {
+            self.run_timers();
+        }
+    }
+
+    /// Ends that: the partition does not run any more, or is to run on. The timer may fire in vain then, once.
+    #[cold]
+    pub(crate) fn forget_tick(&mut self) {
+        if self.normal.tick.take().is_some() {
+            self.run_timers();
+        }
+    }
+
+    /// Tells whether the normal world's virtual timer has interrupted it.
+    #[cold]
+    pub(crate) fn is_tick_due(&self) -> bool {
+        self.normal.tick.is_some_and(|tick| tick <= timer::now())
     }
 
     /// The normal world was interrupted: takes what there is, and lets those run who have it.

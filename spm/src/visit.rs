@@ -44,13 +44,15 @@ struct Lent {
     keys: bool,
     /// It is at S-EL0.
     application: bool,
+    /// The core, which the normal world's interrupts take from it.
+    core: bool,
     /// What its virtual interrupt lines say, as HCR_EL2 holds it.
     signals: Signals,
 }
 
 impl Lent {
     fn anything(self) -> bool {
-        self.vectors || self.keys || self.application || self.signals != Signals::default()
+        self.vectors || self.keys || self.application || self.core || self.signals != Signals::default()
     }
 }
 
@@ -87,12 +89,16 @@ impl Run<'_> {
             self.world.select(vcpu);
             self.normal.selected = Some(vcpu.partition);
         }
+        let mut lent = Lent { application: held.partition.is_application(), ..Lent::default() };
         context.el1.pmr = match action {
             NsInterruptsAction::Queued => PMR_SECURE_ONLY,
-            NsInterruptsAction::ManagedExit | NsInterruptsAction::Signalled => PMR_ALL,
+            NsInterruptsAction::ManagedExit | NsInterruptsAction::Signalled => {
+                self.watch_tick();
+                lent.core = true;
+                PMR_ALL
+            }
         };
         context.el1.load();
-        let mut lent = Lent { application: held.partition.is_application(), ..Lent::default() };
         if lent.application {
             self.set_control(lent);
         }
@@ -243,6 +249,9 @@ impl Run<'_> {
         match (kind, action) {
             (exit::IRQ, _) => {
                 self.take_interrupts();
+                if self.is_tick_due() {
+                    return self.wants_core(state, action);
+                }
                 match others {
                     OtherInterruptsAction::Queued => None,
                     OtherInterruptsAction::Signalled => {
@@ -255,19 +264,23 @@ impl Run<'_> {
                 _ = ask_spmd(function::EL3_INTR_HANDLE, 0);
                 None
             }
-            (exit::FIQ, NsInterruptsAction::Signalled) => Some(Left::Preempted),
-            // It is asked once: from here on the interrupt waits (FF-A 1.3 §9.3.1.2.1, rule 5).
-            (exit::FIQ, NsInterruptsAction::ManagedExit) => {
-                state.interrupts.pend(InterruptLine::MANAGED_EXIT);
-                gic::mask_normal_world();
-                None
-            }
-            (exit::FIQ, NsInterruptsAction::Queued) => {
-                gic::mask_normal_world();
-                None
-            }
+            (exit::FIQ, _) => self.wants_core(state, action),
             _ => Some(self.fault(vcpu, context, &Fault::SystemError(ESR_EL2::read()))),
         }
+    }
+
+    /// The normal world has an interrupt.
+    #[cold]
+    fn wants_core(&mut self, state: &Vcpu, action: NsInterruptsAction) -> Option<Left> {
+        match action {
+            NsInterruptsAction::Signalled => return Some(Left::Preempted),
+            // It is asked once: from here on the interrupt waits (FF-A 1.3 §9.3.1.2.1, rule 5).
+            NsInterruptsAction::ManagedExit => state.interrupts.pend(InterruptLine::MANAGED_EXIT),
+            NsInterruptsAction::Queued => {}
+        }
+        gic::mask_normal_world();
+        self.forget_tick();
+        None
     }
 
     /// A vCPU that waits for an interrupt: the core waits with it, if there is one that can come.
@@ -350,6 +363,9 @@ impl Run<'_> {
         if lent.keys {
             context.keys.save();
             self.normal.keys.load();
+        }
+        if lent.core {
+            self.forget_tick();
         }
         self.set_control(Lent::default());
         isb();

@@ -26,6 +26,7 @@ pub mod mailbox;
 pub mod manifest;
 pub mod memory;
 pub mod normal_memory;
+pub mod normal_timer;
 pub mod notification_calls;
 pub mod notifications;
 pub mod package;

@@ -58,6 +58,7 @@ system_registers! {
     CNTHCTL_EL2 = "cnthctl_el2": write;
     CNTHPS_CTL_EL2 = "s3_4_c14_c5_1": write;
     CNTHPS_CVAL_EL2 = "s3_4_c14_c5_2": write;
+    CNTFRQ_EL0 = "cntfrq_el0": read;
     CNTPCT_EL0 = "cntpct_el0": read;
     CNTVOFF_EL2 = "cntvoff_el2": write;
     CPTR_EL2 = "cptr_el2": write;

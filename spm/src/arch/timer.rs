@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The secure EL2 physical timer (Arm ARM D12.2, FEAT_SEL2), which runs for the earliest of the timers that this core's
-//! partitions see, and the counter.
+//! partitions see and, while one runs that the normal world's interrupts take the core from, of the normal world's virtual
+//! timer; and the counter.
 #![expect(unsafe_code, reason = "writes timer registers")]
 
-use super::sysreg::{CNTHPS_CTL_EL2, CNTHPS_CVAL_EL2, CNTPCT_EL0, isb};
+use super::sysreg::{CNTFRQ_EL0, CNTHPS_CTL_EL2, CNTHPS_CVAL_EL2, CNTPCT_EL0, isb};
 
 /// CNTHPS_CTL_EL2.ENABLE.
 const ENABLE: u64 = 1;
@@ -13,6 +14,11 @@ pub(crate) fn now() -> u64 {
     // Without it the counter may be read early.
     isb();
     CNTPCT_EL0::read()
+}
+
+/// Returns how far the counter gets in 10 ms.
+pub(crate) fn ten_milliseconds() -> u64 {
+    CNTFRQ_EL0::read() / 100
 }
 
 /// Lets the timer run out when the counter gets to `deadline`, or not at all.

@@ -51,7 +51,9 @@ pub trait NormalWorld: Endpoint + Vectors {
     fn take_interrupt(&mut self) -> Option<u64>;
     /// Lets a timer of this core fire once some microseconds have passed. Returns its interrupt's ID.
     fn start_timer(&mut self, microseconds: u64) -> u64;
-    /// Switches it off.
+    /// As [`NormalWorld::start_timer`], by the timer that partitions have, too: EL1's virtual one.
+    fn start_virtual_timer(&mut self, microseconds: u64) -> u64;
+    /// Switches them off.
     fn stop_timer(&mut self);
     /// Raises the interrupt of a partition's device.
     fn raise_device(&mut self);

@@ -146,6 +146,12 @@ impl NormalWorld for Host {
         u64::from(timer::INTERRUPT)
     }
 
+    fn start_virtual_timer(&mut self, microseconds: u64) -> u64 {
+        self.machine.receive(self.core, timer::VIRTUAL_INTERRUPT);
+        timer::start_virtual_us(microseconds);
+        u64::from(timer::VIRTUAL_INTERRUPT)
+    }
+
     fn stop_timer(&mut self) {
         timer::stop();
     }

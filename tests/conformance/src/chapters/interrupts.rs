@@ -20,6 +20,14 @@ pub(super) const CASES: &[Case] = &[
         preempted,
         work,
     ),
+    Case::exchange(
+        Interface::Interrupt,
+        "virtual-timer-preempts",
+        "9.3.1.1; 14.4",
+        Instance::LATEST,
+        preempted_by_virtual_timer,
+        work,
+    ),
     Case::exchange(Interface::Interrupt, "preempted-is-busy", "9.3.1.1; 8.3.2", Instance::NORMAL, busy, work),
     Case::exchange(Interface::Interrupt, "queued", "9.3.1.3", Instance::LATEST, queued, work),
 ];
@@ -39,12 +47,15 @@ fn work(endpoint: &mut dyn PartitionEndpoint, [calls, word, ..]: [u64; 4]) -> Ou
     Ok([word, calls, 0, 0])
 }
 
-/// Lets a partition work until the interrupt ends that, or the work is done. Returns what came back, and the interrupt that
-/// is there afterwards.
-fn interrupt(normal: &mut dyn NormalWorld, partner: Partner, word: u64) -> Outcome<Answer> {
+/// Starts one of the normal world's timers, which interrupts after so many microseconds. Returns the interrupt's ID.
+type Start = fn(&mut dyn NormalWorld, u64) -> u64;
+
+/// Lets a partition work until the interrupt ends that, or the work is done. Returns what came back; the interrupt is there
+/// then.
+fn interrupt(normal: &mut dyn NormalWorld, start: Start, partner: Partner, word: u64) -> Outcome<Answer> {
     let number = normal.number();
     while normal.take_interrupt().is_some() {}
-    let timer = normal.start_timer(SOON);
+    let timer = start(normal, SOON);
     let answer = begin(normal.endpoint(), partner, number, [CALLS, word, 0, 0]);
     let taken = normal.take_interrupt();
     normal.stop_timer();
@@ -61,9 +72,18 @@ fn go_on(normal: &mut dyn NormalWorld, partner: Partner, word: u64) -> Outcome {
 }
 
 fn preempted(normal: &mut dyn NormalWorld) -> Outcome {
+    preempted_by(normal, |normal, microseconds| normal.start_timer(microseconds))
+}
+
+/// The partition has this timer's registers while it works, and the normal world's tick comes nonetheless.
+fn preempted_by_virtual_timer(normal: &mut dyn NormalWorld) -> Outcome {
+    preempted_by(normal, |normal, microseconds| normal.start_virtual_timer(microseconds))
+}
+
+fn preempted_by(normal: &mut dyn NormalWorld, start: Start) -> Outcome {
     for _ in 0..3 {
         let word = normal.random();
-        let answer = interrupt(normal, Partner::PeerUp, word)?;
+        let answer = interrupt(normal, start, Partner::PeerUp, word)?;
         answer.is(FuncId::Interrupt32)?;
         // Which vCPU; the interrupt is no affair of the SPMC's.
         same(answer.w(1), ids(Partner::PeerUp.id(), 0))?;
@@ -78,7 +98,8 @@ fn preempted(normal: &mut dyn NormalWorld) -> Outcome {
 /// It is not waiting for messages.
 fn busy(normal: &mut dyn NormalWorld) -> Outcome {
     let word = normal.random();
-    interrupt(normal, Partner::PeerUp, word)?.is(FuncId::Interrupt32)?;
+    let start: Start = |normal, microseconds| normal.start_timer(microseconds);
+    interrupt(normal, start, Partner::PeerUp, word)?.is(FuncId::Interrupt32)?;
     let number = normal.number();
     let refused = begin(normal.endpoint(), Partner::PeerUp, number, [0; 4]).error(Busy);
     go_on(normal, Partner::PeerUp, word)?;
@@ -88,7 +109,14 @@ fn busy(normal: &mut dyn NormalWorld) -> Outcome {
 /// The interrupt waits until the partition has answered.
 fn queued(normal: &mut dyn NormalWorld) -> Outcome {
     let word = normal.random();
-    let answer = interrupt(normal, Partner::PeerMp, word)?;
-    let [back, ..] = outcome_of(&answer, 0, Partner::PeerMp)?;
-    same(back, word)
+    for start in
+        [(|normal, microseconds| normal.start_timer(microseconds)) as Start, |normal, microseconds| {
+            normal.start_virtual_timer(microseconds)
+        }]
+    {
+        let answer = interrupt(normal, start, Partner::PeerMp, word)?;
+        let [back, ..] = outcome_of(&answer, 0, Partner::PeerMp)?;
+        same(back, word)?;
+    }
+    Ok(())
 }

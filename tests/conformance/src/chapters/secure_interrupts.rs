@@ -319,11 +319,12 @@ fn go_on(normal: &mut dyn NormalWorld, partner: Partner) -> Answer {
     call(normal.endpoint(), FuncId::Run32, &[ids(partner.id(), 0)])
 }
 
+const SOON_MICROSECONDS: u64 = 2000;
+
 /// Lets an interrupt of the normal world come while a partition works.
 fn interrupt_soon(normal: &mut dyn NormalWorld) {
-    const MICROSECONDS: u64 = 2000;
     while normal.take_interrupt().is_some() {}
-    normal.start_timer(MICROSECONDS);
+    normal.start_timer(SOON_MICROSECONDS);
 }
 
 /// Tells whether it has come, and ends it.
@@ -390,9 +391,13 @@ fn queued_chain(normal: &mut dyn NormalWorld) -> Outcome {
 /// The partition is asked to give the core back, and does so by its response.
 fn exited(normal: &mut dyn NormalWorld) -> Outcome {
     let number = normal.number();
-    for _ in 0..2 {
+    for virtually in [false, true, false] {
         let start = normal.now();
         interrupt_soon(normal);
+        if virtually {
+            normal.stop_timer();
+            normal.start_virtual_timer(SOON_MICROSECONDS);
+        }
         let answer = begin(normal.endpoint(), Partner::Old11, number, [0; 4]);
         let pending = take_ours(normal);
         let [at, ..] = outcome_of(&answer, 0, Partner::Old11)?;
