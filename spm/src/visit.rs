@@ -274,6 +274,10 @@ impl Run<'_> {
     fn wants_core(&mut self, state: &Vcpu, action: NsInterruptsAction) -> Option<Left> {
         match action {
             NsInterruptsAction::Signalled => return Some(Left::Preempted),
+            // It would not learn of it.
+            NsInterruptsAction::ManagedExit if !state.interrupts.is_enabled(InterruptLine::MANAGED_EXIT) => {
+                return Some(Left::Preempted);
+            }
             // It is asked once: from here on the interrupt waits (FF-A 1.3 §9.3.1.2.1, rule 5).
             NsInterruptsAction::ManagedExit => state.interrupts.pend(InterruptLine::MANAGED_EXIT),
             NsInterruptsAction::Queued => {}

@@ -105,6 +105,12 @@ impl VirtualInterrupts {
         set(&self.enabled, enable);
     }
 
+    /// Tells whether a line would be signalled if it were pending.
+    #[must_use]
+    pub fn is_enabled(&self, line: InterruptLine) -> bool {
+        self.enabled.load(Ordering::Relaxed) & line.bit() != 0
+    }
+
     fn signalled(&self) -> u64 {
         self.pending.load(Ordering::SeqCst) & self.enabled.load(Ordering::Relaxed)
     }
@@ -202,7 +208,9 @@ mod tests {
         interrupts.pend(device);
         assert_eq!(interrupts.signals(), Signals::default());
         assert_eq!(interrupts.take(), None, "it is not enabled");
+        assert!(!interrupts.is_enabled(device));
         interrupts.enable(device, true, false);
+        assert!(interrupts.is_enabled(device) && !interrupts.is_enabled(InterruptLine::MANAGED_EXIT));
         assert_eq!(interrupts.signals(), Signals { irq: true, fiq: false });
         interrupts.enable(device, true, true);
         assert_eq!(interrupts.signals(), Signals { irq: false, fiq: true });

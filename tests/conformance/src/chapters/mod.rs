@@ -18,6 +18,7 @@ mod indirect_message;
 mod indirect_messages;
 mod interface_overview;
 mod interrupts;
+mod managed_exit;
 mod memory;
 mod memory_fragments;
 mod memory_retrieving;
@@ -56,6 +57,7 @@ pub const ALL: &[&[Case]] = &[
     per_vcpu_notifications::CASES,
     interrupts::CASES,
     secure_interrupts::CASES,
+    managed_exit::CASES,
     memory_sending::CASES,
     memory_retrieving::CASES,
     memory_fragments::CASES,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Interrupts of partitions (DEN0077A 9.3.2), wherever their vCPU is; and what those of the normal world come to where
-//! partitions call each other, and where one wants to be asked (9.3.1.2, 9.3.1.4).
+//! partitions call each other (9.3.1.4). Where one wants to be asked is in `managed_exit`.
 //!
 //! How a partition takes an interrupt is left to the SPMC (9.1); this suite does it by Hafnium's calls.
 
@@ -30,7 +30,6 @@ pub(super) const CASES: &[Case] = &[
         preempted_chain,
         work_by_another,
     ),
-    Case::exchange(Interface::Interrupt, "managed-exit", "9.3.1.2", OLD_1_1, exited, work_until_exit),
     Case::exchange(
         Interface::Interrupt,
         "queued-for-the-caller",
@@ -44,10 +43,6 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 const SECURE: &[Instance] = Instance::SECURE;
-/// The partition that speaks FF-A 1.1 exits when the normal world has an interrupt.
-const OLD_1_1: &[Instance] =
-    &[Instance { world: crate::case::World::Secure, version: arm_ffa::Version(1, 1) }];
-
 const fn about(
     name: &'static str,
     cites: &'static str,
@@ -58,21 +53,20 @@ const fn about(
 }
 
 /// Hafnium's calls.
-const ENABLE: u64 = 0xff03;
-const GET: u64 = 0xff04;
+pub(super) const ENABLE: u64 = 0xff03;
+pub(super) const GET: u64 = 0xff04;
 const RECONFIGURE: u64 = 0xff09;
 const SEND_IPI: u64 = 0xff0a;
 /// Its virtual INTIDs.
-const TIMER: u64 = 3;
-const MANAGED_EXIT: u64 = 4;
+pub(super) const TIMER: u64 = 3;
 const IPI: u64 = 9;
-const NONE: u64 = 0xffff_ffff;
+pub(super) const NONE: u64 = 0xffff_ffff;
 const FAILED: u64 = u64::MAX;
 
 /// Ticks that are short, and long enough for a partition to set its timer and answer, on a busy host too: 5 ms or more.
-const SOON: u64 = 5_000_000;
+pub(super) const SOON: u64 = 5_000_000;
 /// Ticks until a wait counts as one for ever.
-const PATIENCE: u64 = 5_000_000_000;
+pub(super) const PATIENCE: u64 = 5_000_000_000;
 
 /// What a partition is to do.
 mod job {
@@ -315,33 +309,34 @@ fn masked(normal: &mut dyn NormalWorld) -> Outcome {
 }
 
 /// FFA_RUN of vCPU 0.
-fn go_on(normal: &mut dyn NormalWorld, partner: Partner) -> Answer {
+pub(super) fn go_on(normal: &mut dyn NormalWorld, partner: Partner) -> Answer {
     call(normal.endpoint(), FuncId::Run32, &[ids(partner.id(), 0)])
 }
 
-const SOON_MICROSECONDS: u64 = 2000;
+pub(super) const SOON_MICROSECONDS: u64 = 2000;
 
 /// Lets an interrupt of the normal world come while a partition works.
-fn interrupt_soon(normal: &mut dyn NormalWorld) {
+pub(super) fn interrupt_soon(normal: &mut dyn NormalWorld) {
     while normal.take_interrupt().is_some() {}
     normal.start_timer(SOON_MICROSECONDS);
 }
 
 /// Tells whether it has come, and ends it.
-fn take_ours(normal: &mut dyn NormalWorld) -> bool {
+pub(super) fn take_ours(normal: &mut dyn NormalWorld) -> bool {
     let taken = normal.take_interrupt();
     normal.stop_timer();
     taken.is_some()
 }
 
 /// Requires that a partition was preempted by the normal world's interrupt, which is pending.
-fn preempted_by_ours(normal: &mut dyn NormalWorld, answer: &Answer, partner: Partner) -> Outcome {
+pub(super) fn preempted_by_ours(normal: &mut dyn NormalWorld, answer: &Answer, partner: Partner) -> Outcome {
+    let pending = take_ours(normal);
     answer.is(FuncId::Interrupt32)?;
     same(answer.x(1), ids(partner.id(), 0))?;
     for number in 2..8 {
         same(answer.x(number), 0_u64)?;
     }
-    ensure(take_ours(normal), [answer.x(0), 0, 0])
+    ensure(pending, [answer.x(0), 0, 0])
 }
 
 /// Lets another partition work, and goes on whenever it is told to.
@@ -386,34 +381,6 @@ fn queued_chain(normal: &mut dyn NormalWorld) -> Outcome {
     let [interruptions, ..] = outcome_of(&answer, 0, Partner::PeerMp)?;
     same(interruptions, 0_u64)?;
     ensure(pending, [0; 3])
-}
-
-/// The partition is asked to give the core back, and does so by its response.
-fn exited(normal: &mut dyn NormalWorld) -> Outcome {
-    let number = normal.number();
-    for virtually in [false, true, false] {
-        let start = normal.now();
-        interrupt_soon(normal);
-        if virtually {
-            normal.stop_timer();
-            normal.start_virtual_timer(SOON_MICROSECONDS);
-        }
-        let answer = begin(normal.endpoint(), Partner::Old11, number, [0; 4]);
-        let pending = take_ours(normal);
-        let [at, ..] = outcome_of(&answer, 0, Partner::Old11)?;
-        ensure(pending && at > start, [u64::from(pending), start, at])?;
-    }
-    Ok(())
-}
-
-fn work_until_exit(endpoint: &mut dyn PartitionEndpoint, _: [u64; 4]) -> Outcome<[u64; 4]> {
-    let start = endpoint.now();
-    while endpoint.signalled() != (true, false) {
-        ensure(endpoint.now() < start + PATIENCE, [start, endpoint.now(), 0])?;
-    }
-    same(endpoint.hypercall([GET, 0, 0, 0]), MANAGED_EXIT)?;
-    same(endpoint.hypercall([GET, 0, 0, 0]), NONE)?;
-    Ok([endpoint.now(), 0, 0, 0])
 }
 
 /// A vCPU makes an interrupt pending for those on the other cores, which run.

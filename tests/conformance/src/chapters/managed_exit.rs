@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Interrupts of the normal world while a partition works that wants to be asked to give the core back (DEN0077A 9.3.1.2). How
+//! it is asked is left to the SPMC; this suite takes interrupts by Hafnium's calls.
+
+use super::secure_interrupts::{
+    ENABLE, GET, NONE, PATIENCE, SOON, SOON_MICROSECONDS, TIMER, go_on, interrupt_soon, preempted_by_ours,
+    take_ours,
+};
+use crate::case::{Case, Instance};
+use crate::exchange::{NormalWorld, PartitionEndpoint, begin, outcome_of};
+use crate::interface::Interface;
+use crate::outcome::{Outcome, ensure, same};
+use crate::partner::Partner;
+
+pub(super) const CASES: &[Case] = &[
+    Case::exchange(Interface::Interrupt, "managed-exit", "9.3.1.2", OLD_1_1, exited, work_until_exit),
+    Case::exchange(
+        Interface::Interrupt,
+        "managed-exit-refused",
+        "9.3.1.1; 9.3.1.2",
+        OLD_1_1,
+        preempted_instead,
+        work_unasked,
+    ),
+];
+
+/// The partition that speaks FF-A 1.1 exits when the normal world has an interrupt.
+const OLD_1_1: &[Instance] =
+    &[Instance { world: crate::case::World::Secure, version: arm_ffa::Version(1, 1) }];
+
+/// Hafnium's virtual INTID.
+const MANAGED_EXIT: u64 = 4;
+
+/// The partition is asked to give the core back, and does so by its response.
+fn exited(normal: &mut dyn NormalWorld) -> Outcome {
+    let number = normal.number();
+    for virtually in [false, true, false] {
+        let start = normal.now();
+        interrupt_soon(normal);
+        if virtually {
+            normal.stop_timer();
+            normal.start_virtual_timer(SOON_MICROSECONDS);
+        }
+        let answer = begin(normal.endpoint(), Partner::Old11, number, [0; 4]);
+        let pending = take_ours(normal);
+        let [at, ..] = outcome_of(&answer, 0, Partner::Old11)?;
+        ensure(pending && at > start, [u64::from(pending), start, at])?;
+    }
+    Ok(())
+}
+
+fn work_until_exit(endpoint: &mut dyn PartitionEndpoint, _: [u64; 4]) -> Outcome<[u64; 4]> {
+    let start = endpoint.now();
+    while endpoint.signalled() != (true, false) {
+        ensure(endpoint.now() < start + PATIENCE, [start, endpoint.now(), 0])?;
+    }
+    same(endpoint.hypercall([GET, 0, 0, 0]), MANAGED_EXIT)?;
+    same(endpoint.hypercall([GET, 0, 0, 0]), NONE)?;
+    Ok([endpoint.now(), 0, 0, 0])
+}
+
+/// A partition that has switched the interrupt off by which it would be asked is preempted: it could not know, and the normal
+/// world would wait for ever.
+fn preempted_instead(normal: &mut dyn NormalWorld) -> Outcome {
+    let number = normal.number();
+    for asleep in [0, 1] {
+        interrupt_soon(normal);
+        let answer = begin(normal.endpoint(), Partner::Old11, number, [asleep, 0, 0, 0]);
+        preempted_by_ours(normal, &answer, Partner::Old11)?;
+        let answer = go_on(normal, Partner::Old11);
+        outcome_of(&answer, 0, Partner::Old11)?;
+    }
+    Ok(())
+}
+
+fn work_unasked(endpoint: &mut dyn PartitionEndpoint, [asleep, ..]: [u64; 4]) -> Outcome<[u64; 4]> {
+    same(endpoint.hypercall([ENABLE, MANAGED_EXIT, 0, 0]), 0_u64)?;
+    let start = endpoint.now();
+    let end = start + 16 * SOON;
+    if asleep == 0 {
+        while endpoint.now() < end {}
+    } else {
+        // On a busy host the normal world's interrupt may have come already.
+        same(endpoint.hypercall([ENABLE, TIMER, 1, 0]), 0_u64)?;
+        endpoint.set_timer(Some(end));
+        endpoint.wait();
+        endpoint.set_timer(None);
+    }
+    same(endpoint.hypercall([ENABLE, MANAGED_EXIT, 1, 0]), 0_u64)?;
+    Ok([0; 4])
+}
