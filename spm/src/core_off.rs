@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a core does before it goes off: it tells those partitions that want to know, one after the other.
+//! What a core does before it goes off: it tells those partitions that want to know, one after the other, and leaves to another
+//! core what would wait for it.
 
 use spm_core::framework_message::{PSCI_SUCCESS, core_off_status, tell_core_off};
 use spm_core::manifest::actions::NsInterruptsAction;
 use spm_core::vcpu::VcpuState;
 
-use crate::arch::timer;
+use crate::arch::{gic, timer};
 use crate::console::say;
 use crate::run::Run;
+use crate::{cores, interrupt_lines};
 
 impl Run<'_> {
     /// Serves the SPMD's message in the normal world's registers. A partition that does not agree changes nothing: EL3 would
@@ -31,6 +33,11 @@ impl Run<'_> {
             }
         }
         timer::arm(None);
+        cores::go_off(self.core, |other| {
+            interrupt_lines::pass_on(self.world, other);
+            // It has the timers of partitions with one context from now.
+            gic::kick(other);
+        });
         self.normal.message = message;
         self.world.spmc.agree_to_core_off(&mut self.normal.message);
     }

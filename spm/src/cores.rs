@@ -4,6 +4,7 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use spin::mutex::SpinMutex;
 use spm_core::partition::CoreIndex;
 
 use crate::address::to_usize;
@@ -63,10 +64,12 @@ impl Core {
     }
 }
 
-/// Affinities of the cores that ever came on, by number; [`UNKNOWN`] for the others.
-static AFFINITIES: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(UNKNOWN) }; MAX_CORES];
+/// Affinities of the cores that are on, by number; [`OFF`] for the others.
+static AFFINITIES: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(OFF) }; MAX_CORES];
 /// No affinity.
-const UNKNOWN: u64 = u64::MAX;
+const OFF: u64 = u64::MAX;
+/// Held by whoever sends interrupts to a core that is on, and by one that goes off.
+static ROUTES: SpinMutex<()> = SpinMutex::new(());
 
 /// Notes this core's affinity, for those who want to reach it.
 pub(crate) fn note_affinity(core: CoreIndex) {
@@ -75,8 +78,26 @@ pub(crate) fn note_affinity(core: CoreIndex) {
     }
 }
 
-/// Returns a core's affinity, as MPIDR_EL1 has it; nothing if it never came on.
+/// Returns a core's affinity, as MPIDR_EL1 has it; nothing if it is off.
 pub(crate) fn affinity(core: CoreIndex) -> Option<u64> {
     let affinity = AFFINITIES.get(core.get())?.load(Ordering::Acquire);
-    (affinity != UNKNOWN).then_some(affinity)
+    (affinity != OFF).then_some(affinity)
+}
+
+/// Lets `work` send interrupts to a core, which does not go off meanwhile without taking them along; nothing if it is off.
+pub(crate) fn while_on<R>(core: CoreIndex, work: impl FnOnce(u64) -> R) -> Option<R> {
+    let _routes = ROUTES.lock();
+    affinity(core).map(work)
+}
+
+/// This core goes off. `work` sends its interrupts to another one that is on, whose affinity it gets, if there is any.
+pub(crate) fn go_off(core: CoreIndex, work: impl FnOnce(u64)) {
+    let _routes = ROUTES.lock();
+    if let Some(place) = AFFINITIES.get(core.get()) {
+        place.store(OFF, Ordering::Release);
+    }
+    let on = AFFINITIES.iter().map(|place| place.load(Ordering::Acquire)).find(|&affinity| affinity != OFF);
+    if let Some(affinity) = on {
+        work(affinity);
+    }
 }

@@ -36,6 +36,15 @@ pub(crate) fn private(world: &World) {
     }
 }
 
+/// Sends what all cores share, and what goes to this one, to the core with this affinity.
+pub(crate) fn pass_on(world: &World, to: u64) {
+    for interrupt in all(world).filter(|interrupt| interrupt.kind() == InterruptKind::Shared) {
+        if distributor::goes_to(interrupt.intid, MPIDR_EL1::read()) {
+            _ = distributor::route(interrupt.intid, to);
+        }
+    }
+}
+
 /// Sets up what all cores share. An interrupt whose manifest names no core goes to this one.
 pub(crate) fn shared(world: &World) {
     for interrupt in all(world).filter(|interrupt| interrupt.kind() == InterruptKind::Shared) {

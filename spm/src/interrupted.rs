@@ -47,7 +47,10 @@ impl<'a> Run<'a> {
         for _ in 0..MOST_AT_ONCE {
             let Some(interrupt) = gic::take() else { break };
             match interrupt {
-                KICK_SGI => gic::deactivate(KICK_SGI),
+                KICK_SGI => {
+                    gic::deactivate(KICK_SGI);
+                    self.run_timers();
+                }
                 TIMER_INTID => {
                     self.run_timers();
                     gic::deactivate(TIMER_INTID);

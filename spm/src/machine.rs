@@ -49,8 +49,7 @@ impl Hardware for Machine {
     }
 
     fn route_interrupt(&self, intid: u32, core: CoreIndex) -> Result<(), NoRoute> {
-        let affinity = cores::affinity(core).ok_or(NoRoute)?;
-        distributor::route(intid, affinity).ok_or(NoRoute)
+        cores::while_on(core, |affinity| distributor::route(intid, affinity)).flatten().ok_or(NoRoute)
     }
 
     fn kick(&self, core: CoreIndex) {

@@ -28,8 +28,10 @@ use crate::world::World;
 
 /// Tells the SPMD that this core is ready, and serves what it sends, for ever.
 pub(crate) fn serve(world: &World, core: CoreIndex, normal: &mut NormalContext) -> ! {
-    // Those of partitions that waited when this core went off.
-    Run { world, core, normal: &mut *normal }.run_timers();
+    // What waited for this core while it was off.
+    let mut run = Run { world, core, normal: &mut *normal };
+    run.run_timers();
+    run.normal_world_interrupted();
     answer(&mut normal.message, [function::MSG_WAIT, 0, 0, 0, 0, 0, 0, 0]);
     loop {
         world.spmc.raise_what_is_due(core, &Machine);

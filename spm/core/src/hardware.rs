@@ -52,7 +52,7 @@ pub trait Hardware: AddressSpaces {
     /// Sends a physical interrupt to `core` from now on.
     ///
     /// # Errors
-    /// [`NoRoute`]: the interrupt is none that can be sent anywhere, or the core never came on.
+    /// [`NoRoute`]: the interrupt is none that can be sent anywhere, or the core is off.
     fn route_interrupt(&self, intid: u32, core: CoreIndex) -> Result<(), NoRoute>;
 
     /// Makes `core`, another one, look at its partitions' interrupts.

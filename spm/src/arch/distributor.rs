@@ -165,6 +165,12 @@ pub(crate) fn secure(intid: u32, secure: bool) {
     }
 }
 
+/// Tells whether a shared interrupt goes to the core with this affinity.
+pub(crate) fn goes_to(intid: u32, affinity: u64) -> bool {
+    let route = registers().and_then(|registers| registers.route.get(intid as usize));
+    route.is_some_and(|route| route.get() & AFFINITY == affinity & AFFINITY)
+}
+
 /// Sends a shared interrupt to the core with this affinity.
 pub(crate) fn route(intid: u32, affinity: u64) -> Option<()> {
     let registers = registers().filter(|_| intid >= FIRST_SHARED)?;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Several cores (DEN0077A 4.7, 8.3.1, 18.2): where contexts run, what a busy one answers, and how the others start:
-//! FFA_SECONDARY_EP_REGISTER (18.2.2).
+//! FFA_SECONDARY_EP_REGISTER (18.2.2); and what becomes of interrupts of one that goes off.
 
+use super::secure_interrupts::{
+    RECONFIGURE, SOON, TIMER, device_or_tell, interrupted_once, job, timer_or_tell, told_after,
+};
 use crate::case::{Case, Instance, no_side};
 use crate::endpoint::{Endpoint, Foreign, call, ids};
 use crate::exchange::{NormalWorld, PartitionEndpoint, ask, begin, outcome_of};
@@ -57,6 +60,15 @@ pub(super) const CASES: &[Case] = &[
         Instance::SECURE,
         cores_go_off,
         told_off,
+    )
+    .with_cores(4),
+    Case::exchange(
+        Interface::Interrupt,
+        "of-a-core-that-is-off",
+        "9.3.2; 18.2.4",
+        Instance::SECURE,
+        left_behind,
+        wait_for_interrupts,
     )
     .with_cores(4),
     Case::alone(Interface::SecondaryEpRegister, "addresses", "18.2.2", Instance::SECURE, addresses),
@@ -123,6 +135,44 @@ fn told_off(endpoint: &mut dyn PartitionEndpoint, _: [u64; 4]) -> Outcome<[u64; 
         }
     }
     Ok([count, 0, 0, 0])
+}
+
+/// A timer that a partition with one context set on a core that is off, and a device whose interrupts went there: another core
+/// has them.
+fn left_behind(normal: &mut dyn NormalWorld) -> Outcome {
+    let number = normal.number();
+    ask(normal.endpoint(), Partner::PeerUp, number, [job::TELL, 0, 0, 0])?;
+    let [intid, ..] = ask(normal.endpoint(), Partner::PeerMp, number, [job::DEVICE, 0, 0, 0])?;
+    let start = normal.now();
+    normal.with_other_cores(leave_behind, |_| Ok(()))?;
+    let (told, end) = told_after(normal, Partner::PeerUp, SOON)?;
+    interrupted_once(told, TIMER, [start, end])?;
+    let start = normal.now();
+    normal.raise_device();
+    let (told, end) = told_after(normal, Partner::PeerMp, SOON)?;
+    interrupted_once(told, intid, [start, end])
+}
+
+fn leave_behind(endpoint: &mut dyn Endpoint, core: u64) -> Outcome {
+    let number = number_of(Interface::Interrupt, "of-a-core-that-is-off")?;
+    if core == 1 {
+        ask(endpoint, Partner::PeerUp, number, [job::TIMER, 100 * SOON, 0, 0])?;
+        ask(endpoint, Partner::PeerMp, number, [job::TARGET, core, 0, 0])?;
+    }
+    Ok(())
+}
+
+fn wait_for_interrupts(endpoint: &mut dyn PartitionEndpoint, words: [u64; 4]) -> Outcome<[u64; 4]> {
+    let [what, target, ..] = words;
+    match what {
+        job::TIMER => timer_or_tell(endpoint, words),
+        job::TARGET => {
+            let intid = u64::from(endpoint.device());
+            same(endpoint.hypercall([RECONFIGURE, intid, 0, target]), 0_u64)?;
+            Ok([0; 4])
+        }
+        _ => device_or_tell(endpoint, words),
+    }
 }
 
 /// The only context comes to whichever core asks; who asks while it is at work is told so, and may ask again.

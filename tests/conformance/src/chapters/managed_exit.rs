@@ -7,7 +7,7 @@ use super::secure_interrupts::{
     take_ours,
 };
 use crate::case::{Case, Instance};
-use crate::exchange::{NormalWorld, PartitionEndpoint, begin, outcome_of};
+use crate::exchange::{NormalWorld, PartitionEndpoint, ask, begin, outcome_of};
 use crate::interface::Interface;
 use crate::outcome::{Outcome, ensure, same};
 use crate::partner::Partner;
@@ -59,33 +59,41 @@ fn work_until_exit(endpoint: &mut dyn PartitionEndpoint, _: [u64; 4]) -> Outcome
     Ok([endpoint.now(), 0, 0, 0])
 }
 
+/// What the partition is to do that does not want to be asked.
+mod job {
+    pub(super) const SWITCH: u64 = 0;
+    pub(super) const WORK: u64 = 1;
+    pub(super) const SLEEP: u64 = 2;
+}
+
 /// A partition that has switched the interrupt off by which it would be asked is preempted: it could not know, and the normal
 /// world would wait for ever.
 fn preempted_instead(normal: &mut dyn NormalWorld) -> Outcome {
     let number = normal.number();
-    for asleep in [0, 1] {
+    ask(normal.endpoint(), Partner::Old11, number, [job::SWITCH, 0, 0, 0])?;
+    let preempted = [job::WORK, job::SLEEP].into_iter().try_for_each(|what| {
         interrupt_soon(normal);
-        let answer = begin(normal.endpoint(), Partner::Old11, number, [asleep, 0, 0, 0]);
+        let answer = begin(normal.endpoint(), Partner::Old11, number, [what, 0, 0, 0]);
         preempted_by_ours(normal, &answer, Partner::Old11)?;
         let answer = go_on(normal, Partner::Old11);
-        outcome_of(&answer, 0, Partner::Old11)?;
-    }
-    Ok(())
+        outcome_of(&answer, 0, Partner::Old11).map(|_| ())
+    });
+    ask(normal.endpoint(), Partner::Old11, number, [job::SWITCH, 1, 0, 0])?;
+    preempted
 }
 
-fn work_unasked(endpoint: &mut dyn PartitionEndpoint, [asleep, ..]: [u64; 4]) -> Outcome<[u64; 4]> {
-    same(endpoint.hypercall([ENABLE, MANAGED_EXIT, 0, 0]), 0_u64)?;
-    let start = endpoint.now();
-    let end = start + 16 * SOON;
-    if asleep == 0 {
-        while endpoint.now() < end {}
-    } else {
-        // On a busy host the normal world's interrupt may have come already.
-        same(endpoint.hypercall([ENABLE, TIMER, 1, 0]), 0_u64)?;
-        endpoint.set_timer(Some(end));
-        endpoint.wait();
-        endpoint.set_timer(None);
+fn work_unasked(endpoint: &mut dyn PartitionEndpoint, [what, on, ..]: [u64; 4]) -> Outcome<[u64; 4]> {
+    let end = endpoint.now() + 16 * SOON;
+    match what {
+        job::SWITCH => same(endpoint.hypercall([ENABLE, MANAGED_EXIT, on, 0]), 0_u64)?,
+        job::SLEEP => {
+            // On a busy host the normal world's interrupt may have come already.
+            same(endpoint.hypercall([ENABLE, TIMER, 1, 0]), 0_u64)?;
+            endpoint.set_timer(Some(end));
+            endpoint.wait();
+            endpoint.set_timer(None);
+        }
+        _ => while endpoint.now() < end {},
     }
-    same(endpoint.hypercall([ENABLE, MANAGED_EXIT, 1, 0]), 0_u64)?;
     Ok([0; 4])
 }

@@ -55,7 +55,7 @@ const fn about(
 /// Hafnium's calls.
 pub(super) const ENABLE: u64 = 0xff03;
 pub(super) const GET: u64 = 0xff04;
-const RECONFIGURE: u64 = 0xff09;
+pub(super) const RECONFIGURE: u64 = 0xff09;
 const SEND_IPI: u64 = 0xff0a;
 /// Its virtual INTIDs.
 pub(super) const TIMER: u64 = 3;
@@ -69,14 +69,15 @@ pub(super) const SOON: u64 = 5_000_000;
 pub(super) const PATIENCE: u64 = 5_000_000_000;
 
 /// What a partition is to do.
-mod job {
-    pub(super) const TELL: u64 = 0;
-    pub(super) const TIMER: u64 = 1;
-    pub(super) const DEVICE: u64 = 2;
+pub(super) mod job {
+    pub(in super::super) const TELL: u64 = 0;
+    pub(in super::super) const TIMER: u64 = 1;
+    pub(in super::super) const DEVICE: u64 = 2;
     pub(super) const WORK: u64 = 3;
     pub(super) const DISABLE: u64 = 4;
     pub(super) const SEND: u64 = 5;
     pub(super) const LISTEN: u64 = 6;
+    pub(in super::super) const TARGET: u64 = 7;
 }
 
 fn enable(endpoint: &mut dyn PartitionEndpoint, intid: u64) -> Outcome {
@@ -96,7 +97,11 @@ fn pass(normal: &mut dyn NormalWorld, ticks: u64) {
 
 /// Asks a partition what it was interrupted by after some time, and again while it was not: a busy host may be late. Returns
 /// with it when that was.
-fn told_after(normal: &mut dyn NormalWorld, partner: Partner, ticks: u64) -> Outcome<([u64; 4], u64)> {
+pub(super) fn told_after(
+    normal: &mut dyn NormalWorld,
+    partner: Partner,
+    ticks: u64,
+) -> Outcome<([u64; 4], u64)> {
     let number = normal.number();
     let start = normal.now();
     loop {
@@ -111,7 +116,7 @@ fn told_after(normal: &mut dyn NormalWorld, partner: Partner, ticks: u64) -> Out
 }
 
 /// Requires that a vCPU was entered once for an interrupt, in the time between.
-fn interrupted_once(told: [u64; 4], intid: u64, [from, to]: [u64; 2]) -> Outcome {
+pub(super) fn interrupted_once(told: [u64; 4], intid: u64, [from, to]: [u64; 2]) -> Outcome {
     let [count, arrival, taken, at] = told;
     same(count, 1_u64)?;
     // Endpoint and vCPU must be zero, and the ID is told.
@@ -133,7 +138,10 @@ fn late_timers(normal: &mut dyn NormalWorld) -> Outcome {
     Ok(())
 }
 
-fn timer_or_tell(endpoint: &mut dyn PartitionEndpoint, [what, ticks, ..]: [u64; 4]) -> Outcome<[u64; 4]> {
+pub(super) fn timer_or_tell(
+    endpoint: &mut dyn PartitionEndpoint,
+    [what, ticks, ..]: [u64; 4],
+) -> Outcome<[u64; 4]> {
     match what {
         job::TIMER => {
             enable(endpoint, TIMER)?;
@@ -164,7 +172,10 @@ fn device(normal: &mut dyn NormalWorld) -> Outcome {
     Ok(())
 }
 
-fn device_or_tell(endpoint: &mut dyn PartitionEndpoint, [what, ..]: [u64; 4]) -> Outcome<[u64; 4]> {
+pub(super) fn device_or_tell(
+    endpoint: &mut dyn PartitionEndpoint,
+    [what, ..]: [u64; 4],
+) -> Outcome<[u64; 4]> {
     if what == job::TELL {
         return Ok(tell(endpoint));
     }
