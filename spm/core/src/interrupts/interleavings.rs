@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::interleavings::{both, in_many_orders};
+use crate::interrupts::VirtualTimer;
+use crate::interrupts::virtual_timer::TimerRegister;
 
 /// Takes an interrupt, and runs the vCPU for what is pending, if no other core does.
 fn take_and_look(spmc: &Spmc, index: u64) {
@@ -50,5 +52,62 @@ fn a_direct_request_of_two_cores_reaches_its_vcpu_once() {
         };
         let (one, other) = both(request(0), request(1));
         assert!(one != other);
+    });
+}
+
+#[test]
+fn a_timer_that_is_set_anew_is_told_of_whoever_tells_of_the_old_one() {
+    in_many_orders(|| {
+        let spmc = Arc::new(spmc());
+        let timer = |spmc: &Arc<Spmc>| {
+            let spmc = Arc::clone(spmc);
+            move |work: &dyn Fn(&VirtualTimer)| work(&spmc.partitions()[0].vcpu(0).unwrap().timer)
+        };
+        let (vcpu, other, now) = (timer(&spmc), timer(&spmc), timer(&spmc));
+        now(&|timer| {
+            timer.write(TimerRegister::CompareValue, 1000, 0);
+            timer.write(TimerRegister::Control, 1, 0);
+        });
+        both(
+            move || vcpu(&|timer| timer.write(TimerRegister::CompareValue, 2000, 1500)),
+            move || other(&|timer| _ = timer.tell(1500)),
+        );
+        now(&|timer| assert_eq!(timer.deadline(), Some(2000)));
+    });
+}
+
+#[test]
+fn that_a_timer_ran_out_is_told_by_one_core() {
+    in_many_orders(|| {
+        let spmc = Arc::new(spmc());
+        let timer = &spmc.partitions()[0].vcpu(0).unwrap().timer;
+        timer.write(TimerRegister::CompareValue, 1000, 0);
+        timer.write(TimerRegister::Control, 1, 0);
+        let tell = |spmc: &Arc<Spmc>| {
+            let spmc = Arc::clone(spmc);
+            move || spmc.partitions()[0].vcpu(0).unwrap().timer.tell(1000)
+        };
+        let told = both(tell(&spmc), tell(&spmc));
+        assert!(told.0 != told.1);
+        assert_eq!(timer.deadline(), None);
+    });
+}
+
+#[test]
+fn a_timer_that_runs_out_as_it_is_set_interrupts() {
+    in_many_orders(|| {
+        let spmc = Arc::new(spmc());
+        let run_timers = |spmc: &Arc<Spmc>, index| {
+            let spmc = Arc::clone(spmc);
+            move || _ = spmc.run_timers(core(index), 1500, &FakeHardware::default())
+        };
+        let set = Arc::clone(&spmc);
+        spmc.write_timer(AT_FIRST, TimerRegister::Control, 1, 0);
+        both(
+            move || set.write_timer(AT_FIRST, TimerRegister::CompareValue, 1200, 1500),
+            run_timers(&spmc, 1),
+        );
+        run_timers(&spmc, 0)();
+        assert!(spmc.partitions()[0].vcpu(0).unwrap().interrupts.is_pending(InterruptLine::TIMER));
     });
 }

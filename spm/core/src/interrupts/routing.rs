@@ -72,9 +72,9 @@ impl Spmc {
         let Some(vcpu) = self.partitions().get(from.partition).and_then(|it| it.vcpu(from.vcpu)) else {
             return;
         };
-        vcpu.timer.write(register, value, now);
-        // What it was told of the old value does not hold any more; if it has run out again, it is told again.
+        // What it was told of the old value does not hold any more; another core may tell of the new one at once.
         vcpu.interrupts.withdraw(InterruptLine::TIMER);
+        vcpu.timer.write(register, value, now);
     }
 
     /// Tells the vCPUs of `core` whose timers have run out, and returns when the next one does.

@@ -4,7 +4,9 @@
 //!
 //! Only the vCPU itself writes it; other cores read when it runs out.
 
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
+
+use crate::sync::AtomicU64;
 
 /// CNTP_CTL_EL0.
 mod control {
@@ -42,8 +44,10 @@ impl TimerRegister {
 pub struct VirtualTimer {
     control: AtomicU64,
     compare: AtomicU64,
-    /// That it ran out was told.
-    told: AtomicBool,
+    /// How often it was written.
+    written: AtomicU64,
+    /// How often it had been written when it was last told that it had run out.
+    told: AtomicU64,
 }
 
 impl VirtualTimer {
@@ -74,21 +78,28 @@ impl VirtualTimer {
             }
             TimerRegister::CompareValue => self.compare.store(value, Ordering::Relaxed),
         }
-        self.told.store(false, Ordering::Release);
+        self.written.fetch_add(1, Ordering::Release);
     }
 
     /// Returns when it runs out, if that is to be told, and was not told since it was last written.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        let told = self.told.load(Ordering::Acquire);
+        self.untold(self.written.load(Ordering::Acquire), self.told.load(Ordering::Relaxed))
+    }
+
+    fn untold(&self, written: u64, told: u64) -> Option<u64> {
         let runs = self.control.load(Ordering::Relaxed) == control::ENABLE;
-        (runs && !told).then(|| self.compare.load(Ordering::Relaxed))
+        (runs && told != written).then(|| self.compare.load(Ordering::Relaxed))
     }
 
     /// Tells whether it has run out when the counter stands at `now`, and to nobody else before it is written again.
     #[must_use]
     pub fn tell(&self, now: u64) -> bool {
-        self.deadline().is_some_and(|deadline| deadline <= now) && !self.told.swap(true, Ordering::AcqRel)
+        // What is written after this is told anew, even if it is seen here.
+        let written = self.written.load(Ordering::Acquire);
+        let told = self.told.load(Ordering::Relaxed);
+        self.untold(written, told).is_some_and(|deadline| deadline <= now)
+            && self.told.compare_exchange(told, written, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     /// Switches it off.
