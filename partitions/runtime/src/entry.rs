@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The first instructions of a vCPU: relocation, .bss, translation on, a stack. No Rust runs before them.
+//! The first instructions of a vCPU: relocation, translation on, .bss, a stack. No Rust runs before them, but what builds
+//! the page tables.
 #![expect(unsafe_code, reason = "the code that makes it possible for other code to run is assembly")]
 
 use core::arch::global_asm;
@@ -11,8 +12,9 @@ use crate::vcpu::MAX_VCPUS;
 // The only relocation a position-independent image without imports has (ELF for the Arm 64-bit Architecture, §5.7.14).
 const R_AARCH64_RELATIVE: u32 = 1027;
 
-// Runs with translation off, where memory is Device-nGnRnE: aligned accesses only, no exclusives. Caches may hold
-// stale lines of what is written then, so the image is invalidated before they are switched on.
+// Begins with translation off, where memory is Device-nGnRnE: aligned accesses only, no exclusives. Caches may hold
+// stale lines of what is written then, which is invalidated before they are switched on: constants and variables with
+// values, for relocations; page tables; the stack of what builds them. .bss is zeroed afterwards, and not used before.
 global_asm!(
     r#"
     .section .text.entry, "ax"
@@ -39,30 +41,23 @@ sp_entry:
     str     x2, [x20, x0]
     b       1b
 
-2:  adrp    x0, __bss_start             // both are page-aligned
-    adrp    x1, __bss_end
-3:  cmp     x0, x1
-    b.hs    4f
-    stp     xzr, xzr, [x0]
-    stp     xzr, xzr, [x0, #16]
-    stp     xzr, xzr, [x0, #32]
-    stp     xzr, xzr, [x0, #48]
-    stp     xzr, xzr, [x0, #64]
-    stp     xzr, xzr, [x0, #80]
-    stp     xzr, xzr, [x0, #96]
-    stp     xzr, xzr, [x0, #112]
-    add     x0, x0, #128
-    b       3b
-
-4:  mov     w0, #0
+2:  mov     w0, #0
     bl      sp_set_stack
     bl      {build_tables}
-    cbz     w0, sp_refuse
-    // What was written with the caches off, up to the top of this stack: those of other vCPUs were not.
-    adrp    x0, __image_start
+    cbz     x0, sp_refuse
+    mov     x1, x0                      // the end of the tables
+    adrp    x0, __tables_start
+    bl      sp_invalidate
+    adrp    x0, __text_end
+    adrp    x1, __data_end
+    bl      sp_invalidate
+    adrp    x0, __stacks_start
     mov     x1, sp
     bl      sp_invalidate
     bl      sp_enable_mmu
+    adrp    x0, __bss_start
+    adrp    x1, __bss_end
+    bl      sp_zero
     mov     x0, x19
     bl      sp_primary
     b       sp_refuse
@@ -131,7 +126,25 @@ sp_set_stack:
     mov     x29, xzr
     ret
 
-    // Invalidates the data cache for x0..x1. Clobbers x0, x9 and x10.
+    // Zeroes x0..x1, which are whole pages. Clobbers x0.
+    .global sp_zero
+sp_zero:
+    cmp     x0, x1
+    b.hs    4f
+3:  stp     xzr, xzr, [x0]
+    stp     xzr, xzr, [x0, #16]
+    stp     xzr, xzr, [x0, #32]
+    stp     xzr, xzr, [x0, #48]
+    stp     xzr, xzr, [x0, #64]
+    stp     xzr, xzr, [x0, #80]
+    stp     xzr, xzr, [x0, #96]
+    stp     xzr, xzr, [x0, #112]
+    add     x0, x0, #128
+    cmp     x0, x1
+    b.lo    3b
+4:  ret
+
+    // Invalidates the data cache for x0..x1, which are whole pages. Clobbers x0, x9 and x10.
 sp_invalidate:
     mrs     x9, ctr_el0
     ubfx    x9, x9, #16, #4             // DminLine: log2 of words
@@ -190,13 +203,13 @@ struct RegistersCell(core::cell::UnsafeCell<Registers>);
 // SAFETY: `build_tables` writes it while the primary vCPU is the only one that runs; later only assembly reads it.
 unsafe impl Sync for RegistersCell {}
 
-/// Builds the page tables of the image. Returns 1, or 0 if they do not fit.
-extern "C" fn build_tables() -> u32 {
+/// Builds the page tables of the image. Returns the end of what they take of the pool, or 0 if they do not fit.
+extern "C" fn build_tables() -> u64 {
     match mmu::map_image() {
-        Ok(registers) => {
+        Ok((registers, end)) => {
             // SAFETY: no other vCPU runs yet and no reference to the cell exists.
             unsafe { REGISTERS.0.get().write_volatile(registers) };
-            1
+            end
         }
         Err(_) => 0,
     }

@@ -24,6 +24,8 @@ mod symbol {
         pub(super) safe static __bss_start: u8;
         pub(super) safe static __bss_end: u8;
         pub(super) safe static __stacks_start: u8;
+        pub(super) safe static __tables_start: u8;
+        pub(super) safe static __tables_end: u8;
         pub(super) safe static __image_end: u8;
     }
 }
@@ -66,12 +68,17 @@ pub(crate) fn stacks() -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// Everything from the first instruction to the end of the last stack.
+/// The pool of page tables.
+pub(crate) fn tables() -> Range<usize> {
+    range(&raw const symbol::__tables_start, &raw const symbol::__tables_end)
+}
+
+/// Everything from the first instruction to the end of the last page table.
 pub(crate) fn whole() -> Range<usize> {
     range(&raw const symbol::__image_start, &raw const symbol::__image_end)
 }
 
-/// Returns the addresses of this image, stacks included.
+/// Returns the addresses of this image, stacks and page tables included.
 #[must_use]
 pub fn addresses() -> Range<u64> {
     let Range { start, end } = whole();

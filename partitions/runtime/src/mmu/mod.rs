@@ -78,19 +78,22 @@ pub(crate) fn map_constant(start: u64, size: u64) -> Result<Range<usize>, MapErr
     Ok(range)
 }
 
-/// Builds the mapping of the image, and returns the registers that switch it on. Runs once, with translation off.
-pub(crate) fn map_image() -> Result<Registers, MapError> {
-    tables::create(|map: &mut dyn FnMut(Range<usize>, El1Attributes) -> Result<(), MapError>| {
-        map(image::text(), attributes::CODE)?;
-        map(image::rodata(), attributes::CONSTANT)?;
-        map(image::data(), attributes::DATA)?;
-        if !image::policy().is_empty() {
-            map(image::policy(), attributes::CONSTANT)?;
-        }
-        map(image::bss(), attributes::DATA)?;
-        image::stacks().try_for_each(|stack| map(stack, attributes::DATA))
-    })
-    .map(Registers::for_root)
+/// Builds the mapping of the image. Returns the registers that switch it on, and the end of what the tables take of their
+/// pool. Runs once, with translation off.
+pub(crate) fn map_image() -> Result<(Registers, u64), MapError> {
+    let (root, end) =
+        tables::create(|map: &mut dyn FnMut(Range<usize>, El1Attributes) -> Result<(), MapError>| {
+            map(image::text(), attributes::CODE)?;
+            map(image::rodata(), attributes::CONSTANT)?;
+            map(image::data(), attributes::DATA)?;
+            if !image::policy().is_empty() {
+                map(image::policy(), attributes::CONSTANT)?;
+            }
+            map(image::bss(), attributes::DATA)?;
+            map(image::tables(), attributes::DATA)?;
+            image::stacks().try_for_each(|stack| map(stack, attributes::DATA))
+        })?;
+    Ok((Registers::for_root(root), end))
 }
 
 fn page_range(start: u64, size: u64) -> Result<Range<usize>, MapError> {

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "page tables are reached by their addresses")]
 
 use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
 use core::ops::Range;
 use core::ptr::NonNull;
 
@@ -25,13 +26,20 @@ const SPANS: [usize; 3] = [1 << 39, 1 << 30, 1 << 21];
 
 type Table = PageTable<El1Attributes>;
 
-struct Pool([UnsafeCell<Table>; TABLES]);
+struct Pool([UnsafeCell<MaybeUninit<Table>>; TABLES]);
 
 // SAFETY: a table is handed out once (`Tables::next` only grows) and then belongs to the mapping behind `MAPPING`'s lock.
 unsafe impl Sync for Pool {}
 
-static POOL: Pool = Pool([const { UnsafeCell::new(Table::EMPTY) }; TABLES]);
+// SAFETY: the section is for page tables, aligned and writable, and is not initialised; nor need this value be.
+#[unsafe(link_section = ".tables")]
+static POOL: Pool = Pool([const { UnsafeCell::new(MaybeUninit::uninit()) }; TABLES]);
 static MAPPING: SpinMutex<Option<Mapping<Tables, El1And0>>> = SpinMutex::new(None);
+
+unsafe extern "C" {
+    /// Zeroes whole pages, with translation off as well (entry.rs).
+    fn sp_zero(start: *mut MaybeUninit<Table>, end: *mut MaybeUninit<Table>);
+}
 
 /// The tables of the pool that are not in use.
 struct Tables {
@@ -44,7 +52,9 @@ impl Translation<El1Attributes> for Tables {
         let Some(cell) = POOL.0.get(self.next) else { stop() };
         self.next += 1;
         let table = cell.get();
-        match NonNull::new(table) {
+        // SAFETY: the table was not handed out before, so that nobody else reaches it. It is a page.
+        unsafe { sp_zero(table, table.wrapping_add(1)) };
+        match NonNull::new(table.cast()) {
             Some(pointer) => (pointer, PhysicalAddress(table as usize)),
             None => stop(),
         }
@@ -62,18 +72,20 @@ impl Translation<El1Attributes> for Tables {
     }
 }
 
-/// Makes the mapping, with what `fill` puts into it, and returns its root. Once, before translation is on.
+/// Makes the mapping, with what `fill` puts into it: ranges that are apart. Returns its root, and the end of what its tables
+/// take of the pool. Once, before translation is on.
 pub(super) fn create(
     fill: impl FnOnce(&mut dyn FnMut(Range<usize>, El1Attributes) -> Result<(), MapError>) -> Result<(), MapError>,
-) -> Result<PhysicalAddress, MapError> {
+) -> Result<(PhysicalAddress, u64), MapError> {
     // SAFETY: one vCPU runs, and it takes no lock meanwhile. A lock would need exclusive accesses, which do not work
     // while translation is off.
     let mapping = unsafe { &mut *MAPPING.as_mut_ptr() };
     let tables = Tables { next: 0 };
     let mapping =
         mapping.insert(Mapping::with_asid_and_va_range(tables, 0, ROOT_LEVEL, El1And0, VaRange::Lower));
-    fill(&mut |range, attributes| map(mapping, range, attributes))?;
-    Ok(mapping.root_address())
+    fill(&mut |range, attributes| put(mapping, range, attributes))?;
+    let end = POOL.0.as_ptr().wrapping_add(mapping.translation().next);
+    Ok((mapping.root_address(), end as u64))
 }
 
 /// Tells the mapping that it is in use: from now on it invalidates the TLB. Once, right after translation is on.
@@ -83,7 +95,7 @@ pub(crate) fn mark_active() {
     }
 }
 
-/// Adds `range` to the mapping that is in use.
+/// Adds `range` to the mapping that is in use, unless part of it is mapped.
 pub(super) fn map_live(range: Range<usize>, attributes: El1Attributes) -> Result<(), MapError> {
     match MAPPING.lock().as_mut() {
         Some(mapping) => map(mapping, range, attributes),
@@ -96,15 +108,25 @@ fn map(
     range: Range<usize>,
     attributes: El1Attributes,
 ) -> Result<(), MapError> {
-    let free = TABLES - mapping.translation().next;
-    if needed(&range) > free {
-        return Err(MapError::NoTables);
-    }
     let region = MemoryRegion::new(range.start, range.end);
     let mut refuse_mapped = |_: &MemoryRegion, entry: &Descriptor<El1Attributes>, _: usize| {
         if entry.is_valid() { Err(()) } else { Ok(()) }
     };
     mapping.walk_range(&region, &mut refuse_mapped).map_err(|_| MapError::Taken)?;
+    put(mapping, range, attributes)
+}
+
+/// Maps `range`, of which nothing is mapped.
+fn put(
+    mapping: &mut Mapping<Tables, El1And0>,
+    range: Range<usize>,
+    attributes: El1Attributes,
+) -> Result<(), MapError> {
+    let free = TABLES - mapping.translation().next;
+    if needed(&range) > free {
+        return Err(MapError::NoTables);
+    }
+    let region = MemoryRegion::new(range.start, range.end);
     let address = PhysicalAddress(range.start);
     mapping.map_range(&region, address, attributes, Constraints::empty()).map_err(|_| MapError::BadRange)
 }
