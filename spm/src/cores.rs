@@ -2,7 +2,7 @@
 //! Per-core state. A core finds its own by TPIDR_EL2, which TF-A exchanges with the normal world's.
 #![expect(unsafe_code, reason = "TPIDR_EL2 is a pointer")]
 
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use spin::mutex::SpinMutex;
 use spm_core::partition::CoreIndex;
@@ -24,6 +24,8 @@ pub(crate) const STACK_GUARD_BYTES: usize = 0x1000;
 pub(crate) struct Core {
     /// End of the stack on which exceptions of spm itself are handled. entry.s sets it, vectors.s uses it.
     pub(crate) emergency_stack: AtomicU64,
+    /// Where its GIC redistributor is, mapped for good; 0 until it was found (arch/redistributor.rs).
+    pub(crate) redistributor: AtomicUsize,
     /// Not 0 once the core has entered spm.
     pub(crate) entered: AtomicU32,
     /// A probe is under way (arch/probe.rs).
@@ -37,6 +39,7 @@ pub(crate) struct Core {
 #[expect(clippy::declare_interior_mutable_const, reason = "initial value of an array's elements")]
 const NEW: Core = Core {
     emergency_stack: AtomicU64::new(0),
+    redistributor: AtomicUsize::new(0),
     entered: AtomicU32::new(0),
     probing: AtomicBool::new(false),
     probe_hit: AtomicBool::new(false),

@@ -21,10 +21,13 @@ fn all(world: &World) -> impl Iterator<Item = &DeviceInterrupt> {
 
 /// Sets up what this core takes for spm itself, and leaves the schedule receiver interrupt to the normal world.
 pub(crate) fn own(core: u64) {
-    if !redistributor::release_schedule_receiver_interrupt() {
-        say!("core {core} has no redistributor where the SPMC manifest has them; it stops here");
+    if !redistributor::claim() {
+        say!(
+            "core {core} has no redistributor where the SPMC manifest has them, or there is no room to map it; it stops here"
+        );
         park_core()
     }
+    redistributor::release_schedule_receiver_interrupt();
     redistributor::configure(KICK_SGI, OWN_PRIORITY, Trigger::Edge);
     redistributor::configure(TIMER_INTID, OWN_PRIORITY, Trigger::Level);
 }

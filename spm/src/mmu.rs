@@ -2,8 +2,8 @@
 //! spm's own translation, EL2 stage 1: every address maps to itself, nothing is writable and executable, below each
 //! stack one page is missing, and what is needed only for a while is mapped only for that while.
 //!
-//! The exceptions to the first rule are callers' buffers for messages (buffer_window.rs) and memory that is zeroed, which
-//! appear in windows of fixed addresses.
+//! The exceptions to the first rule are callers' buffers for messages (buffer_window.rs), memory that is zeroed and
+//! registers that are looked at once, which appear in windows of fixed addresses.
 #![expect(unsafe_code, reason = "makes memory accessible and inaccessible")]
 
 use core::ptr::with_exposed_provenance_mut;
@@ -24,13 +24,13 @@ use crate::tables::{Pool, available};
 /// Level 0 and 48-bit addresses, as entry.s sets TCR_EL2.
 const ROOT_LEVEL: usize = 0;
 
-/// Where memory appears while it is zeroed: the 2 MiB below the buffers' window, in the same tables but the last one. Were it
-/// mapped to itself, each part of memory that is ever zeroed would keep a table.
-const ZERO_WINDOW: u64 = (1 << 48) - 2 * ZERO_WINDOW_BYTES;
+/// Where memory appears while it is zeroed, and registers while they are looked at: the 2 MiB below the buffers' window, in the
+/// same tables but the last one. Were it mapped to itself, each part of memory that is ever zeroed would keep a table.
+const WINDOW: u64 = (1 << 48) - 2 * WINDOW_BYTES;
 /// What one table of pages maps.
-const ZERO_WINDOW_BYTES: u64 = 1 << 21;
+const WINDOW_BYTES: u64 = 1 << 21;
 /// Held by whoever uses it.
-static ZEROING: SpinMutex<()> = SpinMutex::new(());
+static WINDOW_IN_USE: SpinMutex<()> = SpinMutex::new(());
 
 static TABLES: SpinMutex<Option<Mapping<Pool, El2>>> = SpinMutex::new(None);
 
@@ -140,15 +140,24 @@ pub(crate) unsafe fn with_memory<R>(
     Ok(result)
 }
 
+/// Lets `look` read the registers in the page `page`, which are mapped meanwhile at the address that it is given.
+pub(crate) fn with_registers<R>(page: AddressRange, look: impl FnOnce(usize) -> R) -> Result<R, MapFailed> {
+    let _window = WINDOW_IN_USE.lock();
+    map_to(WINDOW, page, Use::Device)?;
+    let result = look(to_usize(WINDOW));
+    unmap_from(WINDOW, page.size());
+    Ok(result)
+}
+
 /// Writes zeros to `range`, in memory itself: nothing of it stays in a data cache. Others may access it at the same time.
 pub(crate) fn zero(range: AddressRange, what: Use) -> Result<(), MapFailed> {
-    let _window = ZEROING.lock();
+    let _window = WINDOW_IN_USE.lock();
     let mut at = range.start();
     while at < range.end() {
-        let end = (at | (ZERO_WINDOW_BYTES - 1)).saturating_add(1).min(range.end());
+        let end = (at | (WINDOW_BYTES - 1)).saturating_add(1).min(range.end());
         let piece = AddressRange::new(at, end.saturating_sub(at)).map_err(|_| MapFailed)?;
         // As far behind a multiple of 2 MiB as the memory is, so that 2 MiB can be one block.
-        let window = ZERO_WINDOW + at % ZERO_WINDOW_BYTES;
+        let window = WINDOW + at % WINDOW_BYTES;
         map_to(window, piece, what)?;
         let first: *mut u64 = with_exposed_provenance_mut(to_usize(window));
         let words = to_usize(piece.size()) / size_of::<u64>();

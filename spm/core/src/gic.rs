@@ -26,11 +26,11 @@ fn affinity(mpidr: u64) -> u64 {
 }
 
 /// Returns where in a region of `bytes` bytes the redistributor of the core with this MPIDR_EL1 begins. `typer` reads the
-/// GICR_TYPER of the one at an offset.
-pub fn find_redistributor(bytes: u64, mpidr: u64, mut typer: impl FnMut(u64) -> u64) -> Option<u64> {
+/// GICR_TYPER of the one at an offset; where it cannot, the search ends.
+pub fn find_redistributor(bytes: u64, mpidr: u64, mut typer: impl FnMut(u64) -> Option<u64>) -> Option<u64> {
     let mut offset = 0_u64;
     while offset.checked_add(STRIDE)? <= bytes {
-        let typer = typer(offset);
+        let typer = typer(offset)?;
         if typer >> 32 == affinity(mpidr) {
             return Some(offset);
         }
@@ -58,13 +58,13 @@ mod tests {
     use super::*;
 
     /// Redistributors of cores 0 to 3 of two clusters, the last of which is marked.
-    fn region(stride: u64) -> impl Fn(u64) -> u64 {
+    fn region(stride: u64) -> impl Fn(u64) -> Option<u64> {
         move |offset| {
             assert_eq!(offset % stride, 0, "a place without a redistributor");
             let index = offset / stride;
             let vlpis = if stride == STRIDE { 0 } else { VLPIS };
             let last = if index == 3 { LAST } else { 0 };
-            (((index / 2) << 8) | (index % 2)) << 32 | vlpis | last | 0xabcd_0000
+            Some((((index / 2) << 8) | (index % 2)) << 32 | vlpis | last | 0xabcd_0000)
         }
     }
 
@@ -85,12 +85,23 @@ mod tests {
         assert_eq!(find_redistributor(8 * STRIDE, 0x102, &region), None, "the last one is marked");
         assert_eq!(find_redistributor(3 * STRIDE, 0x101, &region), None, "the region ends before");
         assert_eq!(find_redistributor(STRIDE - 1, 0, &region), None, "not even one");
-        assert_eq!(find_redistributor(64 * STRIDE, 0x5_0000_0000, |_| 0), None, "no end is marked");
+        assert_eq!(find_redistributor(64 * STRIDE, 0x5_0000_0000, |_| Some(0)), None, "no end is marked");
+    }
+
+    #[test]
+    fn what_cannot_be_read_ends_the_search() {
+        let mut reads = 0;
+        let typer = |offset| {
+            reads += 1;
+            (offset == 0).then_some(0)
+        };
+        assert_eq!(find_redistributor(8 * STRIDE, 2, typer), None);
+        assert_eq!(reads, 2);
     }
 
     #[test]
     fn aff3_is_part_of_the_core() {
-        let typer = |offset: u64| (offset / STRIDE) << (24 + 32);
+        let typer = |offset: u64| Some((offset / STRIDE) << (24 + 32));
         assert_eq!(find_redistributor(8 * STRIDE, 0x3_0000_0000, typer), Some(3 * STRIDE));
     }
 

@@ -71,25 +71,27 @@ _start:
     cmp     x5, x10
     b.ls    5b
 
-    adrp    x0, __image_start
+    // What was written since: .rela.dyn names nothing among the instructions.
+    adrp    x0, __rodata_start
     adrp    x1, __bss_start
     bl      invalidate
     adrp    x0, boot_tables
     mov     x1, #0                      // writable and executable still: no WXN
     bl      mmu_on
-    // Whole pages of zeros, by blocks of the cache if the CPU offers that (DCZID_EL0: DZP, BS).
+    // Whole pages of zeros, by blocks of the cache if the CPU offers that and 16 of them are not more than a page
+    // (DCZID_EL0: DZP is bit 4, BS the binary logarithm of a block's words).
     adrp    x0, __bss_start
     adrp    x1, __bss_end
     mrs     x2, dczid_el0
-    tbnz    x2, #4, 7f
-    and     x2, x2, #0xf
+    and     x2, x2, #0x1f
+    cmp     x2, #6
+    b.hi    7f
     mov     x3, #4
     lsl     x3, x3, x2
-    // A block has at most 2 KiB, so that an even number of them is some pages.
-6:  dc      zva, x0
-    add     x0, x0, x3
+6:  .rept   16
     dc      zva, x0
     add     x0, x0, x3
+    .endr
     cmp     x0, x1
     b.lo    6b
     b       8f

@@ -4,11 +4,12 @@
 //! eight software generated interrupts secure ones, of the highest priority.
 #![expect(unsafe_code, reason = "device registers")]
 
+use core::mem::offset_of;
 use core::ptr::with_exposed_provenance;
+use core::sync::atomic::Ordering;
 
 use spin::Once;
 use spm_core::gic::{SCHEDULE_RECEIVER_SGI, find_redistributor};
-use spm_core::hardware::MapFailed;
 use spm_core::manifest::AddressRange;
 use spm_core::manifest::interrupt::Trigger;
 use tock_registers::interfaces::{Readable, Writeable};
@@ -17,6 +18,7 @@ use tock_registers::registers::{ReadOnly, ReadWrite};
 
 use super::sysreg::MPIDR_EL1;
 use crate::address::to_usize;
+use crate::cores::Core;
 use crate::mmu::{self, Use};
 
 register_structs! {
@@ -53,31 +55,61 @@ const MAX_POLLS: u32 = 1_000_000;
 /// The least urgent priority that every implementation has, as the secure world sees it; the normal world sets its own.
 const PRIORITY: u8 = 0xf0;
 
+/// What is mapped to read GICR_TYPER.
+const PAGE_BYTES: u64 = 4096;
+
 /// Interrupts below are software generated ones.
 const FIRST_PPI: u32 = 16;
 
 static REGION: Once<AddressRange> = Once::new();
 
-/// Maps the redistributors of all cores for good. Once, on the first core.
-///
-/// # Errors
-/// [`MapFailed`] if there are no tables for it.
+/// Notes where the redistributors of all cores are. Once, on the first core.
 ///
 /// # Safety
 /// They must be there, and no partition may reach them.
-pub(crate) unsafe fn open(region: AddressRange) -> Result<(), MapFailed> {
-    mmu::map(region, Use::Device)?;
+pub(crate) unsafe fn open(region: AddressRange) {
     REGION.call_once(|| region);
-    Ok(())
+}
+
+/// Finds this core's redistributor and maps it, unless that was done when the core came on before. False if the core has
+/// none, or there is no room to map it.
+///
+/// The others are left alone: a region has room for many more than there are cores, and would be mapped page by page.
+#[must_use]
+pub(crate) fn claim() -> bool {
+    own().is_some()
+        || find().is_some_and(|address| {
+            Core::current().redistributor.store(address, Ordering::Relaxed);
+            true
+        })
+}
+
+/// Finds this core's redistributor and maps it for good. Returns its address.
+fn find() -> Option<usize> {
+    let region = REGION.get()?;
+    let part = |offset, bytes| AddressRange::new(region.start().checked_add(offset)?, bytes).ok();
+    let typer = |offset| mmu::with_registers(part(offset, PAGE_BYTES)?, read_typer).ok();
+    let offset = find_redistributor(region.size(), MPIDR_EL1::read(), typer)?;
+    let own = part(offset, size_of::<Redistributor>() as u64)?;
+    mmu::map(own, Use::Device).ok()?;
+    Some(to_usize(own.start()))
+}
+
+/// Reads the GICR_TYPER of a redistributor whose first page is mapped at `page`.
+fn read_typer(page: usize) -> u64 {
+    let register: *const ReadOnly<u64> =
+        with_exposed_provenance(page.wrapping_add(offset_of!(Redistributor, typer)));
+    // SAFETY: only `find` calls this, for a page that is mapped; by the contract of `open` a redistributor begins there. The
+    // field is a cell that is only read.
+    unsafe { &*register }.get()
 }
 
 /// Makes this core's schedule receiver interrupt one of the normal world's: off, not pending, and of a low priority, until
-/// the normal world decides. False if the core has no redistributor.
+/// the normal world decides.
 ///
 /// Needed each time that a core comes on, since EL3 sets it up anew.
-#[must_use]
-pub(crate) fn release_schedule_receiver_interrupt() -> bool {
-    let Some(registers) = own() else { return false };
+pub(crate) fn release_schedule_receiver_interrupt() {
+    let Some(registers) = own() else { return };
     let bit = 1 << SCHEDULE_RECEIVER_SGI;
     disable(registers, bit);
     registers.clear_pending.set(bit);
@@ -87,7 +119,6 @@ pub(crate) fn release_schedule_receiver_interrupt() -> bool {
     // Group 1 of the normal world: group bit 1, modifier 0.
     registers.group_modifier.set(registers.group_modifier.get() & !bit);
     registers.group.set(registers.group.get() | bit);
-    true
 }
 
 fn disable(registers: &Redistributor, bit: u32) {
@@ -156,17 +187,11 @@ const fn bit(intid: u32) -> Option<u32> {
     if intid < 32 { Some(1 << intid) } else { None }
 }
 
-/// Finds this core's redistributor.
+/// Returns this core's redistributor, if it was found.
 fn own() -> Option<&'static Redistributor> {
-    let region = REGION.get()?;
-    let at = |offset: u64| -> &'static Redistributor {
-        let pointer: *const Redistributor =
-            with_exposed_provenance(to_usize(region.start().saturating_add(offset)));
-        // SAFETY: 1. `open` has mapped the region, whose contract says that redistributors are there.
-        // 2. `find_redistributor` passes and returns offsets with a whole one behind. 3. Fields are cells that are only
-        // read and written as a whole; registers of another core are only read.
-        unsafe { &*pointer }
-    };
-    let offset = find_redistributor(region.size(), MPIDR_EL1::read(), |offset| at(offset).typer.get())?;
-    Some(at(offset))
+    let address = Core::current().redistributor.load(Ordering::Relaxed);
+    let pointer: *const Redistributor = with_exposed_provenance(address);
+    // SAFETY: 1. It is null, or `claim` has mapped all of it for good; by the contract of `open` a redistributor is there.
+    // 2. Fields are cells that are only read and written as a whole.
+    unsafe { pointer.as_ref() }
 }
