@@ -154,11 +154,9 @@ fn read_manifest(address: u64) -> SpmcManifest {
     let Ok(page) = AddressRange::new(address, MANIFEST_BYTES) else { park_core() };
     // SAFETY: EL3 passed the page for spm to read; nobody writes it.
     let read = unsafe {
-        mmu::with_memory(page, |bytes| {
-            (SpmcManifest::console_of(bytes), SpmcManifest::parse(bytes), seeded::choose(bytes))
-        })
+        mmu::with_memory(page, |bytes| (SpmcManifest::parse_with_console(bytes), seeded::choose(bytes)))
     };
-    let Ok((console, manifest, bug)) = read else { park_core() };
+    let Ok(((console, manifest), bug)) = read else { park_core() };
     if let Some(console) = console
         && mmu::map(console, Use::Device).is_ok()
     {

@@ -10,7 +10,7 @@ use core::cell::Cell;
 use dtoolkit::fdt::Fdt;
 use heapless::Vec;
 
-use super::token::{PropertyName, Structure, Token};
+use super::token::{PropertyName, Structure};
 use super::{BlobFault, MAX_DTB_BYTES, MAX_PROPERTIES, ManifestError, Reason};
 
 /// Bytes of a blob's header that tell its size: magic and `totalsize` (Devicetree Specification 0.4, §5.2).
@@ -159,7 +159,7 @@ impl<'a> Node<'a> {
     /// Returns the bytes of a property, if it is there.
     #[must_use]
     pub fn bytes(&self, property: &str) -> Option<&'a [u8]> {
-        self.properties().find(|(name, _)| name.is(property.as_bytes())).map(|(_, value)| value)
+        self.tree.structure.find(self.at, property.as_bytes())
     }
 
     /// Reads a property of one 32-bit cell.
@@ -253,12 +253,9 @@ impl<'a> Node<'a> {
     fn properties(&self) -> impl Iterator<Item = (PropertyName<'a>, &'a [u8])> {
         let (structure, mut at) = (self.tree.structure, self.at);
         core::iter::from_fn(move || {
-            let (token, next) = structure.token(at)?;
+            let (name, value, next) = structure.property(at)?;
             at = next;
-            match token {
-                Token::Property(name, value) => Some((name, value)),
-                Token::Begin(_) | Token::End => None,
-            }
+            Some((name, value))
         })
         .fuse()
     }

@@ -100,6 +100,18 @@ impl SpmcManifest {
         Tree::new(bytes)?.read(Self::read)
     }
 
+    /// As [`SpmcManifest::parse`], and finds the console of a blob that may be wrong otherwise, so that there is a place to
+    /// say what is wrong.
+    pub fn parse_with_console(bytes: &[u8]) -> (Option<AddressRange>, Result<Self, ManifestError>) {
+        match Tree::new(bytes) {
+            Ok(tree) => {
+                let console = tree.read(|root| console(root, Cells::of(root)?));
+                (console.ok().flatten(), tree.read(Self::read))
+            }
+            Err(error) => (None, Err(error)),
+        }
+    }
+
     fn read(root: &Node<'_>) -> Result<Self, Noted> {
         root.require_compatible("arm,ffa-core-manifest-1.0")?;
         let cells = Cells::of(root)?;
@@ -119,12 +131,6 @@ impl SpmcManifest {
             partitions: partitions(root)?,
             memory: memory(root, cells)?,
         })
-    }
-
-    /// Finds the console in a blob that may be wrong otherwise, so that there is a place to say what is wrong.
-    #[must_use]
-    pub fn console_of(bytes: &[u8]) -> Option<AddressRange> {
-        Tree::new(bytes).ok()?.read(|root| console(root, Cells::of(root)?)).ok()?
     }
 
     /// Tells whether `range` lies wholly within one range of `kind`.

@@ -9,19 +9,15 @@ const STRUCTURE_OFFSET: usize = 8;
 const STRINGS_OFFSET: usize = 12;
 /// The same of the strings block's size.
 const STRINGS_SIZE: usize = 32;
+/// Tokens (§5.4.1): a node begins, and its name follows; it ends.
+const BEGIN: u32 = 1;
+const END: u32 = 2;
+/// A property: the length of its value, the place of its name and the value follow.
+const PROPERTY: u32 = 3;
+/// Nothing, which is passed over.
+const NOTHING: u32 = 4;
 /// Size of a word, and what tokens are aligned to, in bytes.
 const WORD: usize = 4;
-
-/// A token.
-#[derive(Clone, Copy)]
-pub(super) enum Token<'a> {
-    /// A node of this name begins.
-    Begin(&'a str),
-    /// A property: its name and its value.
-    Property(PropertyName<'a>, &'a [u8]),
-    /// A node ends.
-    End,
-}
 
 /// The name of a property: where it begins in the strings block. Where it ends is only looked for when it matters.
 #[derive(Clone, Copy)]
@@ -64,41 +60,31 @@ impl<'a> Structure<'a> {
     /// Returns where the tokens of the root begin.
     pub(super) fn root(self) -> Option<usize> {
         match self.token(length_at(self.blob, STRUCTURE_OFFSET)?)? {
-            (Token::Begin(_), next) => Some(next),
+            (BEGIN, inside) => self.read_name(inside).map(|(_, next)| next),
             _ => None,
         }
     }
 
-    /// Returns the token at `at`, or the first behind it that means something, and where the next one is.
+    /// Returns the property at `at`, name and value, and where the next one is; nothing behind the last of a node.
     #[inline(never)]
-    pub(super) fn token(self, mut at: usize) -> Option<(Token<'a>, usize)> {
-        loop {
-            let rest = self.blob.get(at..)?;
-            let tag = u32::from_be_bytes(*rest.first_chunk()?);
-            // A word was there: no sum of it and a few words wraps.
-            at = at.wrapping_add(WORD);
-            match tag {
-                1 => {
-                    let name = text_at(self.blob, at)?;
-                    let end = at.wrapping_add(name.len()).wrapping_add(1);
-                    return Some((Token::Begin(name), aligned(end)));
-                }
-                2 => return Some((Token::End, at)),
-                3 => {
-                    let ([_, [l0, l1, l2, l3], [n0, n1, n2, n3]], value) = head(rest)?;
-                    let length = usize::try_from(u32::from_be_bytes([l0, l1, l2, l3])).ok()?;
-                    let name = usize::try_from(u32::from_be_bytes([n0, n1, n2, n3])).ok()?;
-                    let (name, value) = (self.strings.get(name..)?, value.get(..length)?);
-                    at = at.wrapping_add(2 * WORD);
-                    return Some((
-                        Token::Property(PropertyName(name), value),
-                        aligned(at.wrapping_add(length)),
-                    ));
-                }
-                4 => {}
-                _ => return None,
-            }
+    pub(super) fn property(self, at: usize) -> Option<(PropertyName<'a>, &'a [u8], usize)> {
+        match self.token(at)? {
+            (PROPERTY, inside) => self.read_property(inside),
+            _ => None,
         }
+    }
+
+    /// Returns the value of the first property called `wanted` from `at` on to the end of a node's properties.
+    #[inline(never)]
+    pub(super) fn find(self, mut at: usize, wanted: &[u8]) -> Option<&'a [u8]> {
+        while let (PROPERTY, inside) = self.token(at)? {
+            let (name, value, next) = self.read_property(inside)?;
+            if name.is(wanted) {
+                return Some(value);
+            }
+            at = next;
+        }
+        None
     }
 
     /// Returns the name of the next child and where its tokens begin. `depth` is how many nodes deep below the parent `at`
@@ -106,42 +92,68 @@ impl<'a> Structure<'a> {
     #[inline(never)]
     pub(super) fn next_child(self, depth: &mut usize, mut at: usize) -> Option<(&'a str, usize)> {
         loop {
-            let (token, next) = self.token(at)?;
-            at = next;
+            let (token, inside) = self.token(at)?;
             match token {
-                Token::Property(..) => {}
-                Token::Begin(name) => {
-                    *depth += 1;
+                PROPERTY => (_, _, at) = self.read_property(inside)?,
+                BEGIN => {
+                    let name;
+                    (name, at) = self.read_name(inside)?;
+                    *depth = depth.checked_add(1)?;
                     if *depth == 1 {
-                        return Some((name, at));
+                        return Some((core::str::from_utf8(name).ok()?, at));
                     }
                 }
-                Token::End => *depth = depth.checked_sub(1)?,
+                END => {
+                    at = inside;
+                    *depth = depth.checked_sub(1)?;
+                }
+                _ => return None,
             }
         }
     }
+
+    /// Returns the token at `at`, or the first behind it that means something, and where it goes on.
+    #[inline(always)]
+    fn token(self, mut at: usize) -> Option<(u32, usize)> {
+        loop {
+            let token = word_at(self.blob, at)?;
+            // A word was there: no sum of it and a few words wraps.
+            at = at.wrapping_add(WORD);
+            if token != NOTHING {
+                return Some((token, at));
+            }
+        }
+    }
+
+    /// Returns name and value of the property whose length stands at `at`, and where the next token is.
+    #[inline(always)]
+    fn read_property(self, at: usize) -> Option<(PropertyName<'a>, &'a [u8], usize)> {
+        let (words, rest) = self.blob.get(at..)?.split_first_chunk::<{ 2 * WORD }>()?;
+        let [l0, l1, l2, l3, n0, n1, n2, n3] = *words;
+        let length = usize::try_from(u32::from_be_bytes([l0, l1, l2, l3])).ok()?;
+        let name = usize::try_from(u32::from_be_bytes([n0, n1, n2, n3])).ok()?;
+        let (name, value) = (self.strings.get(name..)?, rest.get(..length)?);
+        // What lies in the blob is behind a place in it, and does not wrap.
+        let end = at.wrapping_add(2 * WORD).wrapping_add(length);
+        Some((PropertyName(name), value, aligned(end)))
+    }
+
+    /// Returns the name of the node that begins where it stands at `at`, and where the next token is.
+    #[inline(always)]
+    fn read_name(self, at: usize) -> Option<(&'a [u8], usize)> {
+        let rest = self.blob.get(at..)?;
+        let length = rest.iter().position(|byte| *byte == 0)?;
+        Some((rest.get(..length)?, aligned(at.wrapping_add(length).wrapping_add(1))))
+    }
 }
 
-/// Takes the three words off that a property begins with: the token, the length of its value, the place of its name.
-fn head(bytes: &[u8]) -> Option<([[u8; WORD]; 3], &[u8])> {
-    let (words, rest) = bytes.split_first_chunk::<{ 3 * WORD }>()?;
-    let [t0, t1, t2, t3, l0, l1, l2, l3, n0, n1, n2, n3] = *words;
-    Some(([[t0, t1, t2, t3], [l0, l1, l2, l3], [n0, n1, n2, n3]], rest))
-}
-
+#[inline(always)]
 fn word_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|word| u32::from_be_bytes(*word))
 }
 
 fn length_at(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(word_at(bytes, at)?).ok()
-}
-
-/// Returns the text at `at` up to its NUL.
-fn text_at(bytes: &[u8], at: usize) -> Option<&str> {
-    let rest = bytes.get(at..)?;
-    let length = rest.iter().position(|byte| *byte == 0)?;
-    core::str::from_utf8(rest.get(..length)?).ok()
 }
 
 /// Rounds up to where a token may be. Only of offsets behind a byte that is there.

@@ -18,8 +18,9 @@ fn package() -> Vec<u8> {
 
 /// Reads any bytes as a manifest.
 pub fn target(data: &[u8]) {
-    _ = SpmcManifest::console_of(data);
-    if let Ok(spmc) = SpmcManifest::parse(data) {
+    let (console, spmc) = SpmcManifest::parse_with_console(data);
+    if let Ok(spmc) = spmc {
+        assert_eq!(console, spmc.console);
         _ = Layout::new(&spmc, NonZeroU16::MIN, &[]);
     }
     if let Ok(manifest) = PartitionManifest::parse(data) {

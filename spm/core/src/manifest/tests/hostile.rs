@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::{Tree, cells, partition_tree, spmc_tree, text};
-use crate::manifest::token::{Structure, Token};
+use crate::manifest::token::Structure;
 use crate::manifest::{BlobFault, MAX_DTB_BYTES, ManifestError, PartitionManifest, Reason, SpmcManifest};
 
 /// Depth, name and properties of a node.
@@ -23,7 +23,7 @@ fn list_by_dtoolkit(node: &FdtNode<'_>, depth: usize, list: &mut Vec<Listed>) {
 
 fn list_by_tokens(tree: Structure<'_>, name: &str, at: usize, depth: usize, list: &mut Vec<Listed>) {
     let (mut properties, mut next) = (vec![], at);
-    while let Some((Token::Property(name, value), behind)) = tree.token(next) {
+    while let Some((name, value, behind)) = tree.property(next) {
         properties.push((name.text().expect("text").to_owned(), value.to_owned()));
         next = behind;
     }

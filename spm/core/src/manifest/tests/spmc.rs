@@ -43,6 +43,19 @@ fn reads_every_field() {
 }
 
 #[test]
+fn the_console_is_found_where_something_else_is_wrong() {
+    let expected = Some(AddressRange::new(0x0904_0000, 0x1000).unwrap());
+    let whole = spmc_tree();
+    assert_eq!(SpmcManifest::parse_with_console(&whole.blob()), (expected, parse(&whole)));
+    let wrong = spmc_tree().set("gic", "compatible", text("x"));
+    let why = node("gic", Reason::WrongCompatible("arm,gic-v3"));
+    assert_eq!(SpmcManifest::parse_with_console(&wrong.blob()), (expected, why));
+    let without = spmc_tree().set("console", "compatible", text("x"));
+    let why = node("console", Reason::WrongCompatible("arm,pl011"));
+    assert_eq!(SpmcManifest::parse_with_console(&without.blob()), (None, why));
+}
+
+#[test]
 fn what_lies_behind_the_blob_does_not_matter() {
     let mut bytes = spmc_tree().blob();
     bytes.extend([0xff; 100]);
