@@ -96,10 +96,6 @@ fn rows(values: &[(String, u64)]) -> Vec<[String; 4]> {
         let target = most(name, values).map_or(String::new(), |most| {
             let met = if *value <= most { "met" } else { "MISSED" };
             match known(name).map(|figure| figure.target) {
-                Some(Target::Aim(aim, _)) => {
-                    let reached = if *value <= aim { "met" } else { "MISSED" };
-                    format!("<= {aim} {reached}; <= {most} {met}")
-                }
                 Some(Target::Above(base, above)) => format!("<= {base} + {above} {met}"),
                 _ => format!("<= {most} {met}"),
             }
