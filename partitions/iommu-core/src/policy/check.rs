@@ -3,6 +3,7 @@
 
 use super::{Device, FORMAT_VERSION, Guard, HypRole, MAX_DEVICE_SIDS, Name, Policy, Range};
 use crate::pool::MAX_POOL_PAGES;
+use core::ops::RangeInclusive;
 use thiserror::Error;
 
 /// The smallest page that SMMUs map here, in bytes.
@@ -17,6 +18,9 @@ const IOVA_LIMIT: u64 = 1 << 39;
 const ADDRESS_LIMIT: u64 = 1 << 48;
 /// Stream IDs beyond this would need a first level larger than 128 KiB (5.1: 8 bytes for 64 of them).
 const MAX_SID: u32 = (1 << 20) - 1;
+
+/// Shared peripheral interrupts (IHI 0069, 2.2).
+const SPIS: RangeInclusive<u32> = 32..=1019;
 
 /// Why a policy is refused. Each names the thing that is wrong by the name that the policy gave it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -48,6 +52,12 @@ pub enum PolicyError {
     /// A frame is smaller than its two pages, or does not begin where one can.
     #[error("SMMU {0}: frame {1} is not 128 KiB or more from a multiple of 64 KiB on")]
     Frame(Name, Range),
+    /// An SMMU's interrupt is not one that devices share.
+    #[error("SMMU {0}: interrupt {1} is no SPI")]
+    Interrupt(Name, u32),
+    /// Two SMMUs have one interrupt.
+    #[error("SMMUs {0} and {1} have interrupt {2}")]
+    SharedInterrupt(Name, Name, u32),
     /// A device is behind an SMMU that is not there.
     #[error("device {0}: no SMMU has index {1}")]
     DeviceSmmu(Name, u8),
@@ -86,6 +96,7 @@ impl Policy {
         }
         self.check_names()?;
         self.check_memory()?;
+        self.check_interrupts()?;
         self.check_devices()?;
         self.check_pool()
     }
@@ -142,6 +153,21 @@ impl Policy {
         let managed = self.managed.iter().map(|range| ("managed memory", *range));
         let frames = self.smmus.iter().map(|smmu| ("SMMU frame", smmu.frame));
         core::iter::once(("pool", self.pool)).chain(managed).chain(frames)
+    }
+
+    fn check_interrupts(&self) -> Result<(), PolicyError> {
+        for (place, smmu) in self.smmus.iter().enumerate() {
+            for intid in smmu.interrupts.iter().flat_map(|wires| [wires.event, wires.error]) {
+                if !SPIS.contains(&intid) {
+                    return Err(PolicyError::Interrupt(smmu.name.clone(), intid));
+                }
+                let mut others = self.smmus.iter().take(place);
+                if let Some(other) = others.find(|other| other.interrupts.is_some_and(|it| it.has(intid))) {
+                    return Err(PolicyError::SharedInterrupt(other.name.clone(), smmu.name.clone(), intid));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn check_devices(&self) -> Result<(), PolicyError> {

@@ -32,7 +32,7 @@ pub const MAX_UNPROTECTED: usize = 16;
 /// Length of a name in bytes: what fits two registers of an answer.
 pub const MAX_NAME: usize = 16;
 /// The format that this crate reads and writes: the first byte of the payload.
-pub const FORMAT_VERSION: u8 = 1;
+pub const FORMAT_VERSION: u8 = 2;
 
 /// A name that people gave: ASCII, for answers and logs.
 pub type Name = String<MAX_NAME>;
@@ -97,6 +97,26 @@ pub struct Smmu {
     pub frame: Range,
     /// Whether all DMA passes when the SMMU comes out of reset, as the platform's integration has it.
     pub resets_to_bypass: bool,
+    /// The interrupts by which it tells of events and errors. Without them the service looks for both when it is asked.
+    pub interrupts: Option<Interrupts>,
+}
+
+/// The wires of one SMMU to the interrupt controller (IHI 0070, 3.18): INTIDs of secure, edge-triggered SPIs. Both may be
+/// one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interrupts {
+    /// Records in the event queue.
+    pub event: u32,
+    /// Global errors.
+    pub error: u32,
+}
+
+impl Interrupts {
+    /// Tells whether an INTID is one of them.
+    #[must_use]
+    pub const fn has(self, intid: u32) -> bool {
+        intid == self.event || intid == self.error
+    }
 }
 
 /// One device: all its streams have one holder and one state.

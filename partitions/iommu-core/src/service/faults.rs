@@ -1,26 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Fault reports between the SMMUs' event queues and the client that polls them.
+//!
+//! Records are taken out of an event queue when the host polls, and, where the SMMU interrupts for them, then too.
 
+use super::watch::{InterruptError, Looked, Next, Watch};
 use crate::domain::lock;
-use crate::policy::Policy;
-use crate::smmu::{Event, Smmu};
+use crate::policy::{MAX_SMMUS, Policy};
+use crate::smmu::{Event, Smmu, SmmuError};
+use core::sync::atomic::{AtomicU32, Ordering, fence};
 use ffa_abi::{Fault, FaultReport, SmmuIndex, Status};
 use heapless::Deque;
 use spin::mutex::SpinMutex;
 
 /// Reports that are kept until they are polled.
 pub const MAX_FAULTS: usize = 64;
-/// Records that one message takes from the event queue of one SMMU.
-const EVENTS_PER_CALL: usize = 64;
+/// Records that one look takes from the event queue of one SMMU.
+const EVENTS_PER_LOOK: usize = 64;
 
 /// The host's reports.
 #[derive(Debug)]
-pub struct Faults(SpinMutex<Queue>);
+pub struct Faults {
+    queue: SpinMutex<Queue>,
+    /// SMMUs, a bit each, whose interrupt came and was not served yet.
+    due: AtomicU32,
+}
 
 #[derive(Debug)]
 struct Queue {
     reports: Deque<Fault, MAX_FAULTS>,
     dropped: u64,
+    watches: [Watch; MAX_SMMUS],
 }
 
 impl Default for Faults {
@@ -30,10 +39,12 @@ impl Default for Faults {
 }
 
 impl Faults {
-    /// Makes a queue without reports.
+    /// Makes a queue without reports, for SMMUs that do not interrupt.
     #[must_use]
     pub const fn new() -> Self {
-        Self(SpinMutex::new(Queue { reports: Deque::new(), dropped: 0 }))
+        let watches = [Watch::Polled; MAX_SMMUS];
+        let queue = Queue { reports: Deque::new(), dropped: 0, watches };
+        Self { queue: SpinMutex::new(queue), due: AtomicU32::new(0) }
     }
 
     /// Takes the oldest report, after a bounded look at the event queue of each SMMU.
@@ -42,30 +53,133 @@ impl Faults {
     /// [`Status::Empty`] where there is nothing to report, [`Status::Busy`], and [`Status::Hardware`] where there is nothing
     /// to report any more because an SMMU has failed.
     pub fn poll<S: Smmu>(&self, policy: &Policy, smmus: &[S]) -> Result<FaultReport, Status> {
-        let mut queue = lock::lock(&self.0)?;
+        let answer = lock::lock(&self.queue)?.poll(policy, smmus);
+        // An SMMU that went wrong here is polled from now on, and its next interrupt is unexpected.
+        let _: Result<(), InterruptError> = self.serve_due(policy, smmus, None);
+        answer
+    }
+
+    /// Has an SMMU interrupt for its events and errors. For the start, when there are no other calls.
+    ///
+    /// # Errors
+    /// The SMMU is polled then.
+    pub fn watch<S: Smmu>(&self, policy: &Policy, smmus: &[S], index: u16) -> Result<(), InterruptError> {
+        let smmu = smmus.get(usize::from(index)).ok_or(InterruptError::Unexpected)?;
+        let mut queue = self.queue.lock();
+        queue.watch(index)?.arm(smmu)?;
+        queue.interrupted(policy, index, smmu)
+    }
+
+    /// Serves the interrupt of an SMMU. Waits for nobody: if another core has the queue, that core serves it.
+    ///
+    /// # Errors
+    /// There is no use in another interrupt of this SMMU: it is polled from now on.
+    pub fn interrupted<S: Smmu>(
+        &self,
+        policy: &Policy,
+        smmus: &[S],
+        index: u16,
+    ) -> Result<(), InterruptError> {
+        self.due.fetch_or(bit(index), Ordering::Relaxed);
+        self.serve_due(policy, smmus, Some(index))
+    }
+
+    /// Serves the interrupts that are due, if nobody has the queue, and returns what came of that of `own`.
+    fn serve_due<S: Smmu>(
+        &self,
+        policy: &Policy,
+        smmus: &[S],
+        own: Option<u16>,
+    ) -> Result<(), InterruptError> {
+        let mut outcome = Ok(());
+        for _ in 0..MAX_SMMUS {
+            // Whoever finds the queue taken has said before what is due, and whoever had it looks at that afterwards: one of
+            // them sees the other.
+            fence(Ordering::SeqCst);
+            if self.due.load(Ordering::Relaxed) == 0 {
+                break;
+            }
+            let Some(mut queue) = self.queue.try_lock() else { break };
+            let due = self.due.swap(0, Ordering::Relaxed);
+            for (index, smmu) in (0..=u16::MAX).zip(smmus).filter(|(index, _)| due & bit(*index) != 0) {
+                let result = queue.interrupted(policy, index, smmu);
+                if own == Some(index) {
+                    outcome = outcome.and(result);
+                }
+            }
+        }
+        outcome
+    }
+}
+
+/// Returns the bit of an SMMU; there are at most [`MAX_SMMUS`].
+fn bit(index: u16) -> u32 {
+    1_u32.unbounded_shl(index.into())
+}
+
+impl Queue {
+    fn poll<S: Smmu>(&mut self, policy: &Policy, smmus: &[S]) -> Result<FaultReport, Status> {
         let mut failed = false;
         for (index, smmu) in (0..=u16::MAX).zip(smmus) {
-            let polled = smmu.poll_events(EVENTS_PER_CALL, &mut |event| {
-                if is_host_s_business(policy, index, &event) {
-                    queue.add(report(index, &event));
-                }
-            });
-            if polled.overflow {
-                queue.dropped = queue.dropped.saturating_add(1);
-            }
-            failed |= smmu.check_errors().is_err();
+            failed |= self.asked(policy, index, smmu).is_err();
         }
         let report =
-            FaultReport { fault: queue.reports.pop_front(), dropped: core::mem::take(&mut queue.dropped) };
+            FaultReport { fault: self.reports.pop_front(), dropped: core::mem::take(&mut self.dropped) };
         match report {
             FaultReport { fault: None, dropped: 0 } if failed => Err(Status::Hardware),
             FaultReport { fault: None, dropped: 0 } => Err(Status::Empty),
             report => Ok(report),
         }
     }
-}
 
-impl Queue {
+    /// Looks at an SMMU because the host asks; twice, where that switches its interrupts on.
+    fn asked<S: Smmu>(&mut self, policy: &Policy, index: u16, smmu: &S) -> Result<(), SmmuError> {
+        let looked = self.look(policy, index, smmu);
+        match self.watch(index).and_then(|watch| watch.asked(smmu, looked)) {
+            Ok(Next::LookAgain) => {}
+            // One that does not acknowledge is polled from now on, which is what happens here.
+            Ok(Next::Done) | Err(_) => return looked.health,
+        }
+        let looked = self.look(policy, index, smmu);
+        let _: Result<Next, InterruptError> = self.watch(index).and_then(|watch| watch.asked(smmu, looked));
+        looked.health
+    }
+
+    /// Looks at an SMMU because it has interrupted.
+    fn interrupted<S: Smmu>(&mut self, policy: &Policy, index: u16, smmu: &S) -> Result<(), InterruptError> {
+        match self.watch(index)?.interrupted()? {
+            Next::LookAgain => {
+                let looked = self.look(policy, index, smmu);
+                self.watch(index)?.looked(smmu, looked)
+            }
+            Next::Done => Ok(()),
+        }
+    }
+
+    fn watch(&mut self, index: u16) -> Result<&mut Watch, InterruptError> {
+        self.watches.get_mut(usize::from(index)).ok_or(InterruptError::Unexpected)
+    }
+
+    /// Takes records until there is none, or as many as a look takes, and acknowledges errors. A record that comes while
+    /// others are taken raises no interrupt: so one look more finds the queue empty.
+    fn look<S: Smmu>(&mut self, policy: &Policy, index: u16, smmu: &S) -> Looked {
+        let mut left = EVENTS_PER_LOOK;
+        let mut emptied = false;
+        while left > 0 && !emptied {
+            let polled = smmu.poll_events(left, &mut |event| {
+                if is_host_s_business(policy, index, &event) {
+                    self.add(report(index, &event));
+                }
+            });
+            if polled.overflow {
+                self.dropped = self.dropped.saturating_add(1);
+            }
+            left = left.saturating_sub(polled.taken);
+            emptied = polled.taken == 0;
+        }
+        Looked { emptied, health: smmu.check_errors() }
+    }
+
     /// The oldest reports are kept: they say how a flood began.
     fn add(&mut self, fault: Fault) {
         if self.reports.push_back(fault).is_err() {

@@ -7,9 +7,11 @@
 
 mod faults;
 mod setup;
+mod watch;
 
 pub use faults::{Faults, MAX_FAULTS};
 pub use setup::{Memory, SetupError};
+pub use watch::InterruptError;
 
 use crate::client::Client;
 use crate::domain::{Allocation, Device, Domains, Done, ENTRIES_PER_CALL, MAX_DOMAINS, Target};
@@ -50,6 +52,26 @@ impl<S: Smmu> Service<'_, S> {
             None => Err(Status::Denied),
         };
         outcome.unwrap_or_else(Response::status).encode()
+    }
+
+    /// Has an SMMU interrupt for its events and errors. For the start, before the first message, once the interrupts can
+    /// come.
+    ///
+    /// # Errors
+    /// The SMMU is looked at when the host polls, as it is where nobody calls this.
+    pub fn watch(&self, smmu: SmmuIndex) -> Result<(), InterruptError> {
+        self.faults.watch(self.policy, self.smmus, smmu.0)
+    }
+
+    /// Serves an interrupt, within a bound and without waiting for a lock. Not while a message is answered on the same core.
+    ///
+    /// # Errors
+    /// There is no use in another interrupt with this number: the caller switches it off.
+    pub fn interrupted(&self, intid: u32) -> Result<(), InterruptError> {
+        let mut wires = (0..=u16::MAX).zip(&self.policy.smmus);
+        let found = wires.find(|(_, smmu)| smmu.interrupts.is_some_and(|wires| wires.has(intid)));
+        let (index, _) = found.ok_or(InterruptError::Unexpected)?;
+        self.faults.interrupted(self.policy, self.smmus, index)
     }
 
     fn serve(&self, client: Client, request: Request) -> Result<Response, Status> {

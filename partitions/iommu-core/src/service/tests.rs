@@ -14,6 +14,7 @@ use std::boxed::Box;
 
 mod attacks;
 mod devices;
+mod interrupts;
 mod mappings;
 mod overlaps;
 
@@ -30,6 +31,9 @@ const EDU: u32 = 0x10;
 const MANY: u32 = 0x100;
 const MANY_COUNT: u16 = 150;
 const NOBODY_S: u32 = 0x18;
+/// Interrupts of its SMMUs 0 and 2.
+const WIRES: policy::Interrupts = policy::Interrupts { event: 106, error: 109 };
+const ONE_WIRE: policy::Interrupts = policy::Interrupts { event: 44, error: 44 };
 const READ: Protection = Protection::READ;
 const BOTH: Protection = Protection::READ.union(Protection::WRITE);
 
@@ -46,10 +50,11 @@ fn device(name: &str, smmu: u8, first_sid: u32, sids: u16, host: bool, iova: Ran
 }
 
 fn policy() -> Policy {
-    let smmu = |name: &str, base| policy::Smmu {
+    let smmu = |name: &str, base, interrupts| policy::Smmu {
         name: Name::try_from(name).unwrap(),
         frame: Range { base, size: 0x2_0000 },
         resets_to_bypass: true,
+        interrupts,
     };
     let wide = Range { base: 0, size: 1 << 39 };
     let policy = Policy {
@@ -58,9 +63,13 @@ fn policy() -> Policy {
         hyp: HypRole::Absent,
         managed: [Range { base: RAM, size: RAM_SIZE }].into_iter().collect(),
         pool: Range { base: POOL_BASE, size: 4 * M2 },
-        smmus: [smmu("smmu0", 0x5000_0000), smmu("smmu1", 0x5100_0000), smmu("smmu2", 0x5200_0000)]
-            .into_iter()
-            .collect(),
+        smmus: [
+            smmu("smmu0", 0x5000_0000, Some(WIRES)),
+            smmu("smmu1", 0x5100_0000, None),
+            smmu("smmu2", 0x5200_0000, Some(ONE_WIRE)),
+        ]
+        .into_iter()
+        .collect(),
         devices: [
             device("edu0", 0, EDU, 1, true, WINDOW),
             device("many", 0, MANY, MANY_COUNT, true, wide),

@@ -7,13 +7,14 @@
 
 use super::errors::{Counters, EVENTS_ABORTED, FATAL, Health, KNOWN, Statistics, count};
 use super::events::EventQueue;
-use super::hardware::Hardware;
+use super::hardware::{Hardware, TimedOut};
 use super::identification::Capabilities;
+use super::interrupts;
 use super::invalidate::{Plan, plan};
 use super::queue::{CommandQueue, GERROR_CMDQ, QueueError};
 use super::spec::commands::Command;
 use super::stream_table::StreamTable;
-use super::{Event, Polled, Smmu, SmmuError, SmmuFeatures, StreamConfig, TlbRange, Vmid};
+use super::{Event, Polled, Smmu, SmmuError, SmmuFeatures, StreamConfig, TlbRange, Unacknowledged, Vmid};
 use ffa_abi::StreamId;
 use spin::mutex::TicketMutex;
 
@@ -177,5 +178,9 @@ impl<H: Hardware> Smmu for SmmuV3<'_, H> {
         }
         queue.acknowledge(&self.hardware, active);
         Ok(())
+    }
+
+    fn set_interrupts(&self, on: bool) -> Result<(), Unacknowledged> {
+        interrupts::set(&self.hardware, on).map_err(|TimedOut| Unacknowledged)
     }
 }

@@ -2,7 +2,7 @@
 //! An SMMU for tests of the service: it walks the tables that it is given and keeps what it found until it is told to
 //! forget exactly that. A missing or too narrow invalidation shows as DMA that still passes.
 
-use super::{Event, Polled, Smmu, SmmuError, SmmuFeatures, StreamConfig, TlbRange, Vmid};
+use super::{Event, Polled, Smmu, SmmuError, SmmuFeatures, StreamConfig, TlbRange, Unacknowledged, Vmid};
 use crate::table::walker::{self, Found};
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -20,11 +20,22 @@ pub(crate) struct FakeSmmu<'a> {
     pub(crate) features: SmmuFeatures,
     state: Mutex<State>,
     hook: Hook,
+    poll_hook: Hook,
+    switch_hook: Hook,
 }
 
 /// What another core does while this one waits for the SMMU.
 #[derive(Default)]
 struct Hook(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Hook {
+    fn run(&self) {
+        let hook = self.0.lock().unwrap().take();
+        if let Some(hook) = hook {
+            hook();
+        }
+    }
+}
 
 impl fmt::Debug for Hook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -43,6 +54,12 @@ struct State {
     overflow: bool,
     failed: bool,
     fail_after: Option<usize>,
+    /// Whether interrupts are on.
+    interrupts: bool,
+    /// Whether switching them is never acknowledged, though done.
+    unacknowledged: bool,
+    /// Interrupts that were raised and not taken.
+    raised: usize,
     /// Completed invalidations.
     invalidations: usize,
 }
@@ -52,7 +69,15 @@ const M2: u64 = 2 << 20;
 impl<'a> FakeSmmu<'a> {
     pub(crate) fn new(words: &'a [AtomicU64], base: u64) -> Self {
         let features = SmmuFeatures { output_bits: 44, vmid_bits: 16, range_invalidation: true };
-        Self { words, base, features, state: Mutex::default(), hook: Hook::default() }
+        Self {
+            words,
+            base,
+            features,
+            state: Mutex::default(),
+            hook: Hook::default(),
+            poll_hook: Hook::default(),
+            switch_hook: Hook::default(),
+        }
     }
 
     /// Stops answering after so many more commands.
@@ -63,6 +88,49 @@ impl<'a> FakeSmmu<'a> {
     /// Lets this happen once, before the next range is forgotten.
     pub(crate) fn during_invalidation(&self, hook: impl FnOnce() + Send + 'static) {
         *self.hook.0.lock().unwrap() = Some(Box::new(hook));
+    }
+
+    /// Stops answering, and tells so by an interrupt.
+    pub(crate) fn fail(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.failed = true;
+        state.raised += usize::from(state.interrupts);
+    }
+
+    /// Does not acknowledge any more that interrupts are on or off.
+    pub(crate) fn never_acknowledge(&self) {
+        self.state.lock().unwrap().unacknowledged = true;
+    }
+
+    pub(crate) fn has_interrupts_on(&self) -> bool {
+        self.state.lock().unwrap().interrupts
+    }
+
+    /// Returns how many interrupts were raised since this was asked last.
+    pub(crate) fn take_interrupts(&self) -> usize {
+        std::mem::take(&mut self.state.lock().unwrap().raised)
+    }
+
+    /// Returns how many records wait in the event queue.
+    pub(crate) fn waiting(&self) -> usize {
+        self.state.lock().unwrap().events.len()
+    }
+
+    /// Lets this happen once, after records were taken and before that is acknowledged.
+    pub(crate) fn during_poll(&self, hook: impl FnOnce() + Send + 'static) {
+        *self.poll_hook.0.lock().unwrap() = Some(Box::new(hook));
+    }
+
+    /// Lets this happen once, before interrupts are switched.
+    pub(crate) fn before_switching(&self, hook: impl FnOnce() + Send + 'static) {
+        *self.switch_hook.0.lock().unwrap() = Some(Box::new(hook));
+    }
+
+    /// Writes a record while the last one is not acknowledged: that raises no interrupt.
+    pub(crate) fn record_without_interrupt(&self, sid: u32) {
+        let event =
+            Event { sid: StreamId(sid), iova: Iova(0), kind: FaultKind::Stream, write: false, number: 0x10 };
+        self.state.lock().unwrap().events.push_back(event);
     }
 
     pub(crate) fn invalidations(&self) -> usize {
@@ -94,6 +162,9 @@ impl<'a> FakeSmmu<'a> {
         outcome
             .inspect_err(|kind| {
                 let event = Event { sid: StreamId(sid), iova: Iova(iova), kind: *kind, write, number: 0x10 };
+                if state.events.is_empty() && state.interrupts {
+                    state.raised += 1;
+                }
                 if state.events.len() < EVENT_QUEUE {
                     state.events.push_back(event);
                 } else {
@@ -174,10 +245,7 @@ impl Smmu for FakeSmmu<'_> {
     fn invalidate_range(&self, vmid: Vmid, range: &TlbRange) -> Result<(), SmmuError> {
         let (first, end) = (range.iova.0, range.iova.0 + range.size);
         assert!(range.size > 0, "an empty invalidation");
-        let hook = self.hook.0.lock().unwrap().take();
-        if let Some(hook) = hook {
-            hook();
-        }
+        self.hook.run();
         let unit = range.leaves.map_or(4096, |leaf| leaf.bytes());
         assert!(first % unit == 0 && range.size.is_multiple_of(unit), "aligned to what was removed");
         self.command(|state| {
@@ -208,10 +276,20 @@ impl Smmu for FakeSmmu<'_> {
         let mut state = self.state.lock().unwrap();
         let taken = state.events.len().min(budget);
         state.events.drain(..taken).for_each(sink);
-        Polled { taken, overflow: core::mem::take(&mut state.overflow) }
+        let polled = Polled { taken, overflow: core::mem::take(&mut state.overflow) };
+        drop(state);
+        self.poll_hook.run();
+        polled
     }
 
     fn check_errors(&self) -> Result<(), SmmuError> {
         if self.state.lock().unwrap().failed { Err(SmmuError::Timeout) } else { Ok(()) }
+    }
+
+    fn set_interrupts(&self, on: bool) -> Result<(), Unacknowledged> {
+        self.switch_hook.run();
+        let mut state = self.state.lock().unwrap();
+        state.interrupts = on;
+        if state.unacknowledged { Err(Unacknowledged) } else { Ok(()) }
     }
 }

@@ -15,6 +15,7 @@ pub(crate) mod fake_smmu;
 mod gate;
 pub mod hardware;
 mod identification;
+mod interrupts;
 mod invalidate;
 mod invalidated;
 mod queue;
@@ -122,6 +123,11 @@ pub enum SmmuError {
     Stream(StreamId),
 }
 
+/// An SMMU does not say that its interrupts are as they were set; whether they are is unknown. Nothing else is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("IRQ_CTRL is not acknowledged")]
+pub struct Unacknowledged;
+
 /// One SMMU that was brought up and locked down.
 ///
 /// Calls come from several cores at a time. Each returns within a bound, holds no lock on return, and never calls back
@@ -164,6 +170,13 @@ pub trait Smmu: Sync {
     /// # Errors
     /// As [`set_streams`](Self::set_streams).
     fn check_errors(&self) -> Result<(), SmmuError>;
+
+    /// Has the SMMU interrupt for new events and global errors, or not. It does not when it comes up. One core at a time
+    /// may call this.
+    ///
+    /// # Errors
+    /// [`Unacknowledged`].
+    fn set_interrupts(&self, on: bool) -> Result<(), Unacknowledged>;
 }
 
 impl<T: Smmu> Smmu for &T {
@@ -197,6 +210,10 @@ impl<T: Smmu> Smmu for &T {
 
     fn check_errors(&self) -> Result<(), SmmuError> {
         (**self).check_errors()
+    }
+
+    fn set_interrupts(&self, on: bool) -> Result<(), Unacknowledged> {
+        (**self).set_interrupts(on)
     }
 }
 

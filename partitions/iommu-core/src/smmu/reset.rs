@@ -9,16 +9,18 @@
 use super::driver::{SmmuV3, forget_everything};
 use super::errors::{Counters, Health};
 use super::events::{self, EventQueue};
-use super::gate::{self, GateError, UPDATE_MILLISECONDS};
+use super::gate::{self, GateError};
 use super::hardware::{Hardware, PoolMapping, Registers, TimedOut};
 use super::identification::{Capabilities, Needs, Unsupported};
+use super::interrupts;
 use super::queue::{self, CommandQueue, QueueError};
 use super::ring::{Index, Ring};
 use super::spec::commands::COMMAND_WORDS;
 use super::spec::events::EVENT_WORDS;
 use super::spec::registers::{
-    CMDQ_BASE, CMDQ_CONS, CMDQ_PROD, CR0, CR1, CR2, EVENTQ_BASE, EVENTQ_CONS, EVENTQ_PROD, GBPA, GERROR,
-    GERRORN, IRQ_CTRL, IRQ_CTRLACK, QUEUE_BASE, Register32, Register64, STRTAB_BASE, STRTAB_BASE_CFG,
+    CMDQ_BASE, CMDQ_CONS, CMDQ_PROD, CR0, CR1, CR2, EVENTQ_BASE, EVENTQ_CONS, EVENTQ_IRQ_CFG0, EVENTQ_PROD,
+    GBPA, GERROR, GERROR_IRQ_CFG0, GERRORN, IRQ_CFG0, IRQ_CTRL, QUEUE_BASE, Register32, Register64,
+    STRTAB_BASE, STRTAB_BASE_CFG,
 };
 use super::spec::ste::SPLIT;
 use super::stream_table::{Attributes, StreamTable, sid_bits};
@@ -187,6 +189,9 @@ impl<'p, H: Hardware> SmmuV3<'p, H> {
         setup.write64(EVENTQ_BASE, queue_base(self.events.lock().place()))?;
         setup.write32(EVENTQ_PROD, EVENTQ_PROD_START)?;
         setup.write32(EVENTQ_CONS, EVENTQ_PROD_START)?;
+        // A boot loader may have had messages written, which is memory written.
+        setup.write64(GERROR_IRQ_CFG0, IRQ_CFG0::ADDR.val(0))?;
+        setup.write64(EVENTQ_IRQ_CFG0, IRQ_CFG0::ADDR.val(0))?;
         hardware.write32(GERRORN.offset, commands.acknowledged());
         hardware.publish();
         Ok(())
@@ -222,10 +227,7 @@ const EVENTQ_PROD_START: FieldValue<u32, super::spec::registers::EVENTQ_INDEX::R
 fn switch_off<H: Hardware>(hardware: &H) -> Result<(), BringUpError> {
     gate::set_abort(hardware, true)?;
     gate::set_control(hardware, 0).map_err(|TimedOut| BringUpError::Timeout(CR0.name))?;
-    hardware.write32(IRQ_CTRL.offset, 0);
-    hardware
-        .wait(UPDATE_MILLISECONDS, || hardware.read32(IRQ_CTRLACK.offset) == 0)
-        .map_err(|TimedOut| BringUpError::Timeout(IRQ_CTRL.name))
+    interrupts::set(hardware, false).map_err(|TimedOut| BringUpError::Timeout(IRQ_CTRL.name))
 }
 
 /// Returns the highest address that the SMMU may have to put out or to fetch from.

@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::policy::{
-    Device, Guard, Holders, HypRole, MAX_DEVICES, MAX_MANAGED, MAX_NAME, MAX_SMMUS, MAX_UNPROTECTED, Name,
-    Range, Smmu,
+    Device, Guard, Holders, HypRole, Interrupts, MAX_DEVICES, MAX_MANAGED, MAX_NAME, MAX_SMMUS,
+    MAX_UNPROTECTED, Name, Range, Smmu,
 };
 use proptest::{collection::vec, prelude::*};
 use std::vec::Vec;
@@ -88,7 +88,8 @@ fn the_largest_policy_fits() {
         holders: Holders { host: true, hyp: true, guests: true },
         iova: range,
     };
-    let smmu = Smmu { name: name.clone(), frame: range, resets_to_bypass: true };
+    let interrupts = Some(Interrupts { event: u32::MAX, error: u32::MAX });
+    let smmu = Smmu { name: name.clone(), frame: range, resets_to_bypass: true, interrupts };
     let policy = Policy {
         version: FORMAT_VERSION,
         guard: Guard::BusFilter,
@@ -120,11 +121,10 @@ fn any_device() -> impl Strategy<Value = Device> {
 }
 
 fn any_policy() -> impl Strategy<Value = Policy> {
-    let smmu = (any_name(), any_range(), any::<bool>()).prop_map(|(name, frame, resets_to_bypass)| Smmu {
-        name,
-        frame,
-        resets_to_bypass,
-    });
+    let wires = any::<(u32, u32)>().prop_map(|(event, error)| Interrupts { event, error });
+    let smmu = (any_name(), any_range(), any::<bool>(), proptest::option::of(wires)).prop_map(
+        |(name, frame, resets_to_bypass, interrupts)| Smmu { name, frame, resets_to_bypass, interrupts },
+    );
     let guard = prop_oneof![Just(Guard::Nobody), Just(Guard::El2), Just(Guard::BusFilter)];
     let hyp = prop_oneof![Just(HypRole::Absent), Just(HypRole::Required)];
     (

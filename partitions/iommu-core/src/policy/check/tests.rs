@@ -2,7 +2,7 @@
 //! Each refusal, by a policy that differs from a good one in one thing.
 
 use super::*;
-use crate::policy::{Holders, Smmu};
+use crate::policy::{Holders, Interrupts, Smmu};
 
 const PAGES: u64 = PAGE_SIZE;
 
@@ -27,14 +27,20 @@ fn device(text: &str, first_sid: u32) -> Device {
 
 /// A policy with nothing wrong: two SMMUs, two devices behind the first.
 pub(in crate::policy) fn good() -> Policy {
-    let smmu = |text, base| Smmu { name: name(text), frame: range(base, 0x2_0000), resets_to_bypass: true };
+    let smmu = |text, base, interrupts| Smmu {
+        name: name(text),
+        frame: range(base, 0x2_0000),
+        resets_to_bypass: true,
+        interrupts,
+    };
+    let wires = Some(Interrupts { event: 106, error: 109 });
     Policy {
         version: FORMAT_VERSION,
         guard: Guard::Nobody,
         hyp: HypRole::Absent,
         managed: [range(0x4000_0000, 0x1000_0000), range(0x6000_0000, 0x1000)].into_iter().collect(),
         pool: range(0x5000_0000, 0x40_0000),
-        smmus: [smmu("smmu0", 0x900_0000), smmu("smmu1", 0x902_0000)].into_iter().collect(),
+        smmus: [smmu("smmu0", 0x900_0000, wires), smmu("smmu1", 0x902_0000, None)].into_iter().collect(),
         devices: [device("nic", 0x10), device("disk", 0x12)].into_iter().collect(),
         unprotected: [name("usb")].into_iter().collect(),
     }
@@ -128,6 +134,24 @@ fn frames_have_both_pages() {
     for bad in [range(0x900_0000, FRAME_SIZE - PAGES), range(0x900_0000 - PAGES, FRAME_SIZE)] {
         assert_eq!(refusal(|policy| policy.smmus[0].frame = bad), PolicyError::Frame(name("smmu0"), bad));
     }
+}
+
+#[test]
+fn interrupts_are_spis_of_one_smmu() {
+    let wired = |event, error| Some(Interrupts { event, error });
+    for bad in [0, 31, 1020, 4096, u32::MAX] {
+        let expected = PolicyError::Interrupt(name("smmu0"), bad);
+        assert_eq!(refusal(|policy| policy.smmus[0].interrupts = wired(bad, 109)), expected);
+        assert_eq!(refusal(|policy| policy.smmus[0].interrupts = wired(106, bad)), expected);
+    }
+    for (event, error, taken) in [(106, 50, 106), (50, 106, 106), (109, 50, 109), (50, 109, 109)] {
+        let expected = PolicyError::SharedInterrupt(name("smmu0"), name("smmu1"), taken);
+        assert_eq!(refusal(|policy| policy.smmus[1].interrupts = wired(event, error)), expected);
+    }
+    let mut policy = good();
+    policy.smmus[0].interrupts = wired(32, 32);
+    policy.smmus[1].interrupts = wired(1019, 33);
+    assert_eq!(policy.check(), Ok(()), "the first, the last, and one for both");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! The event queue: records, the queue's end, and the overflow flag (7.2 to 7.4).
 
 use super::State;
-use super::registers::EVENTQEN;
+use super::registers::{EVENTQ_IRQEN, EVENTQEN};
 
 const OVERFLOW: u64 = 1 << 31;
 const EVENTQ_ABT: u64 = 4;
@@ -42,6 +42,10 @@ impl State {
             }
         }
         self.registers.eventq_prod = (producer + 1) & mask | flag;
+        // The moment in which the queue stops being empty (3.18).
+        if used == 0 {
+            self.interrupt(EVENTQ_IRQEN, self.registers.eventq_message);
+        }
     }
 
     pub(super) fn check_consumer(&mut self) {

@@ -44,6 +44,8 @@ pub(crate) struct Faults {
     pub(crate) gbpa_stuck: bool,
     /// CR0ACK never changes.
     pub(crate) control_stuck: bool,
+    /// IRQ_CTRLACK never changes.
+    pub(crate) interrupts_stuck: bool,
     /// Commands are not consumed.
     pub(crate) commands_stuck: bool,
     /// The register at this offset ignores writes.
@@ -83,6 +85,8 @@ pub(crate) struct State {
     unsynced: VecDeque<[u64; 2]>,
     /// Commands that completed.
     completed: Vec<[u64; 2]>,
+    /// Enables of the interrupts that were raised.
+    interrupts: Vec<u64>,
     fetched: u64,
     command_countdown: u32,
     pub(crate) tlb: Vec<TlbEntry>,
@@ -115,6 +119,7 @@ impl FakeSmmu {
             writes: Vec::new(),
             unsynced: VecDeque::new(),
             completed: Vec::new(),
+            interrupts: Vec::new(),
             fetched: 0,
             command_countdown: 0,
             tlb: Vec::new(),
@@ -147,6 +152,11 @@ impl FakeSmmu {
     /// Returns offsets of the registers that were written so far, in order.
     pub(crate) fn writes(&self) -> Vec<(usize, u64)> {
         self.state().writes.clone()
+    }
+
+    /// Returns by their enables the interrupts that were raised since this was asked last.
+    pub(crate) fn take_interrupts(&self) -> Vec<u64> {
+        std::mem::take(&mut self.state().interrupts)
     }
 
     /// Returns the commands that completed so far.

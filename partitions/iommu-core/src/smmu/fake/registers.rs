@@ -9,7 +9,9 @@ pub(super) struct File {
     /// Written and acknowledged values; they differ while an update is under way.
     pub(super) cr0: Slow,
     pub(super) gbpa: Slow,
-    irq: u64,
+    pub(super) irq: Slow,
+    pub(super) gerror_message: u64,
+    pub(super) eventq_message: u64,
     cr1: u64,
     cr2: u64,
     pub(super) gerror: u64,
@@ -65,6 +67,8 @@ const PRIQEN: u64 = 2;
 pub(super) const EVENTQEN: u64 = 4;
 pub(super) const CMDQEN: u64 = 8;
 const ATSCHK: u64 = 0x10;
+const GERROR_IRQEN: u64 = 1;
+pub(super) const EVENTQ_IRQEN: u64 = 4;
 pub(super) const GBPA_ABORT: u64 = 1 << 20;
 const GBPA_UPDATE: u64 = 1 << 31;
 
@@ -74,7 +78,9 @@ impl File {
         Self {
             cr0: Slow::new(0),
             gbpa: Slow::new(0x1000),
-            irq: 7,
+            irq: Slow::new(7),
+            gerror_message: UNKNOWN,
+            eventq_message: UNKNOWN,
             cr1: UNKNOWN,
             cr2: 0,
             gerror: 0x4,
@@ -96,6 +102,9 @@ impl State {
     pub(super) fn step_registers(&mut self) -> bool {
         let control = !self.faults.control_stuck && self.registers.cr0.step();
         let gate = !self.faults.gbpa_stuck && self.registers.gbpa.step();
+        if !self.faults.interrupts_stuck {
+            self.registers.irq.step();
+        }
         if self.registers.gbpa.values().iter().all(|value| value & GBPA_ABORT != 0) {
             self.armed = true;
         }
@@ -118,6 +127,20 @@ impl State {
     pub(crate) fn raise(&mut self, errors: u64) {
         let active = self.registers.gerror ^ self.registers.gerrorn;
         self.registers.gerror ^= errors & !active;
+        if errors & !active != 0 {
+            self.interrupt(GERROR_IRQEN, self.registers.gerror_message);
+        }
+    }
+
+    /// Raises an interrupt, if it is on.
+    pub(super) fn interrupt(&mut self, enable: u64, message: u64) {
+        if self.registers.irq.effective & enable == 0 {
+            return;
+        }
+        if message & 0x00ff_ffff_ffff_fffc != 0 {
+            self.violate(format!("a message written to {message:#x} for interrupt {enable:#x}"));
+        }
+        self.interrupts.push(enable);
     }
 
     pub(crate) fn active_errors(&self) -> u64 {
@@ -133,7 +156,7 @@ impl State {
     }
 
     pub(crate) fn controls(&self) -> [u64; 4] {
-        [self.registers.cr0.effective, self.registers.cr1, self.registers.cr2, self.registers.irq]
+        [self.registers.cr0.effective, self.registers.cr1, self.registers.cr2, self.registers.irq.effective]
     }
 
     pub(super) fn read_register(&self, offset: usize) -> u64 {
@@ -145,15 +168,18 @@ impl State {
             0x28 => file.cr1,
             0x2c => file.cr2,
             0x44 => file.gbpa.written | if file.gbpa.settled() { 0 } else { GBPA_UPDATE },
-            0x50 | 0x54 => file.irq,
+            0x50 => file.irq.written,
+            0x54 => file.irq.effective,
             0x60 => file.gerror,
             0x64 => file.gerrorn,
+            0x68 => file.gerror_message,
             0x80 => file.strtab_base,
             0x88 => file.strtab_cfg,
             0x90 => file.cmdq_base,
             0x98 => file.cmdq_prod,
             0x9c => file.cmdq_cons,
             0xa0 => file.eventq_base,
+            0xb0 => file.eventq_message,
             0x1_00a8 => file.eventq_prod,
             0x1_00ac => file.eventq_cons,
             _ => 0,
@@ -176,6 +202,15 @@ impl State {
         };
         if enabled & guard != 0 {
             self.violate(format!("register {offset:#x} written while CR0 is {enabled:#x}"));
+        }
+        let [written, effective] = self.registers.irq.values();
+        let messages = match offset {
+            0x68 => GERROR_IRQEN,
+            0xb0 => EVENTQ_IRQEN,
+            _ => 0,
+        };
+        if (written | effective) & messages != 0 {
+            self.violate(format!("register {offset:#x} written while its interrupt is on"));
         }
         let delay = self.faults.update_delay;
         let features = self.idr[0];
@@ -203,8 +238,16 @@ impl State {
                     self.violate(String::from("GBPA written without its procedure"));
                 }
             }
-            0x50 => file.irq = value,
+            0x50 => {
+                let settled = file.irq.settled();
+                file.irq.written = value;
+                file.irq.countdown = delay;
+                if !settled {
+                    self.violate(String::from("IRQ_CTRL written while its update was under way"));
+                }
+            }
             0x64 => file.gerrorn = value,
+            0x68 => file.gerror_message = value,
             0x80 => file.strtab_base = value,
             0x88 => file.strtab_cfg = value,
             0x90 => file.cmdq_base = value,
@@ -214,6 +257,7 @@ impl State {
             }
             0x9c => file.cmdq_cons = value,
             0xa0 => file.eventq_base = value,
+            0xb0 => file.eventq_message = value,
             0x1_00a8 => file.eventq_prod = value,
             0x1_00ac => {
                 file.eventq_cons = value;

@@ -58,6 +58,8 @@ pub(crate) const IRQ_CTRLACK: Register32<IRQ_CTRL::Register> = r32(0x54, "IRQ_CT
 pub(crate) const GERROR: Register32<GERROR::Register> = r32(0x60, "GERROR");
 /// Global errors that software has seen (6.3.20).
 pub(crate) const GERRORN: Register32<GERROR::Register> = r32(0x64, "GERRORN");
+/// Where the message for a global error is written; nowhere, where the interrupt is wired (6.3.21).
+pub(crate) const GERROR_IRQ_CFG0: Register64<IRQ_CFG0::Register> = r64(0x68, "GERROR_IRQ_CFG0");
 /// Stream table base (6.3.24).
 pub(crate) const STRTAB_BASE: Register64<STRTAB_BASE::Register> = r64(0x80, "STRTAB_BASE");
 /// Stream table size and format (6.3.25).
@@ -70,6 +72,8 @@ pub(crate) const CMDQ_PROD: Register32<CMDQ_PROD::Register> = r32(0x98, "CMDQ_PR
 pub(crate) const CMDQ_CONS: Register32<CMDQ_CONS::Register> = r32(0x9c, "CMDQ_CONS");
 /// Event queue base and size (6.3.29).
 pub(crate) const EVENTQ_BASE: Register64<QUEUE_BASE::Register> = r64(0xa0, "EVENTQ_BASE");
+/// Where the message for an event is written; nowhere, where the interrupt is wired (6.3.32).
+pub(crate) const EVENTQ_IRQ_CFG0: Register64<IRQ_CFG0::Register> = r64(0xb0, "EVENTQ_IRQ_CFG0");
 /// Event queue producer index, the SMMU's; on page 1 (6.3.30).
 pub(crate) const EVENTQ_PROD: Register32<EVENTQ_INDEX::Register> = r32(0x1_00a8, "EVENTQ_PROD");
 /// Event queue consumer index, software's; on page 1 (6.3.31).
@@ -268,6 +272,11 @@ register_bitfields! {
         ADDR OFFSET(6) NUMBITS(50) [],
         /// Read-allocate hint.
         RA OFFSET(62) NUMBITS(1) [],
+    ],
+    /// Where the message of an interrupt is written (6.3.21, 6.3.32).
+    pub(crate) IRQ_CFG0 [
+        /// Bits 55:2 of the address; zero where there is no message.
+        ADDR OFFSET(2) NUMBITS(54) [],
     ],
     /// Base of the command queue (6.3.26) or the event queue (6.3.29).
     pub(crate) QUEUE_BASE [

@@ -156,6 +156,8 @@ fn registers_that_do_not_take_are_named() {
         (0x98, "CMDQ_PROD"),
         (0x9c, "CMDQ_CONS"),
         (0xa0, "EVENTQ_BASE"),
+        (0x68, "GERROR_IRQ_CFG0"),
+        (0xb0, "EVENTQ_IRQ_CFG0"),
         (0x1_00a8, "EVENTQ_PROD"),
         (0x1_00ac, "EVENTQ_CONS"),
         (0x44, "GBPA"),

@@ -5,6 +5,7 @@ mod bring_up;
 mod commands;
 mod events;
 mod hostile;
+mod interrupts;
 mod need;
 mod streams;
 mod translations;
@@ -39,9 +40,10 @@ fn policy() -> Policy {
         name: String::try_from(name).unwrap(),
         frame: Range::new(base, 0x2_0000).unwrap(),
         resets_to_bypass: true,
+        interrupts: None,
     };
     let policy = Policy {
-        version: 1,
+        version: crate::policy::FORMAT_VERSION,
         guard: Guard::Nobody,
         hyp: HypRole::Absent,
         managed: Vec::from_slice(&[Range::new(0x8000_0000, 0x4000_0000).unwrap()]).unwrap(),
