@@ -64,6 +64,9 @@ pub enum Reason {
     /// A property has another form than the binding says.
     #[error("property {0} is not {1}")]
     Malformed(&'static str, &'static str),
+    /// What a partition is given by the policy is to be replaced by hand: the two could say different things.
+    #[error("{0} of the iommu service follows from the policy and cannot be replaced")]
+    OfThePolicy(String),
     /// A word that the binding does not know.
     #[error("property {0}: \"{1}\" is none of {2}")]
     Word(&'static str, String, &'static str),

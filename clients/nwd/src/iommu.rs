@@ -215,6 +215,8 @@ impl Iommu {
         let Response { status, values } = self.raw(Request::FaultPoll.encode())?;
         let [x4, x5, x6, dropped] = values;
         match status {
+            // Only the count has something to tell.
+            Status::Ok if x4 == 0 && dropped != 0 => Ok(FaultReport { fault: None, dropped }),
             Status::Ok => {
                 let fault = Fault::from_registers([x4, x5, x6]).ok_or_else(|| malformed(values))?;
                 Ok(FaultReport { fault: Some(fault), dropped })

@@ -12,7 +12,7 @@ use crate::{
     policy::Blob,
 };
 use core::slice;
-use iommu_core::policy::Range;
+use iommu_core::policy::{Interrupts, Range};
 
 const PAGE_SIZE: u64 = 4096;
 /// What a partition's boot information can carry: TF-A's EL3 SPMC puts header, one descriptor (FF-A 1.2, 5.4.2: 32
@@ -30,6 +30,9 @@ const SENDS: u32 = 1 << 1;
 const READ: u32 = 1 << 0;
 const WRITE: u32 = 1 << 1;
 const NON_SECURE: u32 = 1 << 3;
+/// Attributes of an interrupt: a secure SPI of the most urgent priority, edge-triggered; the bit that makes it level-sensitive.
+const SECURE_SPI: u32 = 1 << 8 | 2 << 10;
+const LEVEL: u32 = 1 << 9;
 
 impl Platform {
     /// Generates the manifest of one partition of this platform.
@@ -38,12 +41,12 @@ impl Platform {
     /// [`Reason::TooLarge`] above what fits a page of boot information, and what `dtc` says.
     pub fn sp_manifest(&self, partition: &Partition) -> Result<DeviceTree> {
         let policy = if partition.iommu_service { Some(Blob::encode(&self.policy)?) } else { None };
-        let pool = Region::new(partition, "pool", &self.policy.pool)?;
+        let pool = Region::new(partition, "pool", &self.policy.pool, None)?;
         let frames = self
-            .devices
+            .policy
             .smmus
             .iter()
-            .map(|smmu| Region::new(partition, &smmu.name, &smmu.frame))
+            .map(|smmu| Region::new(partition, &smmu.name, &smmu.frame, smmu.interrupts))
             .collect::<Result<Vec<_>>>()?;
         let image_offset =
             u32::try_from(IMAGE_OFFSET).map_err(|_| partition.error(Reason::High(partition.memory)))?;
@@ -107,14 +110,20 @@ struct Region<'a> {
     name: &'a str,
     base: u64,
     pages: u32,
+    interrupts: Option<Interrupts>,
 }
 
 impl<'a> Region<'a> {
-    fn new(partition: &Partition, name: &'a str, range: &Range) -> Result<Self> {
+    fn new(
+        partition: &Partition,
+        name: &'a str,
+        range: &Range,
+        interrupts: Option<Interrupts>,
+    ) -> Result<Self> {
         let pages = u32::try_from(range.size / PAGE_SIZE).map_err(|_| {
             partition.error(Reason::TooLarge(name.to_owned(), range.size, u64::from(u32::MAX) * PAGE_SIZE))
         })?;
-        Ok(Self { name, base: range.base, pages })
+        Ok(Self { name, base: range.base, pages, interrupts })
     }
 }
 
@@ -127,6 +136,12 @@ fn regions(root: &mut Writer, kind: &str, regions: &[Region<'_>], attributes: u3
                 node.wide("base-address", region.base);
                 node.cells("pages-count", &[region.pages]);
                 node.cells("attributes", &[attributes]);
+                if let Some(Interrupts { event, error }) = region.interrupts {
+                    // What an SMMU signals are moments, not states (IHI 0070, 3.18).
+                    let wires = [event, SECURE_SPI, error, SECURE_SPI];
+                    let wires = if event == error { wires.get(..2).unwrap_or_default() } else { &wires };
+                    node.cells("interrupts", wires);
+                }
             });
         }
     });
@@ -134,15 +149,13 @@ fn regions(root: &mut Writer, kind: &str, regions: &[Region<'_>], attributes: u3
 
 /// A device's registers, of this security, and its interrupt, as the only device of a partition.
 fn device_region(root: &mut Writer, name: &str, device: &Interrupter, security: u32) {
-    /// A secure, level-sensitive SPI.
-    const ATTRIBUTES: u32 = 1 << 8 | 1 << 9 | 2 << 10;
     root.node("device-regions", |list| {
         list.string("compatible", "arm,ffa-manifest-device-regions");
         list.node(name, |node| {
             node.wide("base-address", device.registers.base);
             node.cells("pages-count", &[1]);
             node.cells("attributes", &[READ | WRITE | security]);
-            node.cells("interrupts", &[device.interrupt, ATTRIBUTES]);
+            node.cells("interrupts", &[device.interrupt, SECURE_SPI | LEVEL]);
         });
     });
 }

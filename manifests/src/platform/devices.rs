@@ -5,7 +5,7 @@ use crate::{
     error::{Reason, Result},
     source::Node,
 };
-use iommu_core::policy::Range;
+use iommu_core::policy::{Interrupts, Range};
 
 /// Devices by the part that they play.
 #[derive(Clone, Debug)]
@@ -48,6 +48,8 @@ pub struct SmmuFrame {
     pub frame: Range,
     /// Whether DMA passes after reset.
     pub resets_to_bypass: bool,
+    /// The interrupts by which it tells of events and errors, where they are to be used.
+    pub interrupts: Option<Interrupts>,
     path: String,
 }
 
@@ -102,11 +104,18 @@ fn read_smmu(node: &Node) -> Result<SmmuFrame> {
     if !node.has("compatible") || node.string("compatible")? != SMMU {
         return Err(node.error(Reason::Binding(SMMU)));
     }
-    node.only(&["compatible", "reg", "resets-to-bypass"], Some(&[]))?;
+    node.only(&["compatible", "reg", "resets-to-bypass", "event-interrupt", "error-interrupt"], Some(&[]))?;
+    // Both or none: one that is forgotten must not look like a decision.
+    let interrupts = if node.has("event-interrupt") || node.has("error-interrupt") {
+        Some(Interrupts { event: node.u32("event-interrupt")?, error: node.u32("error-interrupt")? })
+    } else {
+        None
+    };
     Ok(SmmuFrame {
         name: node.plain_name()?.to_owned(),
         frame: node.range("reg")?,
         resets_to_bypass: node.flag("resets-to-bypass")?,
+        interrupts,
         path: node.path().to_owned(),
     })
 }

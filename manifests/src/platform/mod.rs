@@ -4,6 +4,7 @@
 //! What is generated from it lives in [`crate::output`].
 
 mod devices;
+mod interrupts;
 mod layout;
 mod linux;
 mod memory;
@@ -125,6 +126,7 @@ impl Platform {
         let devices = Devices::read(root.child("devices")?)?;
         let linux = root.children().find(|child| child.name() == "linux").map(Linux::read).transpose()?;
         layout::check(root, &memory, &partitions, linux.as_ref())?;
+        interrupts::check(root, &devices, linux.as_ref())?;
         let policy = policy::compile(tree, &memory, &devices)?;
         let roles = Roles::read(tree, root.child("scenarios")?, &policy)?;
         Ok(Self {

@@ -15,6 +15,8 @@ const MAX_PARTITIONS: usize = 8;
 const FIRST_ID: u16 = 0x8001;
 /// The property of an SP manifest that the SPMC manifest repeats.
 const CONTEXTS: &str = "execution-ctx-count";
+/// What the iommu service is given by the policy, under the names that it has in an SP manifest.
+const OF_THE_POLICY: [&str; 3] = ["memory-regions", "device-regions", "sidguard,policy-digest"];
 
 /// One partition.
 #[derive(Clone, Debug)]
@@ -89,6 +91,13 @@ fn read_one(node: &Node, id: u16, cores: u32) -> Result<Partition> {
     )?;
     let name = node.plain_name()?;
     let manifest = node.children().next();
+    let iommu_service = node.flag("iommu-service")?;
+    if let Some(manifest) = manifest.filter(|_| iommu_service) {
+        let names = manifest.children().map(Node::name).chain(manifest.properties().map(|(name, _)| name));
+        if let Some(name) = names.into_iter().find(|name| OF_THE_POLICY.contains(name)) {
+            return Err(manifest.error(Reason::OfThePolicy(name.to_owned())));
+        }
+    }
     Ok(Partition {
         name: name.to_owned(),
         image: if node.has("image") { node.string("image")? } else { name }.to_owned(),
@@ -100,7 +109,7 @@ fn read_one(node: &Node, id: u16, cores: u32) -> Result<Partition> {
         notifications: node.flag("notifications")?,
         alarm: node.flag("alarm")?,
         secure_gpio: node.flag("secure-gpio")?,
-        iommu_service: node.flag("iommu-service")?,
+        iommu_service,
         contexts: match manifest {
             Some(manifest) if manifest.has(CONTEXTS) => manifest.u32(CONTEXTS)?,
             _ => cores,

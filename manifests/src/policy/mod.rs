@@ -39,7 +39,7 @@ pub(crate) fn compile(tree: &Tree, memory: &Memory, devices: &Devices) -> Result
             name: name(node, &smmu.name)?,
             frame: smmu.frame,
             resets_to_bypass: smmu.resets_to_bypass,
-            interrupts: None,
+            interrupts: smmu.interrupts,
         };
         policy.smmus.push(smmu).map_err(|_| node.error(Reason::TooMany("SMMUs", MAX_SMMUS)))?;
     }

@@ -168,6 +168,50 @@ fn a_manifest_of_its_own_is_read_and_nothing_else_is() {
 }
 
 #[test]
+fn what_follows_from_the_policy_is_not_replaced() {
+    for (content, name) in [
+        ("device-regions { };", "device-regions"),
+        ("memory-regions { };", "memory-regions"),
+        ("sidguard,policy-digest = <0>;", "sidguard,policy-digest"),
+    ] {
+        refused(
+            &[("essential;", &format!("essential; manifest {{ {content} }};"))],
+            "/partitions/iommu-sp/manifest",
+            &format!("{name} of the iommu service follows from the policy"),
+        );
+    }
+}
+
+#[test]
+fn interrupts_are_both_there_and_one_device_s() {
+    refused(&[("event-interrupt = <44>;", "")], "/devices/smmu", "property event-interrupt is missing");
+    refused(&[("error-interrupt = <47>;", "")], "/devices/smmu", "property error-interrupt is missing");
+    let polled = altered(&[("event-interrupt = <44>;", ""), ("error-interrupt = <47>;", "")]).unwrap();
+    assert_eq!(polled.policy.smmus[0].interrupts, None);
+    let service = polled.iommu_partition().unwrap();
+    assert!(!polled.sp_manifest(service).unwrap().text.contains("interrupts ="));
+    let combined = altered(&[("error-interrupt = <47>;", "error-interrupt = <44>;")]).unwrap();
+    let text = combined.sp_manifest(service).unwrap().text;
+    assert!(text.contains("interrupts = <0x2c 0x900>;"), "{text}");
+    refused(
+        &[("event-interrupt = <44>", "event-interrupt = <31>")],
+        "/policy",
+        "SMMU smmu: interrupt 31 is no SPI",
+    );
+    // Those that the description gives to Linux: the console, and one of PCI.
+    refused(
+        &[("event-interrupt = <44>", "event-interrupt = <33>")],
+        "/devices",
+        "interrupt 33 is used twice",
+    );
+    refused(
+        &[("error-interrupt = <47>", "error-interrupt = <38>")],
+        "/devices",
+        "interrupt 38 is used twice",
+    );
+}
+
+#[test]
 fn cores_are_eight_at_most_and_different() {
     refused(&[("0x6 0x7>", "0x6 0x6>")], "/", "core 0x6 is used twice");
     refused(&[("0x6 0x7>", "0x6 0x7 0x8>")], "/", "more than 8 cores");

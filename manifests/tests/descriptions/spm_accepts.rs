@@ -7,6 +7,7 @@ use manifests::{Blob, CONFORMANCE_PLATFORMS, IMAGE_OFFSET, PLATFORMS, Set, packa
 use spm_core::{
     manifest::{
         AddressRange, PartitionManifest, SpmcManifest,
+        interrupt::{DeviceInterrupt, Trigger},
         layout::Layout,
         region::{Access, Security},
     },
@@ -52,6 +53,10 @@ fn spm_admits_every_partition() {
         let [frame] = iommu.device_regions.as_slice() else { panic!("{iommu:?}") };
         assert_eq!(frame.range, addresses(platform.policy.smmus[0].frame));
         assert_eq!((frame.access, frame.security), (Access::ReadWrite, Security::NonSecure));
+        let wires = platform.policy.smmus[0].interrupts.into_iter().flat_map(|it| [it.event, it.error]);
+        let secure_edge =
+            |intid| DeviceInterrupt { intid, priority: 0, trigger: Trigger::Edge, target: None };
+        assert_eq!(iommu.interrupts.as_slice(), wires.map(secure_edge).collect::<Vec<_>>());
         assert!(test.memory_regions.is_empty() && test.device_regions.is_empty());
     }
 }

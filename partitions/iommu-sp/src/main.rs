@@ -7,17 +7,20 @@
 //! |---|---|
 //! | `setup` | from boot information to a service, or the reason why not |
 //! | `frame` | an SMMU's registers |
+//! | `interrupts` | events and errors of the SMMUs, when they happen |
 //! | `memory` | what the service keeps its state in |
 //! | `report` | what is protected, in words |
 #![no_std]
 #![no_main]
 
 mod frame;
+mod interrupts;
 mod memory;
 mod report;
 mod setup;
 
 use frame::Frame;
+use interrupts::Way;
 use iommu_core::service::Service;
 use iommu_core::smmu::SmmuV3;
 use setup::SetupError;
@@ -28,17 +31,23 @@ type Smmu = SmmuV3<'static, Frame>;
 
 struct IommuSp {
     service: &'static Service<'static, &'static Smmu>,
+    way: Way,
 }
 
 impl Partition for IommuSp {
     type Error = SetupError;
 
     fn start(boot: &BootInfo) -> Result<Self, SetupError> {
-        setup::service(boot).map(|service| Self { service })
+        let (policy, service) = setup::service(boot)?;
+        Ok(Self { service, way: interrupts::start(policy, service) })
     }
 
     fn direct_request(&self, _vcpu: VcpuId, from: EndpointId, arguments: [u64; 5]) -> [u64; 5] {
         self.service.handle(from.0, arguments)
+    }
+
+    fn interrupted(&self, _vcpu: VcpuId) {
+        interrupts::serve(self.way, self.service);
     }
 }
 

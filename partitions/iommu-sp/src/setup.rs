@@ -44,11 +44,14 @@ pub(crate) enum SetupError {
     Twice,
 }
 
+/// The policy that is in force, and the service that it binds.
+pub(crate) type InForce = (&'static Policy, &'static Service<'static, &'static Smmu>);
+
 /// Makes the service.
 ///
 /// Its steps are not inlined: together they would keep more on the stack than a vCPU has.
 #[inline(never)]
-pub(crate) fn service(boot: &BootInfo) -> Result<&'static Service<'static, &'static Smmu>, SetupError> {
+pub(crate) fn service(boot: &BootInfo) -> Result<InForce, SetupError> {
     let digest = expected_digest(boot)?;
     let policy = load_policy(boot.policy(), &digest)?;
     report::policy(policy, &digest);
@@ -57,7 +60,8 @@ pub(crate) fn service(boot: &BootInfo) -> Result<&'static Service<'static, &'sta
     report::locked(policy, pool);
     let memory = Memory { pool, domains: &DOMAINS, devices: &DEVICES, faults: &FAULTS };
     let smmus = SMMU_LIST.call_once(|| smmus);
-    Ok(SERVICE.try_call_once(|| Service::new(policy, digest, smmus, &memory))?)
+    let service = SERVICE.try_call_once(|| Service::new(policy, digest, smmus, &memory))?;
+    Ok((policy, service))
 }
 
 fn expected_digest(boot: &BootInfo) -> Result<Digest, SetupError> {

@@ -10,6 +10,7 @@ use core::arch::asm;
 /// Functions of the interface (Hafnium, paravirtualized interfaces).
 const INTERRUPT_ENABLE: u64 = 0xff03;
 const INTERRUPT_GET: u64 = 0xff04;
+const INTERRUPT_DEACTIVATE: u64 = 0xff08;
 /// INTERRUPT_GET: there is none.
 const NONE: u64 = 0xffff_ffff;
 
@@ -39,7 +40,18 @@ pub fn enable(intid: u32) -> bool {
     hypercall([INTERRUPT_ENABLE, u64::from(intid), 1, 0]) == 0
 }
 
-/// Takes the next interrupt of this vCPU; the manager takes it for ended when the next is asked for, or the vCPU waits.
+/// Lets an interrupt not be signalled to this vCPU any more. False if it is not the partition's.
+#[must_use]
+pub fn disable(intid: u32) -> bool {
+    hypercall([INTERRUPT_ENABLE, u64::from(intid), 0, 0]) == 0
+}
+
+/// Ends a device's interrupt that this vCPU has taken. One that it has not, the manager refuses; that changes nothing.
+pub fn deactivate(intid: u32) {
+    let _ = hypercall([INTERRUPT_DEACTIVATE, u64::from(intid), u64::from(intid), 0]);
+}
+
+/// Takes the next interrupt of this vCPU; spm takes it for ended when the next is asked for, or the vCPU waits.
 #[must_use]
 pub fn take() -> Option<u32> {
     match hypercall([INTERRUPT_GET, 0, 0, 0]) {

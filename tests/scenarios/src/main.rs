@@ -16,6 +16,7 @@ mod platform;
 mod poison;
 mod report;
 mod scenario;
+mod smmu;
 mod start;
 mod together;
 mod variant;

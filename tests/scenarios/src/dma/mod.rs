@@ -6,6 +6,7 @@ mod devices;
 mod dispute;
 mod domains;
 mod flood;
+mod interrupts;
 mod memory;
 mod messages;
 mod others;
@@ -27,6 +28,7 @@ pub(crate) const SCENARIOS: &[&[Scenario]] = &[
     messages::SCENARIOS,
     sizes::SCENARIOS,
     flood::SCENARIOS,
+    interrupts::SCENARIOS,
     parallel::SCENARIOS,
     dispute::SCENARIOS,
 ];

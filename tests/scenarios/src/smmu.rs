@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Registers of the SMMU as the normal world sees them where nobody keeps it from them (IHI 0070, 6.3): what the service
+//! did with the SMMU, without a message to it.
+#![expect(unsafe_code, reason = "reads and writes the SMMU's registers")]
+
+use crate::{platform::SMMU_FRAME, scenario::Failure};
+use nwd::guarded;
+
+/// A register of 32 bits, by its offset.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Register(u64);
+
+/// Which interrupts are on.
+pub(crate) const IRQ_CTRL: Register = Register(0x50);
+/// Global errors; one is active where it differs from `GERRORN`.
+pub(crate) const GERROR: Register = Register(0x60);
+/// Global errors that were acknowledged.
+pub(crate) const GERRORN: Register = Register(0x64);
+/// Size of the event queue in bits 4:0.
+pub(crate) const EVENTQ_BASE: Register = Register(0xa0);
+/// Where the SMMU writes its next record.
+pub(crate) const EVENTQ_PROD: Register = Register(0x1_00a8);
+/// Where the service reads its next record.
+pub(crate) const EVENTQ_CONS: Register = Register(0x1_00ac);
+
+/// `IRQ_CTRL`: for events and for global errors.
+pub(crate) const BOTH_INTERRUPTS: u32 = 1 << 2 | 1 << 0;
+/// `GERROR.EVENTQ_ABT_ERR`: a record could not be written.
+pub(crate) const EVENTQ_ABT_ERR: u32 = 1 << 2;
+
+impl Register {
+    /// Reads the register.
+    pub(crate) fn read(self) -> Result<u32, Failure> {
+        // SAFETY: reading these registers changes nothing.
+        unsafe { guarded::read32(SMMU_FRAME.0 + self.0) }
+            .map_err(|fault| Failure::new(format_args!("register {:#x}: {fault}", self.0)))
+    }
+}
+
+/// Makes the event queue look full, as somebody could who reaches the SMMU: the next record cannot be written. Nothing is
+/// lost where the queue was empty, and the service sets it right when it next gives entries back.
+pub(crate) fn fill_event_queue() -> Result<(), Failure> {
+    let wrap = 1 << (EVENTQ_BASE.read()? & 0x1f);
+    let full = EVENTQ_PROD.read()? ^ wrap;
+    // SAFETY: the SMMU reads no memory by this register, and translates as before.
+    unsafe { guarded::write32(SMMU_FRAME.0 + EVENTQ_CONS.0, full) }
+        .map_err(|fault| Failure::new(format_args!("the event queue is out of reach: {fault}")))
+}
