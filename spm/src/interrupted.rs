@@ -5,6 +5,7 @@
 //! Whose an interrupt is, and who is to run, is decided in `spm_core::interrupts`.
 
 use spm_core::gic::{KICK_SGI, TIMER_INTID};
+use spm_core::hardware::Hardware;
 use spm_core::interrupts::InterruptLine;
 use spm_core::interrupts::hypercall::finish_all;
 use spm_core::interrupts::routing::Owner;
@@ -135,6 +136,9 @@ impl<'a> Run<'a> {
         vcpu.interrupts.withdraw(InterruptLine::MANAGED_EXIT);
         if vcpu.interrupts.wakes() {
             self.normal.look = true;
+        }
+        if vcpu.interrupts.wants_scheduler() {
+            Machine.raise_schedule_receiver_interrupt();
         }
     }
 }

@@ -5,6 +5,7 @@ use spm_core::hardware::{Hardware, MapFailed, NoRoute};
 use spm_core::mailbox::{BufferPair, MailboxOwner};
 use spm_core::partition::{CoreIndex, Partition};
 
+use crate::arch::sysreg::MPIDR_EL1;
 use crate::arch::{distributor, gic, redistributor};
 use crate::{buffer_window, console, cores};
 
@@ -59,7 +60,13 @@ impl Hardware for Machine {
     }
 
     fn raise_schedule_receiver_interrupt(&self) {
-        gic::raise_schedule_receiver_interrupt();
+        gic::raise_schedule_receiver_interrupt(MPIDR_EL1::read());
+    }
+
+    fn raise_schedule_receiver_interrupt_of(&self, core: CoreIndex) {
+        if let Some(affinity) = cores::affinity(core) {
+            gic::raise_schedule_receiver_interrupt(affinity);
+        }
     }
 
     fn log(&self, partition: &Partition, line: &[u8]) {

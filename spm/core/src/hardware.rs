@@ -61,6 +61,9 @@ pub trait Hardware: AddressSpaces {
     /// Interrupts this core for the normal world, which is to run receivers of notifications.
     fn raise_schedule_receiver_interrupt(&self);
 
+    /// Likewise `core`, if it is on.
+    fn raise_schedule_receiver_interrupt_of(&self, core: CoreIndex);
+
     /// Prints a line that a partition logs. The bytes are the partition's: anything.
     fn log(&self, partition: &Partition, line: &[u8]);
 }
@@ -81,6 +84,8 @@ pub enum InterruptAction {
     Kick(usize),
     /// The normal world was made to run receivers of notifications.
     ScheduleReceiver,
+    /// Likewise on this core.
+    ScheduleReceiverOf(usize),
 }
 
 /// A machine that only remembers.
@@ -172,6 +177,10 @@ impl Hardware for FakeHardware {
 
     fn raise_schedule_receiver_interrupt(&self) {
         self.interrupts.lock().unwrap().push(InterruptAction::ScheduleReceiver);
+    }
+
+    fn raise_schedule_receiver_interrupt_of(&self, core: CoreIndex) {
+        self.interrupts.lock().unwrap().push(InterruptAction::ScheduleReceiverOf(core.get()));
     }
 
     fn log(&self, partition: &Partition, line: &[u8]) {

@@ -10,7 +10,7 @@ use spm_core::gic::{KICK_SGI, SCHEDULE_RECEIVER_SGI, sgi_to};
 use super::features::Features;
 use super::sysreg::{
     ICC_ASGI1R_EL1, ICC_CTLR_EL1, ICC_EOIR1_EL1, ICC_HPPIR0_EL1, ICC_IAR1_EL1, ICC_PMR_EL1, ICC_SGI1R_EL1,
-    ICC_SRE_EL2, ICH_HCR, ICH_HCR_EL2, MPIDR_EL1, isb,
+    ICC_SRE_EL2, ICH_HCR, ICH_HCR_EL2, isb,
 };
 use super::{distributor, redistributor};
 
@@ -85,10 +85,11 @@ pub(crate) fn wait() {
     unsafe { core::arch::asm!("dsb sy", "wfi", options(nostack, preserves_flags)) };
 }
 
-/// Sends this core the normal world's schedule receiver interrupt. It is taken when the core is back there.
-pub(crate) fn raise_schedule_receiver_interrupt() {
+/// Sends the core with this affinity, of MPIDR_EL1, the normal world's schedule receiver interrupt. It is taken when the core is
+/// there.
+pub(crate) fn raise_schedule_receiver_interrupt(affinity: u64) {
     // SAFETY: as above.
-    unsafe { ICC_ASGI1R_EL1::write(sgi_to(MPIDR_EL1::read(), SCHEDULE_RECEIVER_SGI)) };
+    unsafe { ICC_ASGI1R_EL1::write(sgi_to(affinity, SCHEDULE_RECEIVER_SGI)) };
     isb();
 }
 

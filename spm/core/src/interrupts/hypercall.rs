@@ -8,6 +8,7 @@ use crate::interrupts::InterruptLine;
 use crate::partition::{CoreIndex, Partition};
 use crate::registers::{MessageRegisters, function_id, low_half};
 use crate::spmc::Spmc;
+use crate::vcpu::VcpuState;
 
 /// Lets an interrupt be signalled or not: x1 = virtual INTID, x2 = 1 or 0, x3 = 0 by vIRQ, 1 by vFIQ.
 pub const INTERRUPT_ENABLE: u32 = 0xff03;
@@ -17,7 +18,8 @@ pub const INTERRUPT_GET: u32 = 0xff04;
 pub const INTERRUPT_DEACTIVATE: u32 = 0xff08;
 /// Changes a device's interrupt: x1 = INTID, x2 = what ([`reconfigure`]), x3 = value.
 pub const INTERRUPT_RECONFIGURE: u32 = 0xff09;
-/// Makes [`InterruptLine::IPI`] pending for another vCPU of the partition: x1 = its number.
+/// Makes [`InterruptLine::IPI`] pending for another vCPU of the partition: x1 = its number. If that waits, the normal world is
+/// asked to run it, on its core.
 pub const INTERRUPT_SEND_IPI: u32 = 0xff0a;
 
 /// What INTERRUPT_GET answers when there is nothing.
@@ -78,7 +80,16 @@ impl Spmc {
         if vcpu >= partition.contexts() {
             return Err(Refused);
         }
+        let vcpu = partition.vcpu(vcpu).ok_or(Refused)?;
+        vcpu.interrupts.tell_scheduler();
         self.pend(target, InterruptLine::IPI, core, hardware);
+        // One that begins to wait meanwhile sees to this itself.
+        if vcpu.state() == VcpuState::Waiting
+            && vcpu.interrupts.wants_scheduler()
+            && let Some(its) = CoreIndex::new(number)
+        {
+            hardware.raise_schedule_receiver_interrupt_of(its);
+        }
         Ok(())
     }
 }

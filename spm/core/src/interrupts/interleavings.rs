@@ -111,3 +111,38 @@ fn a_timer_that_runs_out_as_it_is_set_interrupts() {
         assert!(spmc.partitions()[0].vcpu(0).unwrap().interrupts.is_pending(InterruptLine::TIMER));
     });
 }
+
+#[test]
+fn what_one_vcpu_wants_of_another_is_taken_or_its_scheduler_is_told() {
+    in_many_orders(|| {
+        let (spmc, hardware) = (Arc::new(spmc()), Arc::new(FakeHardware::default()));
+        let target = VcpuRef { partition: 1, vcpu: 5 };
+        enable(&spmc, target, 9);
+        let vcpu = |spmc: &Arc<Spmc>| Arc::clone(spmc);
+        spmc.partitions()[1].vcpu(5).unwrap().transition(VcpuState::Waiting, VcpuState::Running).unwrap();
+        let ((sender, its), (runner, own)) =
+            ((vcpu(&spmc), Arc::clone(&hardware)), (vcpu(&spmc), Arc::clone(&hardware)));
+        let (_, taken) = both(
+            move || {
+                let from = VcpuRef { partition: 1, vcpu: 0 };
+                assert_eq!(hypercall(&sender, from, &its, &[u64::from(INTERRUPT_SEND_IPI), 5]), 0);
+            },
+            move || {
+                let vcpu = runner.partitions()[1].vcpu(5).unwrap();
+                vcpu.set_core(core(5));
+                let taken = vcpu.interrupts.signals().irq && vcpu.interrupts.take().is_some();
+                vcpu.transition(VcpuState::Running, VcpuState::Waiting).unwrap();
+                if vcpu.interrupts.any_left() && vcpu.interrupts.wants_scheduler() {
+                    own.raise_schedule_receiver_interrupt();
+                }
+                taken
+            },
+        );
+        let raised = done(&hardware).iter().any(|action| {
+            matches!(action, InterruptAction::ScheduleReceiver | InterruptAction::ScheduleReceiverOf(5))
+        });
+        let told = call(&spmc, &[0xc400_0083])[0] != ERROR;
+        assert!(taken || (raised && told), "{taken} {raised} {told}");
+        assert!(!(taken && told), "it is told of what was taken");
+    });
+}

@@ -7,6 +7,7 @@
 use heapless::Vec;
 
 use super::receiver::State;
+use super::vcpus::Vcpus;
 use crate::endpoint::EndpointId;
 use crate::function;
 use crate::registers::{MessageRegisters, answer};
@@ -40,22 +41,31 @@ impl Info {
         Self { is_64bit, ..Self::default() }
     }
 
-    /// Tells of whatever an endpoint's scheduler does not know yet, and notes that it does now. If there is no room for all,
-    /// the answer says that there are more.
-    pub(super) fn tell(&mut self, id: EndpointId, state: &mut State) {
-        let unreported = state.unreported();
-        let mut vcpus = unreported.vcpus.numbers().peekable();
+    /// Tells of whatever an endpoint's scheduler does not know yet, and notes that it does now: notifications in `state`, and
+    /// vCPUs `waiting` for it for another reason. If there is no room for all, the answer says that there are more. Returns the
+    /// vCPUs that it tells of.
+    pub(super) fn tell(&mut self, id: EndpointId, mut state: Option<&mut State>, waiting: Vcpus) -> Vcpus {
+        let unreported = state.as_ref().map(|state| state.unreported()).unwrap_or_default();
+        let mut vcpus = unreported.vcpus.or(waiting).numbers().peekable();
+        let mut told = Vcpus::NONE;
+        let mut report = |vcpu: Option<u16>| match (&mut state, vcpu) {
+            (Some(state), Some(vcpu)) => state.report_vcpu(vcpu),
+            (Some(state), None) => state.report(),
+            (None, _) => {}
+        };
         if unreported.receiver && vcpus.peek().is_none() && self.begin(id, 1) {
-            state.report();
+            report(None);
         }
         while vcpus.peek().is_some() && self.begin(id, 2) {
             // An endpoint's ID alone would say the same of the rest.
-            state.report();
+            report(None);
             for vcpu in vcpus.by_ref().take(self.room().min(MOST_IN_LIST - 1)) {
                 self.append(vcpu);
-                state.report_vcpu(vcpu);
+                report(Some(vcpu));
+                told = told.with(vcpu);
             }
         }
+        told
     }
 
     /// Begins a list that has at least `wanted` IDs. False if there is no room for it.

@@ -24,8 +24,10 @@ use self::vcpus::MOST_VCPUS;
 use crate::direct_message::VcpuRef;
 use crate::endpoint::EndpointId;
 use crate::function;
+use crate::interrupts::VirtualInterrupts;
 use crate::partition::{CoreIndex, Partition};
 use crate::registers::{MessageRegisters, success};
+use crate::vcpu::VcpuState;
 
 pub use self::call::Speaker;
 pub use self::receiver::Receiver;
@@ -255,18 +257,29 @@ impl Receivers<'_> {
         found.unwrap_or(Err(unknown))
     }
 
-    /// FFA_NOTIFICATION_INFO_GET: tells who has notifications that were not told of before.
+    /// FFA_NOTIFICATION_INFO_GET: tells who has notifications that were not told of before, or waits with an interrupt that
+    /// another vCPU sent it.
     fn info(&self, is_64bit: bool, registers: &mut MessageRegisters) -> Result<(), FfaError> {
         let mut info = Info::new(is_64bit);
-        let mut tell = |id, state: &mut State| info.tell(id, state);
-        for partition in self.partitions {
-            if let Some(receiver) = &partition.notifications
-                && !partition.is_stopped()
-            {
-                receiver.with(|state| tell(partition.id(), state));
-            }
+        for partition in self.partitions.iter().filter(|partition| !partition.is_stopped()) {
+            let waiting = scheduled_by_normal_world(partition);
+            let each = |vcpus: Vcpus, note: fn(&VirtualInterrupts)| {
+                for vcpu in vcpus.numbers().filter_map(|number| partition.vcpu(usize::from(number))) {
+                    note(&vcpu.interrupts);
+                }
+            };
+            // Before it is told: what another core sends from here on is news.
+            each(waiting, VirtualInterrupts::told_scheduler);
+            let mut tell = |state: Option<&mut State>| info.tell(partition.id(), state, waiting);
+            let told = match &partition.notifications {
+                Some(receiver) => receiver.with(|state| tell(Some(state))),
+                None => tell(None),
+            };
+            each(waiting.and(told.others()), VirtualInterrupts::tell_scheduler);
         }
-        self.vms.each(&mut tell);
+        self.vms.each(|id, state| {
+            info.tell(id, Some(state), Vcpus::NONE);
+        });
         if info.answer(registers) { Ok(()) } else { Err(FfaError::NoData) }
     }
 
@@ -274,6 +287,18 @@ impl Receivers<'_> {
     fn partition(&self, id: EndpointId) -> Option<(usize, &Partition)> {
         self.partitions.iter().enumerate().find(|(_, partition)| partition.id() == id)
     }
+}
+
+/// Returns the vCPUs that wait, and have an interrupt for which their scheduler lets them run.
+fn scheduled_by_normal_world(partition: &Partition) -> Vcpus {
+    let waits = |number| {
+        let vcpu = partition.vcpu(number);
+        vcpu.is_some_and(|vcpu| vcpu.interrupts.wants_scheduler() && vcpu.state() == VcpuState::Waiting)
+    };
+    (0_u16..)
+        .take(partition.contexts())
+        .filter(|&number| waits(usize::from(number)))
+        .fold(Vcpus::NONE, Vcpus::with)
 }
 
 fn require_running(partition: &Partition) -> Result<(), FfaError> {

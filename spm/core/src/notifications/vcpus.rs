@@ -20,6 +20,10 @@ impl Vcpus {
         Self(members.into_iter().rev().fold(0, |set, member| set << 1 | u8::from(member)))
     }
 
+    pub(super) fn with(self, vcpu: u16) -> Self {
+        Self(self.0 | 1_u8.checked_shl(u32::from(vcpu)).unwrap_or_default())
+    }
+
     pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }

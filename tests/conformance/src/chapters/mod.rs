@@ -4,6 +4,7 @@
 //! Section numbers are those of FF-A 1.2, which 1.3 kept from chapter 11 on.
 
 mod aborted;
+mod between_vcpus;
 mod buffers;
 mod cores;
 mod cpu_cycles;
@@ -58,6 +59,7 @@ pub const ALL: &[&[Case]] = &[
     interrupts::CASES,
     secure_interrupts::CASES,
     managed_exit::CASES,
+    between_vcpus::CASES,
     memory_sending::CASES,
     memory_retrieving::CASES,
     memory_fragments::CASES,

@@ -5,7 +5,7 @@
 //! How a partition takes an interrupt is left to the SPMC (9.1); this suite does it by Hafnium's calls.
 
 use crate::case::{Case, Instance};
-use crate::endpoint::{Answer, Endpoint, call, ids};
+use crate::endpoint::{Answer, call, ids};
 use crate::exchange::{Interruptions, NormalWorld, PartitionEndpoint, ask, begin, outcome_of};
 use crate::interface::Interface;
 use crate::outcome::{Failure, Outcome, ensure, same};
@@ -38,11 +38,9 @@ pub(super) const CASES: &[Case] = &[
         queued_chain,
         work_by_another,
     ),
-    Case::exchange(Interface::Interrupt, "between-vcpus", "9.1", SECURE, tell_each_other, tell_or_listen)
-        .with_cores(4),
 ];
 
-const SECURE: &[Instance] = Instance::SECURE;
+pub(super) const SECURE: &[Instance] = Instance::SECURE;
 const fn about(
     name: &'static str,
     cites: &'static str,
@@ -56,12 +54,11 @@ const fn about(
 pub(super) const ENABLE: u64 = 0xff03;
 pub(super) const GET: u64 = 0xff04;
 pub(super) const RECONFIGURE: u64 = 0xff09;
-const SEND_IPI: u64 = 0xff0a;
 /// Its virtual INTIDs.
 pub(super) const TIMER: u64 = 3;
-const IPI: u64 = 9;
+pub(super) const IPI: u64 = 9;
 pub(super) const NONE: u64 = 0xffff_ffff;
-const FAILED: u64 = u64::MAX;
+pub(super) const FAILED: u64 = u64::MAX;
 
 /// Ticks that are short, and long enough for a partition to set its timer and answer, on a busy host too: 5 ms or more.
 pub(super) const SOON: u64 = 5_000_000;
@@ -73,14 +70,14 @@ pub(super) mod job {
     pub(in super::super) const TELL: u64 = 0;
     pub(in super::super) const TIMER: u64 = 1;
     pub(in super::super) const DEVICE: u64 = 2;
-    pub(super) const WORK: u64 = 3;
-    pub(super) const DISABLE: u64 = 4;
-    pub(super) const SEND: u64 = 5;
-    pub(super) const LISTEN: u64 = 6;
+    pub(in super::super) const WORK: u64 = 3;
+    pub(in super::super) const DISABLE: u64 = 4;
+    pub(in super::super) const SEND: u64 = 5;
+    pub(in super::super) const LISTEN: u64 = 6;
     pub(in super::super) const TARGET: u64 = 7;
 }
 
-fn enable(endpoint: &mut dyn PartitionEndpoint, intid: u64) -> Outcome {
+pub(super) fn enable(endpoint: &mut dyn PartitionEndpoint, intid: u64) -> Outcome {
     same(endpoint.hypercall([ENABLE, intid, 1, 0]), 0_u64)
 }
 
@@ -392,42 +389,4 @@ fn queued_chain(normal: &mut dyn NormalWorld) -> Outcome {
     let [interruptions, ..] = outcome_of(&answer, 0, Partner::PeerMp)?;
     same(interruptions, 0_u64)?;
     ensure(pending, [0; 3])
-}
-
-/// A vCPU makes an interrupt pending for those on the other cores, which run.
-fn tell_each_other(normal: &mut dyn NormalWorld) -> Outcome {
-    normal.with_other_cores(listen, |normal| {
-        let number = normal.number();
-        ask(normal.endpoint(), Partner::PeerMp, number, [job::SEND, 3, 0, 0]).map(|_| ())
-    })
-}
-
-fn listen(endpoint: &mut dyn Endpoint, core: u64) -> Outcome {
-    let number = number_of(Interface::Interrupt, "between-vcpus")?;
-    ask(endpoint, Partner::PeerMp, number, [job::LISTEN, core, 0, 0]).map(|_| ())
-}
-
-fn tell_or_listen(endpoint: &mut dyn PartitionEndpoint, [what, others, ..]: [u64; 4]) -> Outcome<[u64; 4]> {
-    let start = endpoint.now();
-    match what {
-        job::SEND => {
-            // Some are not there yet, or anymore; those that are there see it.
-            while endpoint.now() < start + 20 * SOON {
-                for vcpu in 1..=others {
-                    same(endpoint.hypercall([SEND_IPI, vcpu, 0, 0]), 0_u64)?;
-                }
-            }
-            same(endpoint.hypercall([SEND_IPI, 8, 0, 0]), FAILED)?;
-        }
-        job::LISTEN => {
-            enable(endpoint, IPI)?;
-            while endpoint.signalled() != (true, false) {
-                ensure(endpoint.now() < start + PATIENCE, [start, endpoint.now(), 0])?;
-            }
-            same(endpoint.hypercall([GET, 0, 0, 0]), IPI)?;
-            same(endpoint.hypercall([ENABLE, IPI, 0, 0]), 0_u64)?;
-        }
-        _ => return Err(Failure::here([what, 0, 0])),
-    }
-    Ok([0; 4])
 }
