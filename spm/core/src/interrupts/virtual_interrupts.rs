@@ -97,7 +97,7 @@ impl VirtualInterrupts {
     /// Tells whether it has to be told, if the vCPU waits.
     #[must_use]
     pub fn wants_scheduler(&self) -> bool {
-        self.signalled() & InterruptLine::IPI.bit() != 0 && self.untold.load(Ordering::SeqCst) != 0
+        self.untold.load(Ordering::SeqCst) != 0 && self.signalled() & InterruptLine::IPI.bit() != 0
     }
 
     /// Takes back what was pended.
