@@ -39,12 +39,13 @@ impl Registers {
     }
 }
 
-/// All registers of a vCPU.
+/// All registers of a vCPU. What every call needs is at the beginning, where an instruction reaches two of them.
+#[repr(C)]
 pub(crate) struct VcpuContext {
     pub(crate) registers: Registers,
     pub(crate) el1: El1Context,
-    pub(crate) vectors: FpContext,
     pub(crate) keys: PacKeys,
+    pub(crate) vectors: FpContext,
 }
 
 impl VcpuContext {
