@@ -3,6 +3,7 @@
 //! switch has to exchange. No FF-A and no policy here.
 
 pub(crate) mod cache;
+mod copy;
 pub(crate) mod distributor;
 pub(crate) mod el1_context;
 pub(crate) mod el2_control;
