@@ -24,6 +24,10 @@ bitflags! {
     pub struct Features: u64 {
         /// Every SMMU invalidates address ranges with one command.
         const RANGE_INVALIDATION = 1 << 8;
+        /// A hypervisor must take its role before others are served.
+        const HYP_REQUIRED = 1 << 9;
+        /// The hypervisor's role is taken.
+        const HYP_CLAIMED = 1 << 10;
     }
 }
 

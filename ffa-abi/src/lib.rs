@@ -9,6 +9,7 @@
 
 mod fault;
 mod features;
+mod hyp;
 mod ids;
 mod operation;
 mod request;
@@ -17,6 +18,7 @@ mod status;
 
 pub use fault::{Fault, FaultKind, FaultReport};
 pub use features::{Features, GuardLevel, Limits};
+pub use hyp::{HypMessage, HypOperation, HypRequest, Key};
 pub use ids::{DomainHandle, Iova, PhysAddr, SmmuIndex, StreamId, Version};
 pub use operation::{Header, Operation};
 pub use request::{DeviceState, DomainKind, Protection, Request};
@@ -32,4 +34,4 @@ pub type Registers = [u64; 5];
 pub const HOST_SERVICE: Uuid = uuid!("6f1d9d7e-3c0a-4b52-9d6e-8a3f51c2e7b4");
 
 /// The version of the protocol that this crate describes.
-pub const PROTOCOL_VERSION: Version = Version { major: 0, minor: 1 };
+pub const PROTOCOL_VERSION: Version = Version { major: 0, minor: 2 };

@@ -15,6 +15,8 @@ pub enum Operation {
     PolicyDigest = 0x03,
     /// Lists the devices that the caller may hold, one a call.
     DeviceDescribe = 0x04,
+    /// Takes the hypervisor's role, once and for ever.
+    Claim = 0x05,
     /// Makes an empty domain.
     DomainAlloc = 0x10,
     /// Frees a domain and its tables.

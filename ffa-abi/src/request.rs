@@ -51,6 +51,9 @@ pub enum Request {
         /// Place in the list of the devices that the caller may hold.
         index: u64,
     },
+    /// Answer x4–x5: the [`Key`](crate::Key) of the hypervisor. [`Status::Denied`] where the policy has no such role, or it
+    /// was taken; [`Status::NotSupported`] where the platform has no source of random numbers.
+    Claim,
     /// Field: SMMU; x4: 1 for [`DomainKind::Paging`]. Answer x4: the handle.
     DomainAlloc {
         /// The SMMU whose devices the domain is for.
@@ -133,6 +136,7 @@ impl Request {
             Operation::Features => (Self::Features, [field | raw, x4, x5, x6, x7]),
             Operation::PolicyDigest => (Self::PolicyDigest, [field | raw, x4, x5, x6, x7]),
             Operation::DeviceDescribe => (Self::DeviceDescribe { index: x4 }, [field, raw, x5, x6, x7]),
+            Operation::Claim => (Self::Claim, [field | raw, x4, x5, x6, x7]),
             Operation::DomainAlloc => {
                 let kind = match x4 {
                     KIND_PAGING => DomainKind::Paging,
@@ -182,6 +186,7 @@ impl Request {
             Self::Features => [header(Operation::Features, 0, 0), 0, 0, 0, 0],
             Self::PolicyDigest => [header(Operation::PolicyDigest, 0, 0), 0, 0, 0, 0],
             Self::DeviceDescribe { index } => [header(Operation::DeviceDescribe, 0, 0), index, 0, 0, 0],
+            Self::Claim => [header(Operation::Claim, 0, 0), 0, 0, 0, 0],
             Self::DomainAlloc { smmu, kind: DomainKind::Paging } => {
                 [header(Operation::DomainAlloc, smmu.0, 0), KIND_PAGING, 0, 0, 0]
             }

@@ -15,6 +15,7 @@ fn requests() -> impl Strategy<Value = Request> {
         (any::<u16>(), any::<u16>()).prop_map(|(major, minor)| Request::Version(Version { major, minor })),
         Just(Request::Features),
         Just(Request::PolicyDigest),
+        Just(Request::Claim),
         any::<u64>().prop_map(|index| Request::DeviceDescribe { index }),
         any::<u16>()
             .prop_map(|smmu| Request::DomainAlloc { smmu: SmmuIndex(smmu), kind: DomainKind::Paging }),

@@ -39,4 +39,8 @@ pub enum Status {
     WouldSplit = 14,
     /// A table in the pool is not what the service wrote: somebody else can write there.
     Tampered = 15,
+    /// The hypervisor has not taken its role yet: only then others are served.
+    NotReady = 16,
+    /// The key is not the hypervisor's.
+    WrongKey = 17,
 }

@@ -37,5 +37,5 @@ pub use source::{Node, Tree};
 
 /// The platforms that this project has descriptions of.
 pub const PLATFORMS: [&str; 3] = ["qemu-sbsa", "qemu-virt", "fvp"];
-/// Those that the conformance suite runs on, and for which the boot is counted.
+/// Those that the conformance suite runs on, for which the boot is counted, and that have a policy with a hypervisor.
 pub const CONFORMANCE_PLATFORMS: [&str; 2] = ["qemu-sbsa", "qemu-virt"];

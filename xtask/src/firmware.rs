@@ -85,7 +85,7 @@ pub(crate) struct Firmware {
 /// Returns the package of BL33 that goes with a set of partitions.
 const fn normal_package(set: Set) -> &'static str {
     match set {
-        Set::Product | Set::Bench => "scenarios",
+        Set::Product | Set::Hyp | Set::Bench => "scenarios",
         Set::Conformance => "conformance-nwd",
     }
 }
@@ -95,6 +95,7 @@ fn constants_name(of: Platform, set: Set) -> String {
     match set {
         // The product's client serves for the boot that is counted: it asks nothing of partitions there.
         Set::Product | Set::Bench => of.to_string(),
+        Set::Hyp => format!("{of}-hyp"),
         Set::Conformance => format!("{of}-conformance"),
     }
 }
@@ -126,7 +127,7 @@ pub(crate) fn build(
     let constants_name = constants_name(of, set);
     let constants = workspace.cache_dir("platforms")?.join(format!("{constants_name}.rs"));
     let text = match set {
-        Set::Product | Set::Conformance => platform.constants()?,
+        Set::Product | Set::Hyp | Set::Conformance => platform.constants()?,
         Set::Bench => {
             manifests::Platform::load(&workspace.root().join("manifests"), of.name())?.constants()?
         }

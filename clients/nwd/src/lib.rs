@@ -15,6 +15,7 @@ mod exceptions;
 pub mod ffa;
 pub mod gic;
 pub mod guarded;
+pub mod hyp;
 pub mod iommu;
 mod machine;
 pub mod mailbox;

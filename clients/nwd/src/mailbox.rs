@@ -23,6 +23,8 @@ pub enum Mode {
     Contention,
     /// Say when the boot came here.
     Boot,
+    /// Be hypervisor and kernel, where the policy has both.
+    Hyp,
 }
 
 /// A run's parameters, five words of 64 bits.
@@ -56,6 +58,7 @@ impl Mailbox {
             4 => Mode::Crash,
             5 => Mode::Contention,
             6 => Mode::Boot,
+            7 => Mode::Hyp,
             _ => return None,
         };
         Some(Self { seed: memory.word(8), mode, flags: memory.word(24), cores: memory.word(32) })

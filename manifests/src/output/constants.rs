@@ -2,7 +2,7 @@
 //! Constants of a platform for the normal world's scenarios: a file that they `include!` into a module.
 
 use crate::{error::Result, platform::Platform, policy::Blob};
-use iommu_core::policy::{Device, Guard, Range};
+use iommu_core::policy::{Device, Guard, HypRole, Range};
 use std::fmt::{Display, Write as _};
 
 impl Platform {
@@ -102,6 +102,8 @@ impl Platform {
             Guard::BusFilter => "bus-filter",
         };
         file.text("GUARD", "Who keeps the normal world from SMMU frames and pool.", guard);
+        let required = policy.hyp == HypRole::Required;
+        file.plain("HYP_REQUIRED", "Whether a hypervisor must claim its role.", "bool", required);
         let managed: Vec<_> = policy.managed.iter().map(pair).collect();
         file.plain(
             "MANAGED",

@@ -35,6 +35,8 @@ const MAX_CORES: usize = 8;
 pub enum Set {
     /// Those of the product, the iommu service among them.
     Product,
+    /// Those of the product, under a policy by which a hypervisor must claim its role.
+    Hyp,
     /// Those of the conformance suite.
     Conformance,
     /// Two that do nothing: what is counted of the boot is spm's.
@@ -46,6 +48,7 @@ impl Set {
     const fn source(self) -> &'static str {
         match self {
             Self::Product => "policy.dts",
+            Self::Hyp => "hyp.dts",
             Self::Conformance => "conformance.dts",
             Self::Bench => "bench.dts",
         }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What holds on every platform.
 
-use crate::source::{folder, platform};
+use crate::source::{folder, platform, with_set};
 use iommu_core::policy::{self, Guard, HypRole};
-use manifests::{Blob, PLATFORMS};
+use manifests::{Blob, CONFORMANCE_PLATFORMS, PLATFORMS, Set};
 use std::{fs, path::PathBuf};
 
 #[test]
@@ -44,6 +44,15 @@ fn policies_say_what_the_scenarios_show() {
         assert!(policy.devices[platform.roles.allowed].holders.host);
         assert_eq!(policy.devices[platform.roles.refused].holders, policy::Holders::default());
         assert!(policy.device(0, platform.roles.outside_stream_id).is_none());
+    }
+}
+
+#[test]
+fn the_policy_with_a_hypervisor_differs_in_nothing_else() {
+    for name in CONFORMANCE_PLATFORMS {
+        let (plain, with_hyp) = (platform(name).policy, with_set(name, Set::Hyp).policy);
+        assert_eq!((with_hyp.guard, with_hyp.hyp), (Guard::El2, HypRole::Required));
+        assert_eq!(policy::Policy { guard: plain.guard, hyp: plain.hyp, ..with_hyp }, plain);
     }
 }
 

@@ -289,7 +289,6 @@ fn policies_that_contradict_themselves_are_refused_by_name() {
         "/policy",
         "device edu0: nobody guards",
     );
-    refused(&[("hyp = \"absent\"", "hyp = \"required\"")], "/policy", "hyp = required is not supported");
     refused(
         &[("managed = <&normal_ram>", "managed = <&normal_ram &normal_ram>")],
         "/policy",

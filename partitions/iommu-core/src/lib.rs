@@ -5,9 +5,11 @@
 //! |---|---|
 //! | [`client`] | who is served: roles that endpoint IDs stand for |
 //! | [`domain`] | address spaces, their handles, and which devices are in them |
+//! | [`entropy`] | random numbers |
 //! | [`ownership`] | whose memory is whose |
 //! | [`policy`] | what the integrator fixed at build time, and the check of it |
 //! | [`pool`] | pages of the carve-out that SMMUs fetch from |
+//! | [`role`] | whether the hypervisor is there, and the key by which it is known |
 //! | [`service`] | one message in, one answer out, every claim checked |
 //! | [`smmu`] | what the service needs from an SMMU, and the SMMUv3 driver |
 //! | [`table`] | stage-2 page tables for DMA |
@@ -16,9 +18,11 @@
 
 pub mod client;
 pub mod domain;
+pub mod entropy;
 pub mod ownership;
 pub mod policy;
 pub mod pool;
+pub mod role;
 pub mod service;
 pub mod smmu;
 pub mod table;

@@ -6,6 +6,7 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `setup` | from boot information to a service, or the reason why not |
+//! | `entropy` | random numbers of the core |
 //! | `frame` | an SMMU's registers |
 //! | `interrupts` | events and errors of the SMMUs, when they happen |
 //! | `memory` | what the service keeps its state in |
@@ -13,6 +14,7 @@
 #![no_std]
 #![no_main]
 
+mod entropy;
 mod frame;
 mod interrupts;
 mod memory;

@@ -2,6 +2,7 @@
 //! What the service keeps its state in: secure memory, all of it reserved when the image was linked.
 
 use crate::Smmu;
+use crate::entropy::Rndr;
 use heapless::Vec;
 use iommu_core::domain::{Device, MAX_DOMAINS, Slot};
 use iommu_core::policy::{MAX_DEVICES, MAX_SMMUS, Policy};
@@ -18,6 +19,7 @@ pub(crate) static PAGES: [PageSlot; MAX_POOL_PAGES] = [const { PageSlot::new() }
 pub(crate) static DOMAINS: [Slot<'static>; MAX_DOMAINS] = [const { Slot::new() }; MAX_DOMAINS];
 pub(crate) static DEVICES: [Device; MAX_DEVICES] = [const { Device::new() }; MAX_DEVICES];
 pub(crate) static FAULTS: Faults = Faults::new();
+pub(crate) static ENTROPY: Once<Option<Rndr>> = Once::new();
 /// One place an SMMU, since a driver is large to move.
 pub(crate) static SMMUS: [Once<Smmu>; MAX_SMMUS] = [const { Once::new() }; MAX_SMMUS];
 /// Those of them that are up.

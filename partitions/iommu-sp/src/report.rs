@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What this partition protects and what it does not, in words for who reads the log of a boot.
 
-use iommu_core::policy::{Device, Digest, Guard, Policy};
+use iommu_core::policy::{Device, Digest, Guard, HypRole, Policy};
 use iommu_core::pool::Pool;
 use iommu_core::smmu::LEAVES_OPEN;
 use sp_runtime::log;
@@ -37,6 +37,19 @@ fn holders(device: &Device) -> &'static str {
         (false, true) => "hypervisor or guests may hold it",
         (true, true) => "kernel, hypervisor or guests may hold it",
         (false, false) => "nobody may hold it, its DMA is aborted",
+    }
+}
+
+/// Says whether a hypervisor must claim its role, and whether it can.
+pub(crate) fn roles(policy: &Policy, has_entropy: bool) {
+    match (policy.hyp, has_entropy) {
+        (HypRole::Absent, _) => log!("no hypervisor: the kernel is the only client"),
+        (HypRole::Required, true) => log!("nobody is served until the hypervisor has claimed its role"),
+        (HypRole::Required, false) => {
+            log!(
+                "NOBODY WILL BE SERVED: a hypervisor must claim its role, and no core has random numbers (RNDR)"
+            );
+        }
     }
 }
 

@@ -4,11 +4,13 @@
 //! Each step that fails ends the partition before it has waited for its first message, and with it the boot: an SMMU
 //! that nobody locked may let all DMA pass.
 
+use crate::entropy::Rndr;
 use crate::frame::Frame;
-use crate::memory::{DEVICES, DOMAINS, FAULTS, PAGES, POLICY, POOL, SERVICE, SMMU_LIST, SMMUS};
+use crate::memory::{DEVICES, DOMAINS, ENTROPY, FAULTS, PAGES, POLICY, POOL, SERVICE, SMMU_LIST, SMMUS};
 use crate::{Smmu, report};
 use ffa_abi::{PhysAddr, SmmuIndex};
 use heapless::Vec;
+use iommu_core::entropy::{Entropy, NoEntropy};
 use iommu_core::policy::{self, BlobError, Digest, MAX_BLOB_SIZE, MAX_SMMUS, Name, Policy, Range};
 use iommu_core::pool::{Pool, PoolError};
 use iommu_core::service::{Memory, Service};
@@ -58,7 +60,13 @@ pub(crate) fn service(boot: &BootInfo) -> Result<InForce, SetupError> {
     let pool = map_pool(&policy.pool)?;
     let smmus = lock_all_down(policy, pool)?;
     report::locked(policy, pool);
-    let memory = Memory { pool, domains: &DOMAINS, devices: &DEVICES, faults: &FAULTS };
+    let entropy = ENTROPY.call_once(Rndr::find);
+    report::roles(policy, entropy.is_some());
+    let entropy: &dyn Entropy = match entropy {
+        Some(source) => source,
+        None => &NoEntropy,
+    };
+    let memory = Memory { pool, domains: &DOMAINS, devices: &DEVICES, faults: &FAULTS, entropy };
     let smmus = SMMU_LIST.call_once(|| smmus);
     let service = SERVICE.try_call_once(|| Service::new(policy, digest, smmus, &memory))?;
     Ok((policy, service))

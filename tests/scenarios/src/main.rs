@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What is shown and tested on QEMU: BL33, a client of the iommu service at NS-EL2.
 //!
-//! One claim is one [`scenario`]; `dma` has those about the service, `firmware` those about what it stands on, `bench`
+//! One claim is one [`scenario`]; `dma` has those about the service, `hyp` those
+//! about its other client, `firmware` those about what it stands on, `bench`
 //! counts instructions. What is to be done stands in the run's mailbox, what came of it in the lines of [`report`].
 #![no_std]
 #![no_main]
@@ -12,6 +13,7 @@ mod contention;
 mod crash;
 mod dma;
 mod firmware;
+mod hyp;
 mod platform;
 mod poison;
 mod report;
@@ -36,16 +38,19 @@ fn run() -> ! {
         Mode::Bench => bench::run(&mut world()),
         Mode::Boot => bench::boot(),
         Mode::Crash => crash::run(&world()),
-        Mode::Variant => only(&mut world(), variant::SCENARIOS),
-        Mode::Contention => only(&mut world(), contention::SCENARIOS),
+        Mode::Variant => only(&mut world(), &[variant::SCENARIOS]),
+        Mode::Contention => only(&mut world(), &[contention::SCENARIOS]),
+        Mode::Hyp => only(&mut world(), hyp::SCENARIOS),
     }
     report::end();
     power_off()
 }
 
-fn only(world: &mut World, scenarios: &[Scenario]) {
-    report::plan(scenarios.len());
-    run_all(world, scenarios.iter());
+fn only(world: &mut World, scenarios: &[&[Scenario]]) {
+    let cores = world.mailbox.cores;
+    let all = || scenarios.iter().flat_map(|some| some.iter()).filter(|scenario| scenario.cores <= cores);
+    report::plan(all().count());
+    run_all(world, all());
 }
 
 fn scenarios(world: &mut World) {

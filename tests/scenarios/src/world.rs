@@ -11,6 +11,7 @@ use heapless::Vec;
 use nwd::{
     Machine,
     edu::Edu,
+    hyp::Hyp,
     iommu::{Iommu, IommuError},
     mailbox::{Mailbox, Mode},
     ram::Ram,
@@ -53,6 +54,8 @@ pub(crate) struct World {
     pub(crate) mailbox: Mailbox,
     pub(crate) iommu: Iommu,
     pub(crate) test_sp: Option<u16>,
+    /// The hypervisor's side, once its role was claimed.
+    pub(crate) hyp: Option<Hyp>,
     /// The device that the policy gives to the host.
     pub(crate) device: Edu,
     /// The device that the policy knows and gives to nobody here.
@@ -82,6 +85,7 @@ impl World {
             mailbox,
             iommu,
             test_sp,
+            hyp: None,
             device,
             nobodys,
             unlisted,
@@ -96,8 +100,19 @@ impl World {
     pub(crate) fn say(&self, words: fmt::Arguments<'_>) {
         match self.mailbox.mode {
             Mode::Demo => report::say(words),
-            Mode::Test | Mode::Bench | Mode::Variant | Mode::Crash | Mode::Contention | Mode::Boot => {}
+            Mode::Test
+            | Mode::Bench
+            | Mode::Variant
+            | Mode::Crash
+            | Mode::Contention
+            | Mode::Boot
+            | Mode::Hyp => {}
         }
+    }
+
+    /// Returns the hypervisor's side, which a scenario before has claimed.
+    pub(crate) fn hyp(&self) -> Result<Hyp, Failure> {
+        self.hyp.ok_or_else(|| Failure::new(format_args!("the hypervisor's role was not claimed")))
     }
 
     /// Returns a page of scratch memory.

@@ -10,6 +10,7 @@ mod demo;
 mod fuzz;
 mod host_tests;
 mod house;
+mod hypervisor;
 mod lint;
 mod linux;
 mod panics;

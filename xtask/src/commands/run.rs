@@ -3,7 +3,7 @@
 
 use super::prepare_one;
 use crate::cli::Run;
-use crate::contract::{Mailbox, random_seed};
+use crate::contract::{Mailbox, Mode, random_seed};
 use crate::qemu::{Boot, Console, Flow};
 use crate::workspace::Workspace;
 use anyhow::Result;
@@ -12,7 +12,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 pub(super) fn run(workspace: &Workspace, arguments: &Run) -> Result<ExitCode> {
-    let (kit, image) = prepare_one(workspace, arguments.machine.platform(), Set::Product, arguments.broken)?;
+    let set = if arguments.mode == Mode::Hyp { Set::Hyp } else { Set::Product };
+    let (kit, image) = prepare_one(workspace, arguments.machine.platform(), set, arguments.broken)?;
     let boot = Boot {
         machine: arguments.machine,
         image: &image,

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `test`: every test there is, and one line at the end that counts them all.
 
-use super::{Prepared, conformance, contention, crash, host_tests, linux, panics, prepare, refusals};
+use super::{
+    Prepared, conformance, contention, crash, host_tests, hypervisor, linux, panics, prepare, refusals,
+};
 use crate::cli::Test;
 use crate::contract::{Mailbox, Mode, random_seed};
 use crate::firmware::Broken;
@@ -101,6 +103,8 @@ fn on_machine(workspace: &Workspace, machine: Machine, smp: Option<u64>, groups:
         if smp.is_none_or(|only| only == cores) {
             let name = format!("scenarios on {machine} with {cores} core(s)");
             groups.add(&name, scenarios(workspace, machine, kit, good, cores));
+            let name = format!("a hypervisor on {machine} with {cores} core(s)");
+            groups.add(&name, hypervisor::check(workspace, machine, cores));
         }
     }
     println!("\nDamaged images on {machine}");

@@ -26,6 +26,8 @@ pub(crate) enum Mode {
     Contention,
     /// Say when the boot came to the normal world.
     Boot,
+    /// Be hypervisor and kernel, where the policy has both.
+    Hyp,
 }
 
 /// The mailbox of one run.
@@ -52,6 +54,7 @@ impl Mailbox {
             Mode::Crash => 4,
             Mode::Contention => 5,
             Mode::Boot => 6,
+            Mode::Hyp => 7,
         };
         [MAGIC, self.seed, mode, self.flags, self.cores]
     }

@@ -73,6 +73,9 @@ pub const TEST_SP: (u64, u64) = (0x20c0_0000, 0x20_0000);
 /// Who keeps the normal world from SMMU frames and pool.
 pub const GUARD: &str = "nobody";
 
+/// Whether a hypervisor must claim its role.
+pub const HYP_REQUIRED: bool = false;
+
 /// Memory that the policy lets the host map: base and size in bytes.
 pub const MANAGED: &[(u64, u64)] = &[(0x100_0000_0000, 0x7f00_0000)];
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a policy must not say. The compiler refuses such a policy, and the service does not start with one.
 
-use super::{Device, FORMAT_VERSION, Guard, HypRole, MAX_DEVICE_SIDS, Name, Policy, Range};
+use super::{Device, FORMAT_VERSION, Guard, MAX_DEVICE_SIDS, Name, Policy, Range};
 use crate::pool::MAX_POOL_PAGES;
 use core::ops::RangeInclusive;
 use thiserror::Error;
@@ -31,9 +31,6 @@ pub enum PolicyError {
     /// Nothing to protect.
     #[error("no SMMU is described")]
     NoSmmu,
-    /// A required hypervisor needs the claim, which this version does not have.
-    #[error("hyp = required is not supported by this version of the service")]
-    HypRequired,
     /// A name is empty or not printable ASCII.
     #[error("name {0:?} is not printable ASCII")]
     Name(Name),
@@ -89,10 +86,6 @@ impl Policy {
     pub fn check(&self) -> Result<(), PolicyError> {
         if self.version != FORMAT_VERSION {
             return Err(PolicyError::Version(self.version));
-        }
-        match self.hyp {
-            HypRole::Absent => {}
-            HypRole::Required => return Err(PolicyError::HypRequired),
         }
         self.check_names()?;
         self.check_memory()?;

@@ -15,15 +15,17 @@ pub use watch::InterruptError;
 
 use crate::client::Client;
 use crate::domain::{Allocation, Device, Domains, Done, ENTRIES_PER_CALL, MAX_DOMAINS, Target};
+use crate::entropy::Entropy;
 use crate::ownership::Ownership;
 use crate::policy::{self, Digest, MAX_DEVICES, MAX_SMMUS, Policy, Range};
 use crate::pool::Quota;
+use crate::role::{Hyp, Role};
 use crate::smmu::Smmu;
 use crate::table::{Geometry, LeafSize, PAGE_SIZE};
 use ffa_abi::{
-    DeviceRecord, DeviceState, DomainHandle, DomainKind, FaultReport, Features, GuardLevel, Iova, Limits,
-    PROTOCOL_VERSION, PhysAddr, Protection, Registers, Request, Response, SmmuIndex, Status, StreamId,
-    Version,
+    DeviceRecord, DeviceState, DomainHandle, DomainKind, FaultReport, Features, GuardLevel, HypMessage,
+    HypRequest, Iova, Limits, PROTOCOL_VERSION, PhysAddr, Protection, Registers, Request, Response,
+    SmmuIndex, Status, StreamId, Version,
 };
 use heapless::Vec;
 
@@ -36,6 +38,8 @@ pub struct Service<'a, S> {
     domains: Domains<'a>,
     devices: &'a [Device; MAX_DEVICES],
     faults: &'a Faults,
+    entropy: &'a dyn Entropy,
+    role: Role,
     ownership: Ownership,
     /// What the host may take of the pool.
     quota: Quota,
@@ -48,7 +52,10 @@ impl<S: Smmu> Service<'_, S> {
     /// bound.
     pub fn handle(&self, endpoint: u16, registers: Registers) -> Registers {
         let outcome = match Client::of(endpoint) {
-            Some(client) => Request::decode(registers).and_then(|request| self.serve(client, request)),
+            Some(client) => match HypMessage::of(registers) {
+                None => Request::decode(registers).and_then(|request| self.serve(client, request)),
+                Some(message) => self.serve_hyp(&message),
+            },
             None => Err(Status::Denied),
         };
         outcome.unwrap_or_else(Response::status).encode()
@@ -76,6 +83,10 @@ impl<S: Smmu> Service<'_, S> {
 
     fn serve(&self, client: Client, request: Request) -> Result<Response, Status> {
         match request {
+            Request::Version(_) | Request::Features | Request::DeviceDescribe { .. } | Request::Claim => {}
+            _ => self.role.others_may_pass()?,
+        }
+        match request {
             Request::Map { domain, iova, pa, size, protection } => {
                 self.map(client, domain, iova, (pa, size), protection)
             }
@@ -89,7 +100,25 @@ impl<S: Smmu> Service<'_, S> {
             Request::Features => Ok(self.features()),
             Request::PolicyDigest => Ok(self.policy_digest()),
             Request::DeviceDescribe { index } => self.device_describe(client, index),
+            Request::Claim => self.claim(),
         }
+    }
+
+    /// Serves who has shown the key. Nothing else of the message is looked at before.
+    fn serve_hyp(&self, message: &HypMessage) -> Result<Response, Status> {
+        let hyp = self.role.check(message.key)?;
+        match message.request()? {
+            HypRequest::Statistics => Ok(self.statistics(hyp)),
+        }
+    }
+
+    fn claim(&self) -> Result<Response, Status> {
+        let [low, high] = self.role.claim(self.entropy)?.to_registers();
+        Ok(Response { status: Status::Ok, values: [low, high, 0, 0] })
+    }
+
+    fn statistics(&self, Hyp { .. }: Hyp) -> Response {
+        Response::value(self.role.wrong_keys())
     }
 
     /// Both answers say which version this is: a caller may know more than one.
@@ -101,7 +130,10 @@ impl<S: Smmu> Service<'_, S> {
 
     fn features(&self) -> Response {
         let ranges = self.smmus.iter().all(|smmu| smmu.features().range_invalidation);
-        let features = if ranges { Features::RANGE_INVALIDATION } else { Features::empty() };
+        let mut features = Features::empty();
+        features.set(Features::RANGE_INVALIDATION, ranges);
+        features.set(Features::HYP_REQUIRED, self.role.is_required());
+        features.set(Features::HYP_CLAIMED, self.role.is_claimed());
         let guard = u64::from(u8::from(GuardLevel::from(self.policy.guard)));
         let count = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
         let limits = Limits {

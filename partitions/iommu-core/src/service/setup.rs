@@ -4,14 +4,16 @@
 use super::{Faults, Service, may_hold};
 use crate::client::Client;
 use crate::domain::{Device, Domains, MAX_DOMAINS, Slot};
+use crate::entropy::Entropy;
 use crate::ownership::Ownership;
 use crate::policy::{self, Digest, MAX_DEVICES, Policy, Range};
 use crate::pool::{Pool, Quota};
+use crate::role::Role;
 use crate::smmu::Smmu;
 use crate::table::ADDRESS_LIMIT;
 use thiserror::Error;
 
-/// What a service keeps its state in, reserved at build time.
+/// What a service keeps its state in, reserved at build time, and where it takes random numbers from.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory<'a> {
     /// The carve-out.
@@ -22,6 +24,8 @@ pub struct Memory<'a> {
     pub devices: &'a [Device; MAX_DEVICES],
     /// An empty queue.
     pub faults: &'a Faults,
+    /// For the hypervisor's key.
+    pub entropy: &'a dyn Entropy,
 }
 
 /// Why a policy cannot be served on this machine.
@@ -67,6 +71,8 @@ impl<'a, S: Smmu> Service<'a, S> {
             domains: Domains::new(memory.domains, memory.pool),
             devices: memory.devices,
             faults: memory.faults,
+            entropy: memory.entropy,
+            role: Role::new(policy.hyp),
             ownership,
             quota: Quota::new(share),
             windows: indices.map(|smmu| window(policy, Client::Host, smmu)).collect(),

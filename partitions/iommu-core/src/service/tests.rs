@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::domain::Slot;
+use crate::entropy::{FakeEntropy, NoEntropy};
 use crate::policy::{Guard, Holders, HypRole, Name};
 use crate::pool::{PageSlot, Pool};
 use crate::smmu::StreamConfig;
@@ -17,6 +18,7 @@ mod devices;
 mod interrupts;
 mod mappings;
 mod overlaps;
+mod roles;
 
 const K4: u64 = 4096;
 const M2: u64 = 2 << 20;
@@ -26,6 +28,8 @@ const RAM: u64 = 0x4000_0000;
 const RAM_SIZE: u64 = 0x1000_0000;
 const WINDOW: Range = Range { base: 0x10_0000, size: 0x1_0000_0000 };
 const HOST: u16 = 0;
+/// What the fake source of random numbers makes of a claim.
+const KEY: [u64; 2] = [0x1122_3344_5566_7788, 0x1122_3344_5566_7789];
 /// Devices of the policy below.
 const EDU: u32 = 0x10;
 const MANY: u32 = 0x100;
@@ -57,7 +61,7 @@ fn policy() -> Policy {
         interrupts,
     };
     let wide = Range { base: 0, size: 1 << 39 };
-    let policy = Policy {
+    Policy {
         version: policy::FORMAT_VERSION,
         guard: Guard::Nobody,
         hyp: HypRole::Absent,
@@ -79,9 +83,7 @@ fn policy() -> Policy {
         .into_iter()
         .collect(),
         unprotected: heapless::Vec::new(),
-    };
-    policy.check().unwrap();
-    policy
+    }
 }
 
 fn leak<T>(value: T) -> &'static T {
@@ -94,6 +96,11 @@ impl Machine {
     }
 
     fn with_pool(pages: usize) -> Self {
+        Self::of(policy(), pages)
+    }
+
+    fn of(policy: Policy, pages: usize) -> Self {
+        policy.check().unwrap();
         let words: &'static [AtomicU64] =
             Box::leak((0..pages * 512).map(|_| AtomicU64::new(!0)).collect::<Box<[_]>>());
         let slots: &'static [PageSlot] = Box::leak((0..pages).map(|_| PageSlot::new()).collect::<Box<[_]>>());
@@ -104,8 +111,9 @@ impl Machine {
             domains: leak([const { Slot::new() }; MAX_DOMAINS]),
             devices: leak([const { Device::new() }; MAX_DEVICES]),
             faults: leak(Faults::new()),
+            entropy: leak(FakeEntropy::new(KEY[0], 100)),
         };
-        let service = Service::new(leak(policy()), [7; 32], smmus, &memory).unwrap();
+        let service = Service::new(leak(policy), [7; 32], smmus, &memory).unwrap();
         Self { service, smmus, pool }
     }
 
@@ -189,6 +197,7 @@ fn a_policy_that_does_not_fit_the_machine_is_refused() {
         domains: leak([const { Slot::new() }; MAX_DOMAINS]),
         devices: leak([const { Device::new() }; MAX_DEVICES]),
         faults: leak(Faults::new()),
+        entropy: &NoEntropy,
     };
     let policy = leak(policy());
     let refused = Service::new(policy, [0; 32], &machine.smmus[..1], &memory).unwrap_err();

@@ -2,7 +2,7 @@
 //! Each refusal, by a policy that differs from a good one in one thing.
 
 use super::*;
-use crate::policy::{Holders, Interrupts, Smmu};
+use crate::policy::{Holders, HypRole, Interrupts, Smmu};
 
 const PAGES: u64 = PAGE_SIZE;
 
@@ -66,11 +66,6 @@ fn version() {
 #[test]
 fn no_smmu() {
     assert_eq!(refusal(|policy| policy.smmus.clear()), PolicyError::NoSmmu);
-}
-
-#[test]
-fn hyp_required() {
-    assert_eq!(refusal(|policy| policy.hyp = HypRole::Required), PolicyError::HypRequired);
 }
 
 #[test]

@@ -7,7 +7,9 @@ use super::*;
 fn partitions_and_strangers_are_denied_whatever_they_ask() {
     let machine = Machine::new();
     for endpoint in [1, 5, 0x7fff, 0x8000, 0x8001, 0x8002, 0xffff] {
-        for request in [Request::Features, Request::FaultPoll, Request::Version(PROTOCOL_VERSION)] {
+        for request in
+            [Request::Features, Request::FaultPoll, Request::Claim, Request::Version(PROTOCOL_VERSION)]
+        {
             let answer = Response::decode(machine.service.handle(endpoint, request.encode())).unwrap();
             assert_eq!(answer, Response::status(Status::Denied));
         }
@@ -107,8 +109,8 @@ proptest! {
                 prop_assert!(Response::decode(machine.service.handle(endpoint, registers)).is_some());
             }
             // The same with an operation that exists.
-            registers[0] = registers[0] & !0xffff | [1, 2, 3, 4, 0x10, 0x11, 0x12, 0x20, 0x21, 0x22, 0x30]
-                [usize::from(endpoint) % 11];
+            let operations = [1, 2, 3, 4, 5, 0x10, 0x11, 0x12, 0x20, 0x21, 0x22, 0x30, 0x8005];
+            registers[0] = registers[0] & !0xffff | operations[usize::from(endpoint) % operations.len()];
             prop_assert!(Response::decode(machine.service.handle(HOST, registers)).is_some());
         }
     }

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Messages of the hypervisor. It shares its endpoint ID with the kernel above it, so each of them carries the key that the
+//! claim gave it, in registers that the kernel does not see.
+
+use crate::{Header, Registers, Status};
+use core::fmt;
+use num_enum::{IntoPrimitive, TryFromPrimitive};
+
+/// Operation numbers from here on are the hypervisor's.
+const FIRST: u16 = 0x8000;
+
+/// What the hypervisor asks for. The numbers are wire format: they are never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoPrimitive, TryFromPrimitive)]
+#[repr(u16)]
+pub enum HypOperation {
+    /// Asks what the service has counted.
+    Statistics = 0x8005,
+}
+
+/// What proves that a message is the hypervisor's. Cannot be compared by `==`, which would tell by its time how much of it
+/// was guessed, and is not printed.
+#[derive(Clone, Copy)]
+pub struct Key([u64; 2]);
+
+impl Key {
+    /// Takes a key as it stands in two registers.
+    #[must_use]
+    pub const fn from_registers(registers: [u64; 2]) -> Self {
+        Self(registers)
+    }
+
+    /// Returns the two registers.
+    #[must_use]
+    pub const fn to_registers(self) -> [u64; 2] {
+        self.0
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key")
+    }
+}
+
+/// A message that claims to be the hypervisor's. What it asks for is read once the key was compared.
+#[derive(Clone, Copy, Debug)]
+pub struct HypMessage {
+    /// x4–x5, not yet known to be right.
+    pub key: Key,
+    /// x3, x6 and x7.
+    body: [u64; 3],
+}
+
+/// A request of the hypervisor, of the right shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HypRequest {
+    /// Answer x4: messages with a wrong key since boot.
+    Statistics,
+}
+
+impl HypMessage {
+    /// Reads x3–x7, or `None` where the operation is none of the hypervisor's.
+    #[must_use]
+    pub fn of([x3, x4, x5, x6, x7]: Registers) -> Option<Self> {
+        let keyed = Header::from_register(x3).operation >= FIRST;
+        keyed.then_some(Self { key: Key([x4, x5]), body: [x3, x6, x7] })
+    }
+
+    /// Reads what is asked for.
+    ///
+    /// # Errors
+    /// As [`Request::decode`](crate::Request::decode).
+    pub fn request(&self) -> Result<HypRequest, Status> {
+        let [x3, x6, x7] = self.body;
+        let header = Header::from_register(x3);
+        let operation = HypOperation::try_from(header.operation).map_err(|_| Status::NotSupported)?;
+        let (field, handle) = (u64::from(header.field), u64::from(header.handle));
+        let (request, reserved) = match operation {
+            HypOperation::Statistics => (HypRequest::Statistics, field | handle | x6 | x7),
+        };
+        if reserved == 0 { Ok(request) } else { Err(Status::InvalidParameters) }
+    }
+}
+
+impl HypRequest {
+    /// Packs a request and the key into x3–x7.
+    #[must_use]
+    pub fn encode(self, key: Key) -> Registers {
+        let Key([x4, x5]) = key;
+        let header = |operation: HypOperation, field: u16| {
+            Header { operation: operation.into(), field, handle: 0 }.to_register()
+        };
+        let [x3, x6, x7] = match self {
+            Self::Statistics => [header(HypOperation::Statistics, 0), 0, 0],
+        };
+        [x3, x4, x5, x6, x7]
+    }
+}
+
+#[cfg(test)]
+mod tests;

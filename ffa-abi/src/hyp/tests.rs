@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The hypervisor's messages survive the wire, key and all, and are told from the kernel's.
+
+use super::*;
+use crate::Request;
+use proptest::prelude::*;
+use std::format;
+
+fn requests() -> impl Strategy<Value = HypRequest> {
+    Just(HypRequest::Statistics)
+}
+
+proptest! {
+    #[test]
+    fn requests_round_trip_with_their_key(request in requests(), key: [u64; 2]) {
+        let registers = request.encode(Key::from_registers(key));
+        let message = HypMessage::of(registers).unwrap();
+        prop_assert_eq!(message.key.to_registers(), key);
+        prop_assert_eq!(message.request(), Ok(request));
+        prop_assert_eq!(Request::decode(registers), Err(Status::NotSupported));
+    }
+
+    /// What decodes encodes to the same registers: no bit of a message is ignored.
+    #[test]
+    fn no_register_is_ignored(operation in 0x8000u64..0x8050, field: u16, handle: u32, rest: [u64; 4]) {
+        let x3 = operation | u64::from(field) << 16 | u64::from(handle) << 32;
+        let registers = [x3, rest[0], rest[1], rest[2], rest[3]];
+        let message = HypMessage::of(registers).unwrap();
+        if let Ok(request) = message.request() {
+            prop_assert_eq!(request.encode(message.key), registers);
+        }
+    }
+
+    /// One reserved bit too many refuses the whole request.
+    #[test]
+    fn reserved_bits_are_refused(request in requests(), register in prop_oneof![Just(0usize), 3usize..5], bit in 0u32..64) {
+        let mut registers = request.encode(Key::from_registers([1, 2]));
+        registers[register] ^= 1 << bit;
+        match HypMessage::of(registers).map(|message| message.request()) {
+            Some(Ok(other)) => prop_assert_ne!(other, request),
+            Some(Err(status)) => prop_assert_ne!(status, Status::Ok),
+            None => prop_assert_eq!((register, bit), (0, 15)),
+        }
+    }
+
+    #[test]
+    fn the_kernel_s_operations_are_none_of_the_hypervisor_s(operation in 0u64..0x8000, rest: [u64; 4]) {
+        prop_assert!(HypMessage::of([operation, rest[0], rest[1], rest[2], rest[3]]).is_none());
+    }
+}
+
+#[test]
+fn keys_are_not_printed() {
+    assert_eq!(format!("{:?}", Key::from_registers([0x1234, 0x5678])), "Key");
+}
