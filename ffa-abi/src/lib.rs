@@ -22,7 +22,7 @@ pub use hyp::{HypMessage, HypOperation, HypRequest, Key};
 pub use ids::{DomainHandle, Iova, PhysAddr, SmmuIndex, StreamId, Version};
 pub use operation::{Header, Operation};
 pub use request::{DeviceState, DomainKind, Protection, Request};
-pub use response::{DeviceRecord, Response};
+pub use response::{DeviceRecord, Difference, Response};
 pub use status::Status;
 
 use uuid::{Uuid, uuid};

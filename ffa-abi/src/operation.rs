@@ -17,6 +17,8 @@ pub enum Operation {
     DeviceDescribe = 0x04,
     /// Takes the hypervisor's role, once and for ever.
     Claim = 0x05,
+    /// Compares what the caller found of a device with the policy. Changes nothing.
+    Register = 0x06,
     /// Makes an empty domain.
     DomainAlloc = 0x10,
     /// Frees a domain and its tables.

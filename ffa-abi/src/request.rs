@@ -5,7 +5,8 @@
 //! ownership and policy are the service's to check, against its own tables.
 
 use crate::{
-    DomainHandle, Header, Iova, Operation, PhysAddr, Registers, SmmuIndex, Status, StreamId, Version,
+    DeviceRecord, DomainHandle, Header, Iova, Operation, PhysAddr, Registers, SmmuIndex, Status, StreamId,
+    Version,
 };
 use bitflags::bitflags;
 
@@ -54,6 +55,9 @@ pub enum Request {
     /// Answer x4–x5: the [`Key`](crate::Key) of the hypervisor. [`Status::Denied`] where the policy has no such role, or it
     /// was taken; [`Status::NotSupported`] where the platform has no source of random numbers.
     Claim,
+    /// x4–x7: a [`DeviceRecord`], the name all zeros where the caller knows none. [`Status::Differs`] with x4:
+    /// [`Difference`](crate::Difference). May be asked at any time and any number of times: nothing is remembered of it.
+    Register(DeviceRecord),
     /// Field: SMMU; x4: 1 for [`DomainKind::Paging`]. Answer x4: the handle.
     DomainAlloc {
         /// The SMMU whose devices the domain is for.
@@ -137,6 +141,10 @@ impl Request {
             Operation::PolicyDigest => (Self::PolicyDigest, [field | raw, x4, x5, x6, x7]),
             Operation::DeviceDescribe => (Self::DeviceDescribe { index: x4 }, [field, raw, x5, x6, x7]),
             Operation::Claim => (Self::Claim, [field | raw, x4, x5, x6, x7]),
+            Operation::Register => {
+                let record = DeviceRecord::from_registers([x4, x5, x6, x7]);
+                (Self::Register(record.ok_or(Status::InvalidParameters)?), [field, raw, 0, 0, 0])
+            }
             Operation::DomainAlloc => {
                 let kind = match x4 {
                     KIND_PAGING => DomainKind::Paging,
@@ -187,6 +195,10 @@ impl Request {
             Self::PolicyDigest => [header(Operation::PolicyDigest, 0, 0), 0, 0, 0, 0],
             Self::DeviceDescribe { index } => [header(Operation::DeviceDescribe, 0, 0), index, 0, 0, 0],
             Self::Claim => [header(Operation::Claim, 0, 0), 0, 0, 0, 0],
+            Self::Register(record) => {
+                let [x4, x5, x6, x7] = record.to_registers();
+                [header(Operation::Register, 0, 0), x4, x5, x6, x7]
+            }
             Self::DomainAlloc { smmu, kind: DomainKind::Paging } => {
                 [header(Operation::DomainAlloc, smmu.0, 0), KIND_PAGING, 0, 0, 0]
             }

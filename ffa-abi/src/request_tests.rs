@@ -16,6 +16,9 @@ fn requests() -> impl Strategy<Value = Request> {
         Just(Request::Features),
         Just(Request::PolicyDigest),
         Just(Request::Claim),
+        any::<(u16, u32, u16, [u8; 16])>().prop_map(|(smmu, first, count, name)| {
+            Request::Register(DeviceRecord { smmu: SmmuIndex(smmu), first: StreamId(first), count, name })
+        }),
         any::<u64>().prop_map(|index| Request::DeviceDescribe { index }),
         any::<u16>()
             .prop_map(|smmu| Request::DomainAlloc { smmu: SmmuIndex(smmu), kind: DomainKind::Paging }),

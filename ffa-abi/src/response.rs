@@ -2,6 +2,7 @@
 //! Answers, and the records that travel in them.
 
 use crate::{Registers, SmmuIndex, Status, StreamId};
+use bitflags::bitflags;
 
 /// An answer: a status and up to four results, x3–x7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +54,39 @@ pub struct DeviceRecord {
     pub name: [u8; 16],
 }
 
+bitflags! {
+    /// Fields in which a device is not as the policy says, x4 of [`Status::Differs`].
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Difference: u64 {
+        /// The SMMU that it is behind.
+        const SMMU = 1 << 0;
+        /// Its first stream ID.
+        const FIRST = 1 << 1;
+        /// How many stream IDs it has.
+        const COUNT = 1 << 2;
+        /// Its name.
+        const NAME = 1 << 3;
+    }
+}
+
 impl DeviceRecord {
+    /// Returns the fields in which `found` is not as this record. A name of zeros is none, and does not differ.
+    #[must_use]
+    pub fn differences(&self, found: &Self) -> Difference {
+        let mut differences = Difference::empty();
+        differences.set(Difference::SMMU, found.smmu != self.smmu);
+        differences.set(Difference::FIRST, found.first != self.first);
+        differences.set(Difference::COUNT, found.count != self.count);
+        differences.set(Difference::NAME, found.has_name() && found.name != self.name);
+        differences
+    }
+
+    /// Tells whether there is a name.
+    #[must_use]
+    pub fn has_name(&self) -> bool {
+        self.name != [0; 16]
+    }
+
     /// Packs the record into x4–x7: first stream ID in bits 31:0 of x4, SMMU in 47:32, count in 63:48; bits of x5 are
     /// zero; x6–x7 are the name, first letter in bits 7:0 of x6.
     #[must_use]

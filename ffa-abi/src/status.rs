@@ -43,4 +43,6 @@ pub enum Status {
     NotReady = 16,
     /// The key is not the hypervisor's.
     WrongKey = 17,
+    /// What the caller found of a device is not what the policy says; x4 says in which fields.
+    Differs = 18,
 }

@@ -3,9 +3,9 @@
 
 use crate::ffa::{self, CallError};
 use ffa_abi::{
-    DeviceRecord, DeviceState, DomainHandle, DomainKind, Fault, FaultReport, Features, GuardLevel, Iova,
-    Limits, PROTOCOL_VERSION, PhysAddr, Protection, Registers, Request, Response, SmmuIndex, Status,
-    StreamId, Version,
+    DeviceRecord, DeviceState, Difference, DomainHandle, DomainKind, Fault, FaultReport, Features,
+    GuardLevel, Iova, Limits, PROTOCOL_VERSION, PhysAddr, Protection, Registers, Request, Response,
+    SmmuIndex, Status, StreamId, Version,
 };
 use thiserror::Error;
 
@@ -112,6 +112,20 @@ impl Iommu {
             Ok(values) => DeviceRecord::from_registers(values).map(Some).ok_or_else(|| malformed(values)),
             Err(IommuError::Status(Status::Empty)) => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Compares what this client found of a device with the policy, and returns the fields that differ.
+    ///
+    /// # Errors
+    /// See [`IommuError`].
+    pub fn register(&self, found: DeviceRecord) -> Result<Difference, IommuError> {
+        let Response { status, values } = self.raw(Request::Register(found).encode())?;
+        let difference = Difference::from_bits(values[0]).ok_or_else(|| malformed(values))?;
+        match (status, difference.is_empty()) {
+            (Status::Ok, true) | (Status::Differs, false) => Ok(difference),
+            (Status::Ok | Status::Differs, _) => Err(malformed(values)),
+            (status, _) => Err(IommuError::Status(status)),
         }
     }
 

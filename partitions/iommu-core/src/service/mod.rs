@@ -101,6 +101,7 @@ impl<S: Smmu> Service<'_, S> {
             Request::PolicyDigest => Ok(self.policy_digest()),
             Request::DeviceDescribe { index } => self.device_describe(client, index),
             Request::Claim => self.claim(),
+            Request::Register(found) => self.register(client, &found),
         }
     }
 
@@ -157,19 +158,26 @@ impl<S: Smmu> Service<'_, S> {
 
     fn device_describe(&self, client: Client, index: u64) -> Result<Response, Status> {
         let index = usize::try_from(index).map_err(|_| Status::Empty)?;
-        let mut held = self.policy.devices.iter().filter(|device| may_hold(client, device));
-        let device = held.nth(index).ok_or(Status::Empty)?;
-        let mut name = [0; policy::MAX_NAME];
-        for (to, from) in name.iter_mut().zip(device.name.bytes()) {
-            *to = from;
-        }
-        let record = DeviceRecord {
-            smmu: SmmuIndex(device.smmu.into()),
-            first: StreamId(device.first_sid),
-            count: device.sids,
-            name,
+        let device = self.held(client).nth(index).ok_or(Status::Empty)?;
+        Ok(Response { status: Status::Ok, values: record(device).to_registers() })
+    }
+
+    /// Compares with the policy what a client found. A device is known by its name, or else by its first stream; of one
+    /// that the client may not hold it learns nothing.
+    fn register(&self, client: Client, found: &DeviceRecord) -> Result<Response, Status> {
+        let has_name = |device: &&policy::Device| found.has_name() && record(device).name == found.name;
+        let has_stream = |device: &&policy::Device| {
+            u16::from(device.smmu) == found.smmu.0 && device.has_sid(found.first.0)
         };
-        Ok(Response { status: Status::Ok, values: record.to_registers() })
+        let device = self.held(client).find(has_name).or_else(|| self.held(client).find(has_stream));
+        let differences = record(device.ok_or(Status::Denied)?).differences(found);
+        let status = if differences.is_empty() { Status::Ok } else { Status::Differs };
+        Ok(Response { status, ..Response::value(differences.bits()) })
+    }
+
+    /// Returns the devices that a client may hold.
+    fn held(&self, client: Client) -> impl Iterator<Item = &policy::Device> {
+        self.policy.devices.iter().filter(move |device| may_hold(client, device))
     }
 
     fn domain_alloc(&self, client: Client, smmu: SmmuIndex, kind: DomainKind) -> Result<Response, Status> {
@@ -240,6 +248,19 @@ impl<S: Smmu> Service<'_, S> {
         let FaultReport { fault, dropped } = self.faults.poll(self.policy, self.smmus)?;
         let [x4, x5, x6] = fault.map_or([0; 3], |fault| fault.to_registers());
         Ok(Response { status: Status::Ok, values: [x4, x5, x6, dropped] })
+    }
+}
+
+fn record(device: &policy::Device) -> DeviceRecord {
+    let mut name = [0; policy::MAX_NAME];
+    for (to, from) in name.iter_mut().zip(device.name.bytes()) {
+        *to = from;
+    }
+    DeviceRecord {
+        smmu: SmmuIndex(device.smmu.into()),
+        first: StreamId(device.first_sid),
+        count: device.sids,
+        name,
     }
 }
 

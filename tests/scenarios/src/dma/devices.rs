@@ -7,7 +7,7 @@ use crate::{
     seen,
     world::{Arrival, READ_WRITE, TRANSFER_COUNT, World, require, untranslated},
 };
-use ffa_abi::{DeviceState, SmmuIndex, Status, StreamId};
+use ffa_abi::{DeviceRecord, DeviceState, Difference, SmmuIndex, Status, StreamId};
 use nwd::edu::Edu;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -18,6 +18,14 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         audience: Everyone,
         cores: 1,
         run: listed,
+    },
+    Scenario {
+        name: "registered-devices",
+        claim: "What a kernel found of a device is compared with the policy, field by field",
+        expected: "the truth is confirmed twice; each wrong field is named; others' devices are denied",
+        audience: Everyone,
+        cores: 1,
+        run: registered,
     },
     Scenario {
         name: "nobodys-device",
@@ -64,6 +72,32 @@ fn listed(world: &mut World) -> Outcome {
     }
     ensure!(found == wanted, "{found} devices of {wanted}");
     seen!("{found} devices, as in the policy")
+}
+
+fn registered(world: &mut World) -> Outcome {
+    let iommu = world.iommu;
+    let Some(truth) = iommu.device(0)? else {
+        return Err(Failure::new(format_args!("no device is listed")));
+    };
+    for _ in 0..2 {
+        let differs = iommu.register(truth)?;
+        ensure!(differs.is_empty(), "the truth differs in {differs:?}");
+    }
+    let wrong = [
+        (DeviceRecord { smmu: SmmuIndex(7), ..truth }, Difference::SMMU),
+        (DeviceRecord { first: StreamId(truth.first.0 + 1), ..truth }, Difference::FIRST),
+        (DeviceRecord { count: truth.count + 1, ..truth }, Difference::COUNT),
+        (DeviceRecord { name: [b'?'; 16], ..truth }, Difference::NAME),
+    ];
+    for (found, field) in wrong {
+        let differs = iommu.register(found)?;
+        ensure!(differs == field, "{differs:?} in place of {field:?}");
+    }
+    for stream in [platform::REFUSED_STREAM, platform::OUTSIDE_STREAM_ID] {
+        let found = DeviceRecord { first: StreamId(stream), name: [0; 16], ..truth };
+        refused("another's device", iommu.register(found), Status::Denied)?;
+    }
+    seen!("the truth confirmed twice; four wrong fields named, each alone; two others' devices denied")
 }
 
 fn nobodys(world: &mut World) -> Outcome {

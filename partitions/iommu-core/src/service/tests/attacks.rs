@@ -109,7 +109,7 @@ proptest! {
                 prop_assert!(Response::decode(machine.service.handle(endpoint, registers)).is_some());
             }
             // The same with an operation that exists.
-            let operations = [1, 2, 3, 4, 5, 0x10, 0x11, 0x12, 0x20, 0x21, 0x22, 0x30, 0x8005];
+            let operations = [1, 2, 3, 4, 5, 6, 0x10, 0x11, 0x12, 0x20, 0x21, 0x22, 0x30, 0x8005];
             registers[0] = registers[0] & !0xffff | operations[usize::from(endpoint) % operations.len()];
             prop_assert!(Response::decode(machine.service.handle(HOST, registers)).is_some());
         }

@@ -2,6 +2,7 @@
 //! Who may set which device to what, and what becomes of its faults.
 
 use super::*;
+use ffa_abi::Difference;
 
 const AT: u64 = 0x1000_0000;
 
@@ -19,6 +20,60 @@ fn only_the_policy_s_devices_in_the_right_hands() {
     assert_eq!(machine.smmus[0].config(NOBODY_S), StreamConfig::Abort);
     assert_eq!(machine.map(domain, AT, RAM, K4, READ).0, Status::Ok);
     assert_eq!(machine.smmus[0].dma(NOBODY_S, AT, false), None);
+}
+
+#[test]
+fn what_a_client_found_is_compared_field_by_field() {
+    let machine = Machine::new();
+    let register = |record: DeviceRecord| {
+        let answer = machine.ask(Request::Register(record));
+        assert_eq!(answer.values[1..], [0; 3]);
+        (answer.status, Difference::from_bits(answer.values[0]).unwrap())
+    };
+    let described = |index| {
+        let values = machine.ask(Request::DeviceDescribe { index }).values;
+        DeviceRecord::from_registers(values).unwrap()
+    };
+    for index in 0..3 {
+        let truth = described(index);
+        let other_name = described((index + 1) % 3).name;
+        for _ in 0..2 {
+            assert_eq!(register(truth), (Status::Ok, Difference::empty()));
+        }
+        assert_eq!(register(DeviceRecord { name: [0; 16], ..truth }), (Status::Ok, Difference::empty()));
+        let wrong = [
+            (DeviceRecord { smmu: SmmuIndex(2), ..truth }, Difference::SMMU),
+            (DeviceRecord { first: StreamId(truth.first.0 + 1), ..truth }, Difference::FIRST),
+            (DeviceRecord { first: StreamId(u32::MAX), ..truth }, Difference::FIRST),
+            (DeviceRecord { count: truth.count + 1, ..truth }, Difference::COUNT),
+            (DeviceRecord { count: 0, ..truth }, Difference::COUNT),
+            (DeviceRecord { name: [b'?'; 16], ..truth }, Difference::NAME),
+            (
+                DeviceRecord { smmu: SmmuIndex(9), first: StreamId(3), count: 9, ..truth },
+                Difference::SMMU | Difference::FIRST | Difference::COUNT,
+            ),
+        ];
+        for (record, difference) in wrong {
+            assert_eq!(register(record), (Status::Differs, difference), "{record:?}");
+        }
+        // By another's name it is another device.
+        let (status, difference) = register(DeviceRecord { name: other_name, ..truth });
+        assert_eq!((status, difference.contains(Difference::NAME)), (Status::Differs, false));
+    }
+}
+
+/// Of devices that a client may not hold, and of those that the policy does not name, it is told the same.
+#[test]
+fn registering_tells_nothing_of_others_devices() {
+    let machine = Machine::new();
+    let mut name = [0; 16];
+    name[..6].copy_from_slice(b"nobody");
+    for name in [name, [0; 16], [b'x'; 16]] {
+        for first in [NOBODY_S, NOBODY_S + 1, 0, u32::MAX] {
+            let record = DeviceRecord { smmu: SmmuIndex(0), first: StreamId(first), count: 1, name };
+            assert_eq!(machine.ask(Request::Register(record)), Response::status(Status::Denied));
+        }
+    }
 }
 
 #[test]

@@ -15,10 +15,11 @@ fn hyp(machine: &Machine, key: [u64; 2], request: HypRequest) -> Response {
 }
 
 /// One request of each operation that a kernel may send.
-fn requests(domain: DomainHandle) -> [Request; 8] {
+fn requests(domain: DomainHandle) -> [Request; 9] {
     let (iova, size) = (Iova(WINDOW.base), K4);
     [
         Request::PolicyDigest,
+        Request::Register(DeviceRecord { smmu: SmmuIndex(0), first: StreamId(EDU), count: 1, name: [0; 16] }),
         Request::DomainAlloc { smmu: SmmuIndex(0), kind: DomainKind::Paging },
         Request::DomainFree(domain),
         Request::DeviceSetState { smmu: SmmuIndex(0), sid: StreamId(EDU), state: DeviceState::Blocked },
