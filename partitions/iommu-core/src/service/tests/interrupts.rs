@@ -97,6 +97,7 @@ fn asking_counts_from_the_start_again() {
         fault(&machine);
         assert_eq!(machine.smmus[0].take_interrupts(), 1);
         assert_eq!(machine.service.interrupted(EVENT), Ok(()));
+        assert!(machine.smmus[0].has_interrupts_on());
         assert_eq!(machine.poll().0, Status::Ok);
     }
 }
@@ -120,6 +121,8 @@ fn more_records_than_a_look_takes_wait_for_the_host() {
     machine.poll();
     assert!(!machine.smmus[0].has_interrupts_on());
     assert_eq!(machine.smmus[0].waiting(), 2 * MOST);
+    machine.poll();
+    assert_eq!(machine.smmus[0].waiting(), MOST, "one look a call");
     drain(&machine);
     assert!(machine.smmus[0].has_interrupts_on());
     assert_eq!(machine.smmus[0].waiting(), 0);
