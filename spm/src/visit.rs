@@ -11,6 +11,7 @@ use spm_core::function;
 use spm_core::hardware::Hardware;
 use spm_core::interrupts::{InterruptLine, Signals};
 use spm_core::manifest::actions::{NsInterruptsAction, OtherInterruptsAction};
+use spm_core::partition::Partition;
 use spm_core::partition_calls::PartitionNext;
 use spm_core::registers::MessageRegisters;
 use spm_core::vcpu::{Vcpu, VcpuState};
@@ -111,7 +112,8 @@ impl Run<'_> {
                 lent.signals = signals;
                 self.set_control(lent);
             }
-            if let Some(left) = self.stay(vcpu, state, context, (action, others), &mut lent) {
+            let at = (held.partition, state);
+            if let Some(left) = self.stay(vcpu, at, context, (action, others), &mut lent) {
                 break left;
             }
             // Another core may have stopped the partition meanwhile.
@@ -146,7 +148,7 @@ impl Run<'_> {
     fn stay(
         &mut self,
         vcpu: VcpuRef,
-        state: &Vcpu,
+        (partition, state): (&Partition, &Vcpu),
         context: &mut VcpuContext,
         actions: Actions,
         lent: &mut Lent,
@@ -163,7 +165,11 @@ impl Run<'_> {
             return self.trapped(trap, vcpu, state, context, actions.0, lent);
         }
         match traps::handle(ESR_EL2::read(), &mut context.registers, &self.world.features) {
-            Trap::Call => self.called(vcpu, &mut context.registers.message),
+            Trap::Call => {
+                let (spmc, message) = (&self.world.spmc, &mut context.registers.message);
+                let next = spmc.from_running(vcpu, (partition, state), message, self.core, &Machine);
+                self.called(vcpu, next)
+            }
             trap => self.trapped(trap, vcpu, state, context, actions.0, lent),
         }
     }
@@ -208,9 +214,10 @@ impl Run<'_> {
         }
     }
 
+    /// Goes on after a call. Nothing is returned if the partition does.
     #[inline(always)]
-    fn called(&mut self, vcpu: VcpuRef, message: &mut MessageRegisters) -> Option<Left> {
-        match self.world.spmc.from_partition(vcpu, message, self.core, &Machine) {
+    fn called(&self, vcpu: VcpuRef, next: PartitionNext) -> Option<Left> {
+        match next {
             PartitionNext::Answer => None,
             PartitionNext::Response(function) => Some(Left::Response(function)),
             PartitionNext::Request(to, function) => Some(Left::Request(to, function)),
@@ -230,10 +237,11 @@ impl Run<'_> {
         self.called_seldom(vcpu, message)
     }
 
-    /// As [`Self::called`], for callers whose time does not count.
+    /// Serves a call of one whose time does not count.
     #[inline(never)]
     fn called_seldom(&mut self, vcpu: VcpuRef, message: &mut MessageRegisters) -> Option<Left> {
-        self.called(vcpu, message)
+        let next = self.world.spmc.from_partition(vcpu, message, self.core, &Machine);
+        self.called(vcpu, next)
     }
 
     /// Interrupts of the secure world and of the normal world, and errors.

@@ -12,7 +12,7 @@ use crate::manifest::messaging::MessagingMethod;
 use crate::partition::{CoreIndex, Partition};
 use crate::registers::MessageRegisters;
 use crate::seeded::{Bug, seeded};
-use crate::vcpu::VcpuState;
+use crate::vcpu::{Vcpu, VcpuState};
 use crate::work::{OpenRequest, RequestKind, Requester, Work};
 
 /// Bit 31 of w2: a message of the framework, not of a partition.
@@ -107,7 +107,7 @@ fn check_service(partition: &Partition, registers: &MessageRegisters) -> Result<
     }
 }
 
-/// Checks a response of the partition that works on vCPU `index` and closes its request.
+/// Checks a response of a partition's vCPU and closes the request that it works on.
 ///
 /// # Errors
 /// `InvalidParameters` if it does not speak for itself or has wrong flags, `Denied` if it works on no request, or on one of
@@ -115,11 +115,10 @@ fn check_service(partition: &Partition, registers: &MessageRegisters) -> Result<
 #[inline]
 pub fn close_request(
     partition: &Partition,
-    index: usize,
+    vcpu: &Vcpu,
     registers: &MessageRegisters,
     function: u32,
 ) -> Result<(), FfaError> {
-    let vcpu = partition.vcpu(index).ok_or(FfaError::Denied)?;
     let Work::Request(request) = vcpu.work() else { return Err(FfaError::Denied) };
     let (sender, receiver) = sender_and_receiver(registers[1]);
     let flags = match request.kind {

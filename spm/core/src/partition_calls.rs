@@ -56,11 +56,28 @@ impl Spmc {
             error(registers, FfaError::Denied);
             return PartitionNext::Answer;
         };
+        let Some(vcpu) = partition.vcpu(from.vcpu) else {
+            error(registers, FfaError::Denied);
+            return PartitionNext::Answer;
+        };
+        self.from_running(from, (partition, vcpu), registers, core, hardware)
+    }
+
+    /// As [`Spmc::from_partition`], for who has both at hand.
+    #[inline(always)]
+    pub fn from_running(
+        &self,
+        from: VcpuRef,
+        (partition, vcpu): (&Partition, &Vcpu),
+        registers: &mut MessageRegisters,
+        core: CoreIndex,
+        hardware: &impl Hardware,
+    ) -> PartitionNext {
         let function = function_id(registers);
         // Of all responses, only this one is newer than FF-A 1.0: who does not know it is refused below.
         let known = function != RESPONSE2 || partition.version.agreed() >= Version(1, 2);
         if is_response(function) && known {
-            return match close_request(partition, from.vcpu, registers, function) {
+            return match close_request(partition, vcpu, registers, function) {
                 Ok(()) => PartitionNext::Response(function),
                 Err(status) => {
                     error(registers, status);
