@@ -19,6 +19,8 @@
 pub mod client;
 pub mod domain;
 pub mod entropy;
+#[cfg(test)]
+mod kept;
 pub mod ownership;
 pub mod policy;
 pub mod pool;

@@ -22,6 +22,8 @@ pub mod indirect_message;
 #[cfg(feature = "interleavings")]
 mod interleavings;
 pub mod interrupts;
+#[cfg(test)]
+mod kept;
 pub mod mailbox;
 pub mod manifest;
 pub mod memory;

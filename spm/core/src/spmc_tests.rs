@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::hardware::FakeHardware;
+use crate::kept::kept;
 use crate::manifest::actions::{
     AbortAction, InterruptActions, NsInterruptsAction, OtherInterruptsAction, PowerMessages,
 };
@@ -145,7 +146,7 @@ fn normal_memory() -> NormalMemory {
 
 /// State of its own for each SPMC.
 fn memory() -> &'static Memory {
-    Box::leak(Box::new(Memory::new()))
+    kept(Memory::new())
 }
 
 /// The first partition has one vCPU and sends requests, the second has eight and sends none.

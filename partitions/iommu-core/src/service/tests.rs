@@ -4,6 +4,7 @@
 use super::*;
 use crate::domain::Slot;
 use crate::entropy::{FakeEntropy, NoEntropy};
+use crate::kept::kept;
 use crate::policy::{Guard, Holders, HypRole, Name};
 use crate::pool::{PageSlot, Pool};
 use crate::smmu::StreamConfig;
@@ -86,10 +87,6 @@ fn policy() -> Policy {
     }
 }
 
-fn leak<T>(value: T) -> &'static T {
-    Box::leak(Box::new(value))
-}
-
 impl Machine {
     fn new() -> Self {
         Self::with_pool(POOL_PAGES)
@@ -102,18 +99,18 @@ impl Machine {
     fn of(policy: Policy, pages: usize) -> Self {
         policy.check().unwrap();
         let words: &'static [AtomicU64] =
-            Box::leak((0..pages * 512).map(|_| AtomicU64::new(!0)).collect::<Box<[_]>>());
-        let slots: &'static [PageSlot] = Box::leak((0..pages).map(|_| PageSlot::new()).collect::<Box<[_]>>());
-        let pool = leak(Pool::new(words, PhysAddr(POOL_BASE), slots).unwrap());
-        let smmus = Box::leak(Box::new([0; 3].map(|_| FakeSmmu::new(words, POOL_BASE))));
+            kept((0..pages * 512).map(|_| AtomicU64::new(!0)).collect::<Box<[_]>>());
+        let slots: &'static [PageSlot] = kept((0..pages).map(|_| PageSlot::new()).collect::<Box<[_]>>());
+        let pool = kept(Pool::new(words, PhysAddr(POOL_BASE), slots).unwrap());
+        let smmus = kept([0; 3].map(|_| FakeSmmu::new(words, POOL_BASE)));
         let memory = Memory {
             pool,
-            domains: leak([const { Slot::new() }; MAX_DOMAINS]),
-            devices: leak([const { Device::new() }; MAX_DEVICES]),
-            faults: leak(Faults::new()),
-            entropy: leak(FakeEntropy::new(KEY[0], 100)),
+            domains: kept([const { Slot::new() }; MAX_DOMAINS]),
+            devices: kept([const { Device::new() }; MAX_DEVICES]),
+            faults: kept(Faults::new()),
+            entropy: kept(FakeEntropy::new(KEY[0], 100)),
         };
-        let service = Service::new(leak(policy), [7; 32], smmus, &memory).unwrap();
+        let service = Service::new(kept(policy), [7; 32], smmus, &memory).unwrap();
         Self { service, smmus, pool }
     }
 
@@ -194,15 +191,18 @@ fn a_policy_that_does_not_fit_the_machine_is_refused() {
     let machine = Machine::new();
     let memory = Memory {
         pool: machine.pool,
-        domains: leak([const { Slot::new() }; MAX_DOMAINS]),
-        devices: leak([const { Device::new() }; MAX_DEVICES]),
-        faults: leak(Faults::new()),
+        domains: kept([const { Slot::new() }; MAX_DOMAINS]),
+        devices: kept([const { Device::new() }; MAX_DEVICES]),
+        faults: kept(Faults::new()),
         entropy: &NoEntropy,
     };
-    let policy = leak(policy());
+    let policy = kept(policy());
     let refused = Service::new(policy, [0; 32], &machine.smmus[..1], &memory).unwrap_err();
     assert_eq!(refused, SetupError::Smmus(3, 1));
-    let narrow = Box::leak(Box::new([0; 3].map(|_| FakeSmmu::new(&[], 0))));
+    let mut narrow = [0; 3].map(|_| FakeSmmu::new(&[], 0));
     narrow[1].features.output_bits = 30;
-    assert_eq!(Service::new(policy, [0; 32], narrow, &memory).unwrap_err(), SetupError::OutputBits(1, 30));
+    assert_eq!(
+        Service::new(policy, [0; 32], kept(narrow), &memory).unwrap_err(),
+        SetupError::OutputBits(1, 30)
+    );
 }

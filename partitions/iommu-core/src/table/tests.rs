@@ -280,7 +280,7 @@ fn apply(memory: &Memory, table: &mut Table<'_>, quota: &Quota, model: &mut Mode
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 64 }))]
     #[test]
     fn agrees_with_a_naive_map(steps in proptest::collection::vec(steps(), 1..40)) {
         let memory = Memory::new(16);

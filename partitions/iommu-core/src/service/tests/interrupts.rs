@@ -200,7 +200,7 @@ fn interrupts_that_come_though_they_are_off_are_passed_over_and_not_for_ever() {
 
 #[test]
 fn an_interrupt_waits_for_no_other_core_and_is_not_lost() {
-    let machine = leak(watched());
+    let machine = kept(watched());
     // SMMU 0 was looked at when the other core is at SMMU 2.
     machine.smmus[2].during_poll(|| {
         fault(machine);
@@ -215,7 +215,7 @@ fn an_interrupt_waits_for_no_other_core_and_is_not_lost() {
 #[test]
 fn cores_that_poll_and_are_interrupted_at_once_leave_nothing_behind() {
     const ROUNDS: usize = 2000;
-    let machine = leak(watched());
+    let machine = kept(watched());
     let poll = || (0..ROUNDS).for_each(|_| _ = machine.poll());
     thread::scope(|scope| {
         scope.spawn(poll);

@@ -187,7 +187,7 @@ fn handles_name_nothing_after_a_free() {
 #[test]
 fn a_slot_s_last_handle_retires_it() {
     let machine = Machine::new();
-    let slots: &'static [Slot<'static>; MAX_DOMAINS] = leak([const { Slot::new() }; MAX_DOMAINS]);
+    let slots: &'static [Slot<'static>; MAX_DOMAINS] = kept([const { Slot::new() }; MAX_DOMAINS]);
     slots[0].skip_to_generation(DomainHandle::MAX_GENERATION - 1);
     let domains = Domains::new(slots, machine.pool);
     let quota = Quota::new(99);

@@ -8,7 +8,7 @@ const AT: u64 = 0x1000_0000;
 /// Unmaps a range that was mapped from `pa` on and used by a device, and lets another core ask for the same range
 /// before the SMMU has forgotten it.
 fn overlap(pa: u64, size: u64) {
-    let machine: &'static Machine = leak(Machine::new());
+    let machine: &'static Machine = kept(Machine::new());
     let domain = machine.alloc(0);
     let smmu = &machine.smmus[0];
     assert_eq!(machine.set(0, EDU, DeviceState::Paging(domain)), Status::Ok);

@@ -18,6 +18,7 @@ pub(crate) use streams::{Route, Stage2Route};
 pub(crate) use tlb::TlbEntry;
 
 use super::hardware::Hardware;
+use crate::kept::kept;
 use crate::pool::{PageSlot, Pool};
 use ffa_abi::PhysAddr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -103,7 +104,7 @@ impl FakeSmmu {
     /// Makes an SMMU as it comes out of reset on QEMU: all DMA passes.
     pub(crate) fn new(faults: Faults) -> Arc<Self> {
         let words = (0..POOL_PAGES * 512).map(|_| AtomicU64::new(0)).collect::<Vec<_>>();
-        let memory: &'static [AtomicU64] = words.leak();
+        let memory: &'static [AtomicU64] = kept(words);
         let state = State {
             faults,
             // As QEMU 10 answers.
@@ -130,7 +131,7 @@ impl FakeSmmu {
     /// Makes a pool of the fake's memory.
     pub(crate) fn pool(&self) -> Pool<'static> {
         let slots = (0..POOL_PAGES).map(|_| PageSlot::new()).collect::<Vec<_>>();
-        Pool::new(self.memory, PhysAddr(POOL_BASE), slots.leak()).unwrap()
+        Pool::new(self.memory, PhysAddr(POOL_BASE), kept(slots)).unwrap()
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

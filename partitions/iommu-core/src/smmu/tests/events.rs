@@ -140,7 +140,7 @@ fn records_that_were_counted_and_never_written_are_told_as_lost() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 64 }))]
 
     /// Whatever the producer index says, a look ends, and the queue works afterwards.
     #[test]

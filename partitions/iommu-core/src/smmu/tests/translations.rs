@@ -82,7 +82,7 @@ fn arb_leaf() -> impl Strategy<Value = (Option<LeafSize>, u8, u64)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 48 }))]
 
     /// After the call nothing of the range is cached any more; other VMIDs keep all that is theirs.
     #[test]

@@ -142,7 +142,7 @@ fn apply(blob: &mut Vec<u8>, change: &Change) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 4000 }))]
 
     #[test]
     fn changed_blobs_are_answered(tree in 0..3, changes in vec(change(), 1..6)) {

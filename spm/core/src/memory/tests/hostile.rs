@@ -36,7 +36,7 @@ fn borrowed(bench: &Bench) -> Vec<(usize, bool, u64)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 300 }))]
     #[test]
     fn damaged_descriptors_are_refused_whole(
         version in 0_u16..3,

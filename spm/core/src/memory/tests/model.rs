@@ -367,7 +367,7 @@ impl Game {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 128 }))]
     #[test]
     fn no_page_is_reachable_that_the_model_forbids(steps in steps()) {
         let mut game = Game { bench: Bench::new(), model: Model::new() };

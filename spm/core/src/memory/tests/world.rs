@@ -2,11 +2,13 @@
 //! Who is there in the tests of memory management, and what is whose.
 
 use core::num::NonZeroU16;
+use std::sync::OnceLock;
 
 use arm_ffa::Version;
 use heapless::Vec;
 
 use super::{A, B, C};
+use crate::kept::kept;
 use crate::manifest::layout::{PartitionLayout, PlacedRegion};
 use crate::manifest::partition::ExceptionLevel;
 use crate::manifest::region::{Access, Security};
@@ -47,8 +49,7 @@ pub(super) fn spmc(version: Version, applications: &[usize]) -> Spmc {
         .enumerate()
         .map(|(place, layout)| partition(version, layout, level(applications.contains(&place))))
         .collect();
-    let memory = Box::leak(Box::new(Memory::new()));
-    Spmc::new(0x8000, partitions, normal_memory(&layouts), memory)
+    Spmc::new(0x8000, partitions, normal_memory(&layouts), kept(Memory::new()))
 }
 
 const fn level(is_application: bool) -> ExceptionLevel {
@@ -56,7 +57,7 @@ const fn level(is_application: bool) -> ExceptionLevel {
 }
 
 fn partition(version: Version, layout: &PartitionLayout, level: ExceptionLevel) -> Partition {
-    let mut manifest = PartitionManifest::parse(&partition_tree().blob()).unwrap();
+    let mut manifest = manifests().0.clone();
     (manifest.ffa_version, manifest.contexts) = (version, NonZeroU16::MIN);
     manifest.exception_level = level;
     let place = SpmcPartition {
@@ -70,8 +71,16 @@ fn partition(version: Version, layout: &PartitionLayout, level: ExceptionLevel) 
 }
 
 fn normal_memory(layouts: &[PartitionLayout]) -> NormalMemory {
-    let manifest = SpmcManifest::parse(&spmc_tree().blob()).unwrap();
-    NormalMemory::new(&manifest, layouts)
+    NormalMemory::new(&manifests().1, layouts)
+}
+
+/// A partition's manifest and spm's, read once: that takes Miri longer than all that follows.
+fn manifests() -> &'static (PartitionManifest, SpmcManifest) {
+    static READ: OnceLock<(PartitionManifest, SpmcManifest)> = OnceLock::new();
+    READ.get_or_init(|| {
+        let partition = PartitionManifest::parse(&partition_tree().blob()).unwrap();
+        (partition, SpmcManifest::parse(&spmc_tree().blob()).unwrap())
+    })
 }
 
 pub(super) fn range(start: u64, pages: u64) -> AddressRange {
