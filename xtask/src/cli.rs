@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Panics,
     /// Give spm's logic bytes that nobody has thought of
     Fuzz(Fuzz),
+    /// Run tests of the logic under Miri, which sees undefined behaviour, data races and leaks
+    Miri(Miri),
     /// Tell which lines of spm and iommu-sp the tests on QEMU reach
     Coverage(Coverage),
 }
@@ -141,6 +143,14 @@ pub(crate) struct Fuzz {
     /// Write what is worth keeping to the corpus
     #[arg(long, conflicts_with_all = ["target", "replay"])]
     pub(crate) keep: bool,
+}
+
+/// Arguments of `miri`.
+#[derive(Debug, Args)]
+pub(crate) struct Miri {
+    /// Only this package
+    #[arg(long)]
+    pub(crate) package: Option<String>,
 }
 
 /// Arguments of `build` and `image`.

@@ -10,6 +10,7 @@
 //! | `elf`, `panics`, `coverage` | what our images' code can do, and what of it ran, told from their ELF files |
 //! | `qemu`, `contract` | running it and understanding what it says |
 //! | `linux` | a Debian kernel in the client's place |
+//! | `miri` | which tests Miri does not run |
 //! | `workspace`, `store`, `step`, `conf`, `report` | folders and lock, cache, programs run, settings files, tables |
 
 mod cli;
@@ -21,6 +22,7 @@ mod elf;
 mod firmware;
 mod image;
 mod linux;
+mod miri;
 mod panics;
 mod platform;
 mod qemu;

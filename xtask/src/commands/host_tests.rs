@@ -6,7 +6,8 @@ use crate::step::Progress;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result};
 use std::fs::File;
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -25,39 +26,69 @@ pub(super) fn interleavings(workspace: &Workspace) -> Result<Tally> {
 }
 
 fn cargo_test(workspace: &Workspace, title: &str, log: &str, arguments: &[&str]) -> Result<Tally> {
-    let log = workspace.log(log)?;
-    let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(workspace.root()).arg("test").args(arguments);
+    finish(title, vec![Tests::start(workspace.log(log)?, &mut cargo)?])
+}
+
+/// Test programs that run, with what they print going to a log.
+pub(super) struct Tests {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Tests {
+    /// Starts a command that runs test programs.
+    ///
+    /// # Errors
+    /// The log cannot be written, or the command not be started.
+    pub(super) fn start(log: PathBuf, command: &mut Command) -> Result<Self> {
+        let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()
+            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+        Ok(Self { child, log })
+    }
+
+    /// Counts what the log says, and prints what failed.
+    fn judge(&self, status: ExitStatus) -> Result<Tally> {
+        let text = String::from_utf8_lossy(&std::fs::read(&self.log)?).into_owned();
+        let mut tally = count(&text);
+        for name in failures(&text) {
+            println!("    FAIL {name}");
+        }
+        if tally.failed == 0 && (!status.success() || tally.passed == 0) {
+            // It did not compile, there are none, or a test ended the whole program.
+            tally.failed = 1;
+            for line in text.lines().filter(|line| is_error(line)).take(10) {
+                println!("    {line}");
+            }
+        }
+        Ok(tally)
+    }
+}
+
+/// Waits until all have ended; returns what they count together.
+pub(super) fn finish(title: &str, mut running: Vec<Tests>) -> Result<Tally> {
     let progress = Progress::start(title);
-    let mut child = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .current_dir(workspace.root())
-        .arg("test")
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(file.try_clone()?)
-        .stderr(file)
-        .spawn()
-        .context("cannot start cargo")?;
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
+    let mut total = Tally::default();
+    let logs: Vec<String> = running.iter().map(|tests| tests.log.display().to_string()).collect();
+    while !running.is_empty() {
+        let mut at = 0;
+        while let Some(tests) = running.get_mut(at) {
+            match tests.child.try_wait()? {
+                Some(status) => total.add(running.swap_remove(at).judge(status)?),
+                None => at += 1,
+            }
         }
         progress.tick();
         sleep(Duration::from_millis(100));
-    };
-    let text = String::from_utf8_lossy(&std::fs::read(&log)?).into_owned();
-    let mut tally = count(&text);
-    for name in failures(&text) {
-        println!("    FAIL {name}");
     }
-    if tally.failed == 0 && (!status.success() || tally.passed == 0) {
-        // It did not compile, there are none, or a test ended the whole program.
-        tally.failed = 1;
-        for line in text.lines().filter(|line| line.starts_with("error")).take(10) {
-            println!("    {line}");
-        }
-    }
-    progress.done(&format!("{tally}; log: {}", log.display()));
-    Ok(tally)
+    progress.done(&format!("{total}; log: {}", logs.join(", ")));
+    Ok(total)
 }
 
 /// Adds up the lines in which each test program says how it went.
@@ -83,6 +114,11 @@ fn failures(text: &str) -> Vec<&str> {
     text.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED")).collect()
 }
 
+/// Tells whether a line is the compiler's word of an error, or Miri's, which follows on the name of the test that runs.
+fn is_error(line: &str) -> bool {
+    line.starts_with("error") || (line.starts_with("test ") && line.contains(" ... error: "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +131,30 @@ mod tests {
         assert_eq!(count(text), Tally { passed: 41, failed: 1 });
         assert_eq!(failures(text), ["b::c"]);
         assert_eq!(count("test result: nonsense passed; failed"), Tally::default());
+    }
+
+    #[test]
+    fn errors_are_told_from_what_tests_print() {
+        assert!(is_error("error[E0432]: unresolved import"));
+        assert!(is_error("error: memory leaked: alloc1 (Rust heap, size: 8, align: 8)"));
+        assert!(is_error("test a::b ... error: Undefined Behavior: reading memory"));
+        assert!(!is_error("test errors ... ok") && !is_error("an error: of others"));
+    }
+
+    #[test]
+    fn a_program_that_ends_without_a_word_has_failed() {
+        let dir = tempfile::tempdir().unwrap();
+        let judged = |script: &str| {
+            let log = dir.path().join("log");
+            let tests = Tests::start(log, Command::new("sh").args(["-c", script])).unwrap();
+            finish("try", vec![tests]).unwrap()
+        };
+        let good = "echo 'test result: ok. 3 passed; 0 failed'";
+        assert_eq!(judged(good), Tally { passed: 3, failed: 0 });
+        assert_eq!(
+            judged(&format!("{good}; echo 'error: memory leaked' >&2; exit 1")),
+            Tally { passed: 3, failed: 1 }
+        );
+        assert_eq!(judged("true"), Tally { passed: 0, failed: 1 });
     }
 }

@@ -13,6 +13,7 @@ mod house;
 mod hypervisor;
 mod lint;
 mod linux;
+mod miri;
 mod panics;
 mod refusals;
 mod run;
@@ -47,6 +48,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         Command::Setup => {
             let _lock = workspace.lock()?;
             setup::ensure(&workspace, Purpose::Develop)?;
+            setup::Nightly::ensure(&workspace)?;
             Source::read(&workspace)?.fetch(&workspace)?;
             let kernel = Wanted::read(&workspace)?.fetch(&workspace)?;
             println!("The kernel of the tests: {}", kernel.packages);
@@ -68,6 +70,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         Command::Fmt => lint::fmt(&workspace),
         Command::Lint => lint::lint(&workspace),
         Command::Panics => panics::panics(&workspace),
+        Command::Miri(arguments) => miri::miri(&workspace, &arguments),
         Command::Coverage(arguments) => coverage::coverage(&workspace, &arguments),
         Command::Fuzz(arguments) => fuzz::fuzz(&workspace, &arguments),
     }

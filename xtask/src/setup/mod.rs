@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Brings a machine to where everything can be built and run: Debian packages, Rust targets.
+//! Brings a machine to where everything can be built and run: Debian packages, Rust targets, the nightly Rust of Miri.
 //!
 //! What is needed stands in [`needs`]; how apt is asked in [`apt`]; who may install in [`privilege`]. TF-A's source and the
 //! Linux kernel of the tests are not installed but fetched into the cache, by [`crate::tfa`] and [`crate::linux`] through
@@ -8,6 +8,7 @@
 pub(crate) mod apt;
 mod install;
 pub(crate) mod needs;
+mod nightly;
 pub(crate) mod private_apt;
 mod privilege;
 mod rust;
@@ -17,6 +18,7 @@ use anyhow::{Result, bail};
 use needs::{Need, Purpose};
 
 pub(crate) use install::Debian;
+pub(crate) use nightly::Nightly;
 pub(crate) use rust::TARGET;
 
 /// Installs what is missing for `purpose`; does nothing, and asks for no privilege, if all is there.
@@ -34,7 +36,7 @@ pub(crate) fn ensure(workspace: &Workspace, purpose: Purpose) -> Result<()> {
     rust::ensure(workspace, purpose)
 }
 
-/// Tells what is missing for `purpose`, each with the command that installs it; returns how much.
+/// Tells what is missing for `purpose` and for Miri, each with the command that installs it; returns how much.
 pub(crate) fn report(purpose: Purpose) -> usize {
     let mut count = 0;
     for need in needs::all(purpose) {
@@ -48,7 +50,8 @@ pub(crate) fn report(purpose: Purpose) -> usize {
             }
         }
     }
-    for (what, state) in rust::states(purpose) {
+    let nightly = (nightly::what(), Nightly::find().map(drop));
+    for (what, state) in rust::states(purpose).into_iter().chain([nightly]) {
         match state {
             Ok(()) => println!("  ok       {what}"),
             Err(command) => {

@@ -4,7 +4,7 @@
 use super::needs::Purpose;
 use crate::step;
 use crate::workspace::Workspace;
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -19,17 +19,25 @@ const COMPONENTS: [(&str, &str); 2] = [("rustfmt", "rustfmt"), ("clippy", "cargo
 /// Something is missing and rustup is not there or fails.
 pub(super) fn ensure(workspace: &Workspace, purpose: Purpose) -> Result<()> {
     for (what, state) in states(purpose) {
-        let Err(command) = state else { continue };
-        let mut words = command.split_whitespace();
-        let program = words.next().unwrap_or("rustup");
-        if Command::new(program).arg("--version").output().is_err() {
-            bail!(
-                "{what} is missing, and there is no rustup to add it. Install Rust by rustup, then: {command}"
-            );
+        if let Err(command) = state {
+            add(workspace, &what, &command)?;
         }
-        step::run(&format!("adding {what}"), &workspace.log("setup")?, Command::new(program).args(words))?;
     }
     Ok(())
+}
+
+/// Runs the command of rustup that adds `what`.
+///
+/// # Errors
+/// rustup is not there or fails.
+pub(super) fn add(workspace: &Workspace, what: &str, command: &str) -> Result<()> {
+    let mut words = command.split_whitespace();
+    let program = words.next().unwrap_or("rustup");
+    if Command::new(program).arg("--version").output().is_err() {
+        bail!("{what} is missing, and there is no rustup to add it. Install Rust by rustup, then: {command}");
+    }
+    step::run(&format!("adding {what}"), &workspace.log("setup")?, Command::new(program).args(words))
+        .with_context(|| format!("{what} is missing, and could not be added by: {command}"))
 }
 
 /// Returns each part with the command that adds it, if it is missing.
