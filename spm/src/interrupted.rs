@@ -137,7 +137,7 @@ impl<'a> Run<'a> {
         if vcpu.interrupts.wakes() {
             self.normal.look = true;
         }
-        if vcpu.interrupts.wants_scheduler() {
+        if vcpu.wants_scheduler() {
             Machine.raise_schedule_receiver_interrupt();
         }
     }

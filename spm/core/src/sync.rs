@@ -8,7 +8,7 @@
 
 #[cfg(not(all(test, feature = "interleavings")))]
 mod chosen {
-    pub(crate) use core::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize};
+    pub(crate) use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
 
     pub(crate) use spin::mutex::SpinMutex;
     pub(crate) use spin::{Mutex, RwLock};
@@ -18,7 +18,7 @@ mod chosen {
 mod chosen {
     use std::sync::PoisonError;
 
-    pub(crate) use shuttle::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize};
+    pub(crate) use shuttle::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
     use shuttle::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
     pub(crate) use Mutex as SpinMutex;
@@ -56,4 +56,4 @@ mod chosen {
     }
 }
 
-pub(crate) use chosen::{AtomicU8, AtomicU64, AtomicUsize, Mutex, RwLock, SpinMutex};
+pub(crate) use chosen::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Mutex, RwLock, SpinMutex};

@@ -7,7 +7,7 @@
 
 use core::sync::atomic::Ordering;
 
-use crate::interrupts::{VirtualInterrupts, VirtualTimer};
+use crate::interrupts::{InterruptLine, VirtualInterrupts, VirtualTimer};
 use crate::partition::CoreIndex;
 use crate::sync::{AtomicU8, AtomicU64};
 use crate::work::Work;
@@ -70,6 +70,8 @@ pub struct Vcpu {
     work: AtomicU64,
     /// The core that ran it last; [`NO_CORE`] before.
     core: AtomicU8,
+    /// Not 0 if its scheduler, in the normal world, does not know that another vCPU wants something of it.
+    untold: AtomicU8,
     /// Its interrupts.
     pub interrupts: VirtualInterrupts,
     /// Its timer.
@@ -84,6 +86,7 @@ impl Default for Vcpu {
             state: AtomicU8::new(VcpuState::Off.encode()),
             work: AtomicU64::new(Work::Start.encode()),
             core: AtomicU8::new(NO_CORE),
+            untold: AtomicU8::new(0),
             interrupts: VirtualInterrupts::default(),
             timer: VirtualTimer::default(),
         }
@@ -133,6 +136,22 @@ impl Vcpu {
     #[must_use]
     pub fn work(&self) -> Work {
         Work::decode(self.work.load(Ordering::Relaxed))
+    }
+
+    /// Notes that its scheduler has to be told if it waits while [`InterruptLine::IPI`] is signalled. Before that is pended.
+    pub fn tell_scheduler(&self) {
+        self.untold.store(1, Ordering::SeqCst);
+    }
+
+    /// Notes that it was told.
+    pub fn told_scheduler(&self) {
+        self.untold.store(0, Ordering::SeqCst);
+    }
+
+    /// Tells whether it has to be told, if the vCPU waits.
+    #[must_use]
+    pub fn wants_scheduler(&self) -> bool {
+        self.untold.load(Ordering::SeqCst) != 0 && self.interrupts.is_signalled(InterruptLine::IPI)
     }
 
     /// Stops it, whatever it does. If a core runs it, that core must not enter it again.

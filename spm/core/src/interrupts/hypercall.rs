@@ -81,11 +81,11 @@ impl Spmc {
             return Err(Refused);
         }
         let vcpu = partition.vcpu(vcpu).ok_or(Refused)?;
-        vcpu.interrupts.tell_scheduler();
+        vcpu.tell_scheduler();
         self.pend(target, InterruptLine::IPI, core, hardware);
         // One that begins to wait meanwhile sees to this itself.
         if vcpu.state() == VcpuState::Waiting
-            && vcpu.interrupts.wants_scheduler()
+            && vcpu.wants_scheduler()
             && let Some(its) = CoreIndex::new(number)
         {
             hardware.raise_schedule_receiver_interrupt_of(its);

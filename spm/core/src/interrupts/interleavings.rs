@@ -132,7 +132,7 @@ fn what_one_vcpu_wants_of_another_is_taken_or_its_scheduler_is_told() {
                 vcpu.set_core(core(5));
                 let taken = vcpu.interrupts.signals().irq && vcpu.interrupts.take().is_some();
                 vcpu.transition(VcpuState::Running, VcpuState::Waiting).unwrap();
-                if vcpu.interrupts.any_left() && vcpu.interrupts.wants_scheduler() {
+                if vcpu.interrupts.any_left() && vcpu.wants_scheduler() {
                     own.raise_schedule_receiver_interrupt();
                 }
                 taken

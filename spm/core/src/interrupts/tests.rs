@@ -171,9 +171,9 @@ fn a_waiting_vcpus_scheduler_is_told_of_what_another_one_wants() {
     running.set_core(core(5));
     send(5);
     assert_eq!(done(&hardware), [InterruptAction::Kick(5)]);
-    assert!(running.interrupts.wants_scheduler(), "and begins to wait without having taken it");
+    assert!(running.wants_scheduler(), "and begins to wait without having taken it");
     assert_eq!(hypercall(&spmc, vcpu(5), &hardware, &GET), 9);
-    assert!(!running.interrupts.wants_scheduler());
+    assert!(!running.wants_scheduler());
     running.transition(VcpuState::Running, VcpuState::Waiting).unwrap();
     assert_eq!(told(), nothing);
 }

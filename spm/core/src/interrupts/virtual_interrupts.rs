@@ -3,7 +3,7 @@
 
 use core::sync::atomic::Ordering;
 
-use crate::sync::{AtomicU8, AtomicU64};
+use crate::sync::AtomicU64;
 
 /// An interrupt, as a partition's vCPUs count theirs: below [`InterruptLine::DEVICES`] those that spm itself sends, whose virtual
 /// INTID it is; from there on the devices' of the partition's manifest, in their order.
@@ -71,8 +71,6 @@ pub struct VirtualInterrupts {
     fiq: AtomicU64,
     /// Taken by the vCPU, and still active in the real controller.
     active: AtomicU64,
-    /// Not 0 if the vCPU's scheduler, in the normal world, does not know of [`InterruptLine::IPI`].
-    untold: AtomicU8,
 }
 
 impl VirtualInterrupts {
@@ -81,23 +79,6 @@ impl VirtualInterrupts {
         // SeqCst, here and in `wakes`: whoever pends looks at the vCPU's state afterwards, and whoever changes the state
         // looks at this afterwards. One of them sees the other.
         self.pending.fetch_or(line.bit(), Ordering::SeqCst);
-    }
-
-    /// Notes that the vCPU's scheduler has to be told if the vCPU waits while [`InterruptLine::IPI`] is pending. Before that is
-    /// pended.
-    pub fn tell_scheduler(&self) {
-        self.untold.store(1, Ordering::SeqCst);
-    }
-
-    /// Notes that it was told.
-    pub fn told_scheduler(&self) {
-        self.untold.store(0, Ordering::SeqCst);
-    }
-
-    /// Tells whether it has to be told, if the vCPU waits.
-    #[must_use]
-    pub fn wants_scheduler(&self) -> bool {
-        self.untold.load(Ordering::SeqCst) != 0 && self.signalled() & InterruptLine::IPI.bit() != 0
     }
 
     /// Takes back what was pended.
@@ -132,6 +113,12 @@ impl VirtualInterrupts {
 
     fn signalled(&self) -> u64 {
         self.pending.load(Ordering::SeqCst) & self.enabled.load(Ordering::Relaxed)
+    }
+
+    /// Tells whether a line is signalled.
+    #[must_use]
+    pub fn is_signalled(&self, line: InterruptLine) -> bool {
+        self.signalled() & line.bit() != 0
     }
 
     /// Returns what the vCPU has to be told when it runs.
@@ -204,7 +191,6 @@ impl VirtualInterrupts {
     pub fn clear(&self) -> u64 {
         self.enabled.store(0, Ordering::Relaxed);
         self.fiq.store(0, Ordering::Relaxed);
-        self.told_scheduler();
         let pending = self.pending.swap(0, Ordering::SeqCst);
         (pending | self.active.swap(0, Ordering::Relaxed)) >> InterruptLine::DEVICES
     }

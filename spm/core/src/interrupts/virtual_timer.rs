@@ -6,7 +6,7 @@
 
 use core::sync::atomic::Ordering;
 
-use crate::sync::AtomicU64;
+use crate::sync::{AtomicU32, AtomicU64};
 
 /// CNTP_CTL_EL0.
 mod control {
@@ -44,10 +44,10 @@ impl TimerRegister {
 pub struct VirtualTimer {
     control: AtomicU64,
     compare: AtomicU64,
-    /// How often it was written.
-    written: AtomicU64,
+    /// How often it was written. Who writes 2^32 times between two looks loses a timer of its own.
+    written: AtomicU32,
     /// How often it had been written when it was last told that it had run out.
-    told: AtomicU64,
+    told: AtomicU32,
 }
 
 impl VirtualTimer {
@@ -87,7 +87,7 @@ impl VirtualTimer {
         self.untold(self.written.load(Ordering::Acquire), self.told.load(Ordering::Relaxed))
     }
 
-    fn untold(&self, written: u64, told: u64) -> Option<u64> {
+    fn untold(&self, written: u32, told: u32) -> Option<u64> {
         let runs = self.control.load(Ordering::Relaxed) == control::ENABLE;
         (runs && told != written).then(|| self.compare.load(Ordering::Relaxed))
     }

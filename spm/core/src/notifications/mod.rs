@@ -24,10 +24,9 @@ use self::vcpus::MOST_VCPUS;
 use crate::direct_message::VcpuRef;
 use crate::endpoint::EndpointId;
 use crate::function;
-use crate::interrupts::VirtualInterrupts;
 use crate::partition::{CoreIndex, Partition};
 use crate::registers::{MessageRegisters, success};
-use crate::vcpu::VcpuState;
+use crate::vcpu::{Vcpu, VcpuState};
 
 pub use self::call::Speaker;
 pub use self::receiver::Receiver;
@@ -263,19 +262,19 @@ impl Receivers<'_> {
         let mut info = Info::new(is_64bit);
         for partition in self.partitions.iter().filter(|partition| !partition.is_stopped()) {
             let waiting = scheduled_by_normal_world(partition);
-            let each = |vcpus: Vcpus, note: fn(&VirtualInterrupts)| {
+            let each = |vcpus: Vcpus, note: fn(&Vcpu)| {
                 for vcpu in vcpus.numbers().filter_map(|number| partition.vcpu(usize::from(number))) {
-                    note(&vcpu.interrupts);
+                    note(vcpu);
                 }
             };
             // Before it is told: what another core sends from here on is news.
-            each(waiting, VirtualInterrupts::told_scheduler);
+            each(waiting, Vcpu::told_scheduler);
             let mut tell = |state: Option<&mut State>| info.tell(partition.id(), state, waiting);
             let told = match &partition.notifications {
                 Some(receiver) => receiver.with(|state| tell(Some(state))),
                 None => tell(None),
             };
-            each(waiting.and(told.others()), VirtualInterrupts::tell_scheduler);
+            each(waiting.and(told.others()), Vcpu::tell_scheduler);
         }
         self.vms.each(|id, state| {
             info.tell(id, Some(state), Vcpus::NONE);
@@ -293,7 +292,7 @@ impl Receivers<'_> {
 fn scheduled_by_normal_world(partition: &Partition) -> Vcpus {
     let waits = |number| {
         let vcpu = partition.vcpu(number);
-        vcpu.is_some_and(|vcpu| vcpu.interrupts.wants_scheduler() && vcpu.state() == VcpuState::Waiting)
+        vcpu.is_some_and(|vcpu| vcpu.wants_scheduler() && vcpu.state() == VcpuState::Waiting)
     };
     (0_u16..)
         .take(partition.contexts())
