@@ -64,6 +64,18 @@ fn watch(source: impl InterruptSource, index: SmmuIndex, smmu: &policy::Smmu, se
     }
 }
 
+/// Lets the interrupts come to another vCPU, too: when the core that has them goes off, another one gets them.
+pub(crate) fn enable(way: Way, policy: &Policy) {
+    let wires = policy.smmus.iter().filter_map(|smmu| smmu.interrupts);
+    for intid in wires.flat_map(|wires| [wires.event, wires.error]) {
+        // What the manager refuses was said when the first vCPU started.
+        let _: bool = match way {
+            Way::Hypercalls(source) => source.enable(intid, true),
+            Way::Polling(source) => source.enable(intid, true),
+        };
+    }
+}
+
 /// Serves what has come to this vCPU.
 pub(crate) fn serve(way: Way, service: &IommuService) {
     match way {

@@ -23,6 +23,7 @@ mod setup;
 
 use frame::Frame;
 use interrupts::Way;
+use iommu_core::policy::Policy;
 use iommu_core::service::Service;
 use iommu_core::smmu::SmmuV3;
 use setup::SetupError;
@@ -32,6 +33,7 @@ use sp_runtime::{BootInfo, EndpointId, Partition, VcpuId, partition};
 type Smmu = SmmuV3<'static, Frame>;
 
 struct IommuSp {
+    policy: &'static Policy,
     service: &'static Service<'static, &'static Smmu>,
     way: Way,
 }
@@ -41,7 +43,11 @@ impl Partition for IommuSp {
 
     fn start(boot: &BootInfo) -> Result<Self, SetupError> {
         let (policy, service) = setup::service(boot)?;
-        Ok(Self { service, way: interrupts::start(policy, service) })
+        Ok(Self { policy, service, way: interrupts::start(policy, service) })
+    }
+
+    fn vcpu_started(&self, _vcpu: VcpuId) {
+        interrupts::enable(self.way, self.policy);
     }
 
     fn direct_request(&self, _vcpu: VcpuId, from: EndpointId, arguments: [u64; 5]) -> [u64; 5] {

@@ -25,6 +25,11 @@ pub trait Partition: Sized + Sync + 'static {
     /// Whatever keeps it from its work; the partition then ends with FFA_ERROR.
     fn start(boot: &BootInfo) -> Result<Self, Self::Error>;
 
+    /// Prepares another vCPU than the first, before it waits for its first message. By default there is nothing to do.
+    fn vcpu_started(&self, vcpu: VcpuId) {
+        let _ = vcpu;
+    }
+
     /// Agrees on a version of FF-A, before any other call. By default on the one that this runtime is written for; a
     /// partition that replaces it speaks for itself.
     ///

@@ -44,7 +44,10 @@ pub fn primary<P: Partition>(instance: &'static Once<P>, boot_information: u64) 
 /// Starts another vCPU, of which the entry code has given the slot.
 pub fn secondary<P: Partition>(instance: &'static Once<P>, slot: u32) -> ! {
     match (instance.get(), VcpuId::from_slot(slot)) {
-        (Some(partition), Some(vcpu)) => message::serve(partition, vcpu),
+        (Some(partition), Some(vcpu)) => {
+            partition.vcpu_started(vcpu);
+            message::serve(partition, vcpu)
+        }
         _ => {
             log!("vCPU {slot} was started before the partition was ready");
             stop()
