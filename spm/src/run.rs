@@ -136,7 +136,9 @@ impl<'a> Run<'a> {
         let partition = self.world.spmc.partitions().get(at.partition)?;
         let state = partition.vcpu(at.vcpu)?;
         let Some(context) = self.world.contexts.take(at) else {
-            _ = state.transition(VcpuState::Running, back);
+            if state.transition(VcpuState::Running, back).is_err() {
+                state.give_up();
+            }
             return None;
         };
         let (action, others) = (partition.ns_interrupts(), partition.other_interrupts());
@@ -163,19 +165,27 @@ impl<'a> Run<'a> {
         self.until_answered(held);
     }
 
-    /// Gives a vCPU up, which is `next` from now; if its partition was stopped meanwhile, it stays stopped.
+    /// Gives a vCPU up, which is `next` from now, unless its partition has failed.
     #[inline]
     pub(crate) fn leave(&mut self, held: Held<'_>, next: VcpuState) {
-        let Held { partition, state, context, .. } = held;
+        let Held { at, partition, state, context, .. } = held;
         // Its registers are stored before another core can claim it.
         drop(context);
-        _ = state.transition(VcpuState::Running, next);
-        if next != VcpuState::Waiting {
+        if state.transition(VcpuState::Running, next).is_err() || next == VcpuState::Stopped {
+            self.leave_failed(at, state);
+        } else if next != VcpuState::Waiting {
             // It gives the core back: that was all that it was asked for.
             state.interrupts.withdraw(InterruptLine::MANAGED_EXIT);
         } else if state.interrupts.any_left() {
             self.end_interrupts(partition, state);
         }
+    }
+
+    /// Gives a vCPU of a partition up that has failed. The last core that does so cleans up.
+    #[cold]
+    fn leave_failed(&mut self, at: VcpuRef, state: &Vcpu) {
+        state.give_up();
+        self.world.spmc.end(at.partition, &Machine);
     }
 
     /// Runs `current`, and whom it calls, until x0–x17 of the normal world hold the answer, and then those who have interrupts;

@@ -116,8 +116,8 @@ impl Run<'_> {
             if let Some(left) = self.stay(vcpu, at, context, (action, others), &mut lent) {
                 break left;
             }
-            // Another core may have stopped the partition meanwhile.
-            if state.state() == VcpuState::Stopped {
+            // It may have failed on another core meanwhile.
+            if held.partition.is_stopped() {
                 break Left::Stopped;
             }
         };
@@ -185,6 +185,9 @@ impl Run<'_> {
         action: NsInterruptsAction,
         lent: &mut Lent,
     ) -> Option<Left> {
+        if state.state() == VcpuState::Aborted {
+            return Some(Left::Stopped);
+        }
         match trap {
             Trap::Call => self.called_seldom(vcpu, &mut context.registers.message),
             Trap::Resume => None,
@@ -334,7 +337,7 @@ impl Run<'_> {
     #[cold]
     fn stop(&self, vcpu: VcpuRef, reason: Arguments<'_>) -> Left {
         if let Some(partition) = self.world.spmc.partitions().get(vcpu.partition) {
-            self.world.spmc.stop(partition, &Machine);
+            self.world.spmc.abort(vcpu, &Machine);
             partition.log.lock().flush(|line| Machine.log(partition, line));
             say!("{}: stopped: {reason}", partition.name());
         }

@@ -78,7 +78,7 @@ pub fn claim_for_run(
         // A waiting one was just asked for, unless a partition asks, which may not begin anything by FFA_RUN.
         VcpuState::Off | VcpuState::Waiting | VcpuState::Blocked => return Err(FfaError::Denied),
         VcpuState::Running => return Err(FfaError::Busy),
-        VcpuState::Stopped => return Err(FfaError::Aborted),
+        VcpuState::Aborted | VcpuState::Stopped => return Err(FfaError::Aborted),
     };
     take_up_again(vcpu, resume, runner)?;
     Ok((claimed, resume))
@@ -89,7 +89,7 @@ fn take_up_again(vcpu: &Vcpu, resume: Resume, runner: Runner) -> Result<(), FfaE
     let left = resume.left();
     match vcpu.transition(left, VcpuState::Running) {
         Ok(()) => {}
-        Err(VcpuState::Stopped) => return Err(FfaError::Aborted),
+        Err(VcpuState::Aborted | VcpuState::Stopped) => return Err(FfaError::Aborted),
         Err(_) => return Err(FfaError::Busy),
     }
     // What it works on cannot change from here on: this core owns it.
@@ -105,8 +105,10 @@ fn take_up_again(vcpu: &Vcpu, resume: Resume, runner: Runner) -> Result<(), FfaE
     if may || seeded(Bug::AnybodyRuns) {
         return Ok(());
     }
-    // Whoever stopped it meanwhile has the last word.
-    _ = vcpu.transition(VcpuState::Running, left);
+    if vcpu.transition(VcpuState::Running, left).is_err() {
+        // Its partition failed meanwhile.
+        vcpu.give_up();
+    }
     Err(FfaError::Denied)
 }
 

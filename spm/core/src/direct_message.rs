@@ -92,7 +92,7 @@ pub fn claim_receiver(
             | VcpuState::Waiting,
         ) => Err(FfaError::Busy),
         Err(VcpuState::Off) => Err(FfaError::Denied),
-        Err(VcpuState::Stopped) => Err(FfaError::Aborted),
+        Err(VcpuState::Aborted | VcpuState::Stopped) => Err(FfaError::Aborted),
     }
 }
 

@@ -83,8 +83,12 @@ fn a_stop_is_final_whoever_claims_the_vcpu_meanwhile() {
         let vcpu = waiting();
         let (stopped, claimed) = (Arc::clone(&vcpu), Arc::clone(&vcpu));
         both(
-            move || stopped.stop(),
-            move || claim(&claimed) && claimed.transition(VcpuState::Running, VcpuState::Waiting).is_ok(),
+            move || stopped.abort(),
+            move || {
+                if claim(&claimed) && claimed.transition(VcpuState::Running, VcpuState::Waiting).is_err() {
+                    claimed.give_up();
+                }
+            },
         );
         assert_eq!(vcpu.state(), VcpuState::Stopped);
     });

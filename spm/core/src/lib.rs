@@ -3,7 +3,7 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
-mod abort;
+pub mod abort;
 pub mod boot_info;
 mod common_calls;
 pub mod console_log;
@@ -24,6 +24,7 @@ mod interleavings;
 pub mod interrupts;
 #[cfg(test)]
 mod kept;
+pub mod life;
 pub mod mailbox;
 pub mod manifest;
 pub mod memory;

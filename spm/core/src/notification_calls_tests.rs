@@ -171,7 +171,7 @@ fn a_stopped_partition_leaves_no_notifications() {
     let spmc = spmc_with_notifications();
     assert_eq!(call(&spmc, &[BIND, FIRST << 16, 0, 1])[0], OK);
     assert_eq!(call_as(&spmc, AT_FIRST, &[SET, FIRST << 16, 0, 1]).1[0], OK);
-    spmc.stop(&spmc.partitions()[0], &FakeHardware::default());
+    fail(&spmc, AT_FIRST, &FakeHardware::default());
     assert!(spmc.partitions()[0].is_stopped());
     assert_eq!(call(&spmc, &[GET, 0, 1])[..4], [OK, 0, 0, 0]);
     assert_eq!(call(&spmc, &[BIND, FIRST << 16, 0, 1])[..3], [ERROR, 0, ABORTED]);

@@ -11,6 +11,7 @@ use crate::console_log::Line;
 use crate::endpoint::EndpointId;
 use crate::features::Caller;
 use crate::interrupts::InterruptLine;
+use crate::life::{Life, Phase};
 use crate::mailbox::Mailbox;
 use crate::manifest::actions::{
     AbortAction, InterruptActions, NsInterruptsAction, OtherInterruptsAction, PowerMessages,
@@ -68,6 +69,7 @@ pub struct Partition {
     level: ExceptionLevel,
     secondary_entry: AtomicU64,
     vcpus: [Vcpu; MAX_CORES],
+    life: Life,
     /// FFA_VERSION.
     pub version: Negotiation,
     /// Its RX and TX buffers.
@@ -104,6 +106,7 @@ impl Partition {
             level: manifest.exception_level,
             secondary_entry: AtomicU64::new(layout.entry),
             vcpus: Default::default(),
+            life: Life::default(),
             version: Negotiation::new(manifest.ffa_version),
             mailbox: Mailbox::default(),
             notifications: manifest.receives_notifications.then(Receiver::default),
@@ -312,16 +315,20 @@ impl Partition {
         }
     }
 
-    /// Stops all of it, for good.
-    pub fn stop(&self) {
-        for vcpu in &self.vcpus {
-            vcpu.stop();
-        }
+    /// Returns where it is in its life.
+    #[must_use]
+    pub const fn life(&self) -> &Life {
+        &self.life
     }
 
-    /// Tells whether it was stopped.
+    /// Lets nobody take its vCPUs any more. Returns in which state each was, by its number; nothing if it has aborted before.
+    pub fn abort(&self) -> Option<[VcpuState; MAX_CORES]> {
+        self.life.pass(Phase::Alive, Phase::Aborted).then(|| self.vcpus.each_ref().map(Vcpu::abort))
+    }
+
+    /// Tells whether it has failed, and did not start again: none of its vCPUs is entered any more.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        self.vcpus.first().is_none_or(|vcpu| vcpu.state() == VcpuState::Stopped)
+        self.life.phase() != Phase::Alive
     }
 }

@@ -98,6 +98,10 @@ impl Spmc {
         core: CoreIndex,
         hardware: &impl Hardware,
     ) -> PartitionNext {
+        if partition.is_stopped() {
+            // It has aborted on another core: this vCPU is not entered again, and nothing is served.
+            return PartitionNext::Answer;
+        }
         if function == function::VERSION {
             answer_version(registers, &partition.version);
             return PartitionNext::Answer;

@@ -23,6 +23,8 @@ use crate::partition_calls::PartitionNext;
 use crate::vcpu::VcpuState;
 use crate::work::Work;
 
+#[path = "abort_tests.rs"]
+mod abort;
 #[path = "discovery_tests.rs"]
 mod discovery;
 #[path = "interrupts/tests.rs"]
@@ -187,6 +189,12 @@ fn call_as(spmc: &Spmc, from: VcpuRef, values: &[u64]) -> (PartitionNext, Messag
 
 const AT_FIRST: VcpuRef = VcpuRef { partition: 0, vcpu: 0 };
 
+/// Aborts the partition of a vCPU, which no core runs, and cleans up.
+pub(crate) fn fail(spmc: &Spmc, at: VcpuRef, hardware: &FakeHardware) {
+    assert!(spmc.abort(at, hardware));
+    assert!(spmc.end(at.partition, hardware));
+}
+
 #[test]
 fn a_request_runs_the_partition_and_its_response_ends_it() {
     let (spmc, hardware) = (spmc(), FakeHardware::default());
@@ -244,7 +252,7 @@ fn requests_that_are_refused() {
 #[test]
 fn a_stopped_partition_answers_aborted() {
     let spmc = spmc();
-    spmc.partitions()[0].stop();
+    fail(&spmc, AT_FIRST, &FakeHardware::default());
     assert_eq!(call(&spmc, &[0xc400_006f, FIRST])[..3], [ERROR, 0, ABORTED]);
     assert!(spmc.partitions()[0].is_stopped());
     assert!(!spmc.partitions()[1].is_stopped());

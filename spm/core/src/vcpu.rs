@@ -27,9 +27,14 @@ pub enum VcpuState {
     Yielded,
     /// An interrupt took the core from it in the middle of its work.
     Preempted,
-    /// Its partition failed. It never runs again.
+    /// Its partition failed while a core had it. That core runs it no more, and gives it up.
+    Aborted,
+    /// Its partition failed, and no core has it.
     Stopped,
 }
+
+/// Its partition failed: added to the state that it was in then. All [`Vcpu::transition`]s fail from there on.
+const FAILED: u8 = 1 << 3;
 
 impl VcpuState {
     const fn encode(self) -> u8 {
@@ -40,7 +45,8 @@ impl VcpuState {
             Self::Blocked => 3,
             Self::Yielded => 4,
             Self::Preempted => 5,
-            Self::Stopped => 6,
+            Self::Aborted => FAILED | Self::Running.encode(),
+            Self::Stopped => FAILED,
         }
     }
 
@@ -52,6 +58,7 @@ impl VcpuState {
             3 => Self::Blocked,
             4 => Self::Yielded,
             5 => Self::Preempted,
+            failed if matches!(failed & !FAILED, 2 | 3) => Self::Aborted,
             _ => Self::Stopped,
         }
     }
@@ -154,9 +161,15 @@ impl Vcpu {
         self.untold.load(Ordering::SeqCst) != 0 && self.interrupts.is_signalled(InterruptLine::IPI)
     }
 
-    /// Stops it, whatever it does. If a core runs it, that core must not enter it again.
-    pub fn stop(&self) {
-        self.state.store(VcpuState::Stopped.encode(), Ordering::Release);
+    /// Lets nobody take it any more, since its partition failed. Returns the state that it was in. If a core has it, it is
+    /// that core's until [`Vcpu::give_up`].
+    pub fn abort(&self) -> VcpuState {
+        VcpuState::decode(self.state.fetch_or(FAILED, Ordering::SeqCst))
+    }
+
+    /// Gives it up, after its partition failed. Only the core that has it, which does not touch its registers afterwards.
+    pub fn give_up(&self) {
+        self.state.store(VcpuState::Stopped.encode(), Ordering::SeqCst);
     }
 }
 
@@ -179,11 +192,19 @@ mod tests {
     }
 
     #[test]
-    fn stopped_is_the_end() {
-        let vcpu = Vcpu::default();
-        vcpu.stop();
-        for from in (0..6).map(VcpuState::decode) {
-            assert_eq!(vcpu.transition(from, VcpuState::Running), Err(VcpuState::Stopped));
+    fn aborted_by_another_core_it_is_given_up_by_the_one_that_has_it() {
+        for before in (0..6).map(VcpuState::decode) {
+            let vcpu = Vcpu::default();
+            vcpu.state.store(before.encode(), Ordering::SeqCst);
+            assert_eq!(vcpu.abort(), before);
+            let held = matches!(before, VcpuState::Running | VcpuState::Blocked);
+            let after = if held { VcpuState::Aborted } else { VcpuState::Stopped };
+            for from in (0..6).map(VcpuState::decode) {
+                assert_eq!(vcpu.transition(from, VcpuState::Running), Err(after));
+            }
+            assert_eq!(vcpu.abort(), after, "once is enough");
+            vcpu.give_up();
+            assert_eq!((vcpu.state(), vcpu.abort()), (VcpuState::Stopped, VcpuState::Stopped));
         }
     }
 }

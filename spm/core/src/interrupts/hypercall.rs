@@ -41,7 +41,8 @@ pub mod reconfigure {
 struct Refused;
 
 impl Spmc {
-    /// Serves a call of vCPU `from` of a partition, which runs on `core`. False if it is none of these.
+    /// Serves a call of vCPU `from` of a partition, which runs on `core`. False if it is none of these. One of a partition that
+    /// has aborted meanwhile changes nothing: the vCPU is not entered again.
     #[must_use]
     pub fn hypercall(
         &self,
@@ -51,6 +52,9 @@ impl Spmc {
         hardware: &impl Hardware,
     ) -> bool {
         let Some(partition) = self.partitions().get(from.partition) else { return false };
+        if partition.is_stopped() {
+            return true;
+        }
         let [_, x1, x2, x3, ..] = *registers;
         let result = match function_id(registers) {
             INTERRUPT_GET => {

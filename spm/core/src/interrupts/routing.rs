@@ -63,6 +63,7 @@ impl Spmc {
             | VcpuState::Blocked
             | VcpuState::Yielded
             | VcpuState::Preempted
+            | VcpuState::Aborted
             | VcpuState::Stopped => {}
         }
     }

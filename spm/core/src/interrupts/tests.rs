@@ -92,7 +92,7 @@ fn nobodys_interrupts_are_nobodys() {
     for intid in [0, 3, 5, 9, 16, 39, 42, 1023, u32::MAX] {
         assert_eq!(spmc.take_interrupt(intid, core(0), &hardware), Owner::Nobody, "{intid}");
     }
-    spmc.partitions()[0].stop();
+    assert!(spmc.abort(AT_FIRST, &hardware));
     assert_eq!(spmc.take_interrupt(40, core(0), &hardware), Owner::Nobody, "of a stopped partition");
 }
 
@@ -251,7 +251,7 @@ fn a_partition_that_aborts_leaves_no_interrupt_behind() {
     spmc.take_interrupt(40, core(0), &hardware);
     assert_eq!(hypercall(&spmc, AT_FIRST, &hardware, &GET), 40);
     spmc.take_interrupt(41, core(0), &hardware);
-    spmc.stop(&spmc.partitions()[0], &hardware);
+    fail(&spmc, AT_FIRST, &hardware);
     let expected = [
         InterruptAction::Enable(40, false),
         InterruptAction::Enable(41, false),

@@ -14,7 +14,6 @@ use crate::common_calls::Party;
 use crate::function;
 use crate::hardware::Hardware;
 use crate::mailbox::{Mailbox, MailboxOwner};
-use crate::partition::Partition;
 use crate::registers::{MessageRegisters, answer, low_half};
 
 /// A call: its registers, who makes it, and with what.
@@ -50,12 +49,6 @@ impl Memory {
         let owner = party.owner.into();
         let format = Format::of(party.version.agreed());
         let mut state = self.0.lock();
-        if let Owner::Partition(place) = owner
-            && world.partitions.get(place).is_none_or(Partition::is_stopped)
-        {
-            // One of its vCPUs was still running when its transactions were ended.
-            return Err(FfaError::Aborted);
-        }
         let mut buffers = Vec::new();
         for pair in core::iter::once(party.mailbox).chain(vms).filter_map(Mailbox::buffers) {
             // There is room for the normal world's own and those of all its VMs.

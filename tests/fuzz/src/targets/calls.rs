@@ -109,6 +109,11 @@ impl Cores<'_> {
             },
             Some(&from) => {
                 let next = self.spmc.from_partition(from, &mut registers, number, &self.hardware);
+                if next == PartitionNext::Answer && self.vcpu(from).state() == VcpuState::Aborted {
+                    assert_eq!(registers, before, "served, though its partition has aborted");
+                    self.leave(core, VcpuState::Stopped);
+                    return;
+                }
                 self.follow(core, from, next)
             }
         };
@@ -161,21 +166,31 @@ impl Cores<'_> {
     /// The last of the chain gives the core back; whoever was stopped meanwhile does so, too.
     fn leave(&mut self, core: usize, next: VcpuState) {
         let Some(last) = self.chains[core].pop() else { return };
-        _ = self.vcpu(last).transition(VcpuState::Running, next);
+        if self.vcpu(last).transition(VcpuState::Running, next).is_err() {
+            self.give_up(last);
+        }
         while let Some(caller) = self.chains[core].last() {
             if self.vcpu(*caller).transition(VcpuState::Blocked, VcpuState::Running).is_ok() {
                 return;
             }
+            let aborted = *caller;
             self.chains[core].pop();
+            self.give_up(aborted);
         }
+    }
+
+    /// A vCPU of a partition that aborted is left by the core that had it.
+    fn give_up(&self, at: VcpuRef) {
+        self.vcpu(at).give_up();
+        let left = self.spmc.end(at.partition, &self.hardware);
+        let held = self.chains.iter().flatten().any(|held| held.partition == at.partition);
+        assert!(!(left && held), "{at:?} was the last, but others are held");
     }
 
     /// The last of the chain does what nobody may.
     fn fail(&mut self, core: usize) {
         if let Some(last) = self.chains[core].last() {
-            if let Some(partition) = self.spmc.partitions().get(last.partition) {
-                self.spmc.stop(partition, &self.hardware);
-            }
+            self.spmc.abort(*last, &self.hardware);
             self.leave(core, VcpuState::Stopped);
         }
     }
@@ -222,7 +237,7 @@ impl Cores<'_> {
                 let state = self.vcpu(at).state();
                 let chain = self.chains.iter().find(|chain| chain.contains(&at));
                 let fits = match (chain, state) {
-                    (_, VcpuState::Stopped) => partition.is_stopped(),
+                    (None, VcpuState::Stopped) | (Some(_), VcpuState::Aborted) => partition.is_stopped(),
                     (Some(chain), VcpuState::Running) => chain.last() == Some(&at),
                     (Some(chain), VcpuState::Blocked) => chain.last() != Some(&at),
                     (None, VcpuState::Waiting | VcpuState::Yielded | VcpuState::Preempted) => true,

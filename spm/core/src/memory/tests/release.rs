@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::memory::Remainder;
+use crate::spmc::tests::fail;
 
 const NOTHING: Remainder = Remainder { lent: 0, borrowed: 0 };
 
@@ -79,9 +80,7 @@ fn stopping_a_partition_releases_what_it_has() {
     let before = bench.snapshot();
     let handle = bench.give(Who::Sp(0), LEND, &[(B, WRITE)], &[(page(0, 0), 1)]).unwrap();
     bench.retrieve(1, &Bench::request(A, handle, &[(B, 0)])).unwrap();
-    bench.spmc.stop(&bench.spmc.partitions()[1], &bench.hardware);
-    // A vCPU that still runs on another core does nothing any more.
-    assert_eq!(bench.relinquish(1, handle, 0), Err(FfaError::Aborted));
+    fail(&bench.spmc, VcpuRef { partition: 1, vcpu: 0 }, &bench.hardware);
     bench.reclaim(Who::Sp(0), handle, 0).unwrap();
     assert_eq!(bench.snapshot(), before);
 }

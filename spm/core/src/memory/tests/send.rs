@@ -77,7 +77,7 @@ fn receivers_are_partitions_and_each_once() {
     assert_eq!(bench.give(Who::Sp(0), SHARE, &[(A, READ)], &own), INVALID, "itself");
     assert_eq!(bench.give(Who::Sp(0), LEND, &[(1, READ)], &own), DENIED, "the normal world");
     assert_eq!(bench.give(Who::Sp(0), DONATE, &[(B, 0), (C, 0)], &own), INVALID, "two owners");
-    bench.spmc.partitions()[1].stop();
+    bench.spmc.partitions()[1].abort();
     assert_eq!(bench.give(Who::Sp(0), SHARE, &[(B, READ)], &own), DENIED, "stopped");
 }
 

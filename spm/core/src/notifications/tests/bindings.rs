@@ -45,7 +45,7 @@ fn a_secure_sender_has_to_be_there() {
         assert_eq!(world.bind(sender, 0, 1), Err(FfaError::InvalidParameters));
         assert_eq!(world.unbind(sender, ONE, 1), Err(FfaError::InvalidParameters));
     }
-    world.partitions[1].stop();
+    world.partitions[1].abort();
     assert_eq!(world.bind(MANY, ONE, 1), Err(FfaError::Aborted));
     assert_eq!(world.unbind(MANY, 0, 1), Err(FfaError::Aborted));
 }

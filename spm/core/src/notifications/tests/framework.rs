@@ -31,7 +31,7 @@ fn a_full_buffer_is_told_by_the_world_that_filled_it() {
 #[test]
 fn who_takes_no_notifications_is_not_told() {
     let world = World::new();
-    world.partitions[0].stop();
+    world.partitions[0].abort();
     for receiver in [DEAF, NOBODY, OTHER_VM, ONE] {
         assert_eq!(fill(&world, MANY, receiver, false), Effects::default());
     }
@@ -49,7 +49,7 @@ fn a_stopped_partition_leaves_nothing_behind() {
         _ = world.set(sender, receiver, bitmap).unwrap();
     }
     let one = &world.partitions[0];
-    one.stop();
+    one.abort();
     world.receivers().forget(one);
     assert_eq!(world.get(0), [0b010, 0, 0, 0], "what the other one set stays");
     assert_eq!(world.get(MANY), [0; 4]);

@@ -140,6 +140,6 @@ fn a_stopped_partition_is_not_to_be_run() {
     let world = World::new();
     world.bind(0, ONE, 1).unwrap();
     _ = world.set(0, ONE, 1).unwrap();
-    world.partitions[0].stop();
+    world.partitions[0].abort();
     assert_eq!(ask(&world, INFO_GET), None);
 }

@@ -113,7 +113,7 @@ fn nothing_is_left_bound_to_a_partition_that_is_stopped() {
         let [stopper, binder, world] = shared();
         both(
             move || {
-                stopper.partitions[0].stop();
+                stopper.partitions[0].abort();
                 stopper.receivers().forget(&stopper.partitions[0]);
             },
             move || _ = binder.bind(ONE, 0, 1),

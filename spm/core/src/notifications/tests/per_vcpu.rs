@@ -195,7 +195,7 @@ fn a_stopped_sender_leaves_nothing_pending() {
     world.ok(0, &about(BIND, ONE, VM, 1, 1));
     _ = world.set_for(ONE, MANY, 4, 1).unwrap();
     _ = world.set_for(ONE, VM, 1, 1).unwrap();
-    world.partitions[0].stop();
+    world.partitions[0].abort();
     world.receivers().forget(&world.partitions[0]);
     world.refused(0, &[INFO_GET], FfaError::NoData);
     assert_eq!((world.get_for(MANY, 4), world.get_for(VM, 1)), ([0; 4], [0; 4]));

@@ -119,7 +119,7 @@ fn same(world: &World, model: &mut Model, step: &Step) -> Result<(), TestCaseErr
         }
         Step::Stop(id) => {
             let stopped = world.partitions.iter().find(|partition| partition.id().0 == id).unwrap();
-            stopped.stop();
+            stopped.abort();
             world.receivers().forget(stopped);
             model.stop(id);
         }

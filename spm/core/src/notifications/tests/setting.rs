@@ -171,6 +171,6 @@ fn reserved_flags_get_nothing() {
 fn a_stopped_receiver_has_aborted() {
     let world = World::new();
     world.bind(0, MANY, 1).unwrap();
-    world.partitions[1].stop();
+    world.partitions[1].abort();
     assert_eq!(world.set(0, MANY, 1), Err(FfaError::Aborted));
 }

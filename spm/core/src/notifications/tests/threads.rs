@@ -80,7 +80,7 @@ fn nothing_is_bound_to_a_partition_that_is_gone() {
                 _ = world.bind(ONE, 0, 1);
             });
             go.store(true, Ordering::Release);
-            world.partitions[0].stop();
+            world.partitions[0].abort();
             world.receivers().forget(&world.partitions[0]);
         });
         assert_eq!(world.bind(MANY, 0, 1), Ok(()), "it is still bound to the stopped one");
