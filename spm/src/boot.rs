@@ -28,6 +28,7 @@ use crate::console::{self, say};
 use crate::contention;
 use crate::contexts::{NormalContext, retake_normal, take_normal};
 use crate::cores::{self, MAX_CORES};
+use crate::image_store::ImageStore;
 use crate::interrupt_lines;
 use crate::loader::Loader;
 use crate::mmu::{self, Use};
@@ -66,8 +67,7 @@ pub(crate) fn primary(manifest: u64, core: u64, entered: u64) {
         Section::Data.bounds().0 - image.start()
     );
     contention::announce();
-    let own = AddressRange::new(spmc_manifest.load_address, spmc_manifest.binary_size);
-    if !own.is_ok_and(|own| own.contains(image)) {
+    if !own_memory(&spmc_manifest).is_some_and(|own| own.contains(image)) {
         say!("warning: the image ends behind the binary_size of the SPMC manifest");
     }
 
@@ -114,7 +114,9 @@ pub(crate) fn secondary(core: u64) -> ! {
     for (place, partition) in world.spmc.partitions().iter().enumerate() {
         let vcpu = VcpuRef { partition: place, vcpu: index.get() };
         let is_off = world.vcpu(vcpu).is_some_and(|vcpu| vcpu.state() == VcpuState::Off);
-        if partition.contexts() > 1 && index.get() < partition.contexts() && is_off {
+        // One that starts again begins with another of its vCPUs.
+        let has_started = partition.life().has_started();
+        if partition.contexts() > 1 && index.get() < partition.contexts() && is_off && has_started {
             prepare(world, vcpu);
             if run::start(world, index, &mut normal, vcpu) == Started::Failed {
                 say!("{}: vCPU {} does not start", partition.name(), index.get());
@@ -172,6 +174,11 @@ fn read_manifest(address: u64) -> SpmcManifest {
     }
 }
 
+/// Returns the memory that the manifest gives spm.
+fn own_memory(manifest: &SpmcManifest) -> Option<AddressRange> {
+    AddressRange::new(manifest.load_address, manifest.binary_size).ok()
+}
+
 /// Loads what the manifest lists, in the order in which it is to start.
 fn load_partitions(
     manifest: &SpmcManifest,
@@ -180,10 +187,12 @@ fn load_partitions(
     features: Features,
 ) -> World {
     let cores = u16::try_from(MAX_CORES).ok().and_then(NonZeroU16::new).unwrap_or(NonZeroU16::MIN);
-    let Some(layout) = Layout::new(manifest, cores, &[image]) else {
+    // All of it is spm's, if the integrator says so.
+    let own = own_memory(manifest).filter(|own| own.contains(image)).unwrap_or(image);
+    let Some(layout) = Layout::new(manifest, cores, &[own]) else {
         give_up!("the reserved ranges do not fit");
     };
-    let mut loader = Loader::new(layout, core, features);
+    let mut loader = Loader::new(layout, core, features, ImageStore::new(own, image));
     for place in &manifest.partitions {
         match loader.load(place) {
             Ok(()) => {}
@@ -200,6 +209,7 @@ fn load_partitions(
     World {
         spmc: Spmc::new(manifest.spmc_id, loaded.partitions, memory, &MEMORY),
         stage2: loaded.stage2,
+        kept: loaded.kept,
         contexts: loaded.contexts,
         features,
     }

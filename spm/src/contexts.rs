@@ -56,6 +56,15 @@ impl VcpuContext {
         keys: PacKeys::RESET,
     };
 
+    /// Makes it what it was before its vCPU ever ran.
+    pub(crate) fn reset(&mut self) {
+        let Self { registers, el1, vectors, keys } = self;
+        *registers = Registers { message: [0; 18], rest: [0; 13], elr: 0, spsr: 0 };
+        *el1 = El1Context::RESET;
+        vectors.reset();
+        *keys = PacKeys::RESET;
+    }
+
     /// Prepares the first entry, at `entry`.
     pub(crate) fn start_at(&mut self, entry: u64) {
         self.registers.elr = entry;

@@ -4,6 +4,7 @@
 
 use spm_core::gic::{KICK_SGI, TIMER_INTID};
 use spm_core::manifest::interrupt::{Affinity, DeviceInterrupt, InterruptKind, Trigger};
+use spm_core::partition::Partition;
 
 use crate::arch::distributor::secure_priority;
 use crate::arch::entry::park_core;
@@ -50,7 +51,13 @@ pub(crate) fn pass_on(world: &World, to: u64) {
 
 /// Sets up what all cores share. An interrupt whose manifest names no core goes to this one.
 pub(crate) fn shared(world: &World) {
-    for interrupt in all(world).filter(|interrupt| interrupt.kind() == InterruptKind::Shared) {
+    world.spmc.partitions().iter().for_each(shared_of);
+}
+
+/// As [`shared`], for one partition.
+pub(crate) fn shared_of(partition: &Partition) {
+    let shared = |interrupt: &&DeviceInterrupt| interrupt.kind() == InterruptKind::Shared;
+    for interrupt in partition.interrupts().iter().filter(shared) {
         let affinity = interrupt.target.map_or(MPIDR_EL1::read(), Affinity::mpidr);
         distributor::configure(interrupt, affinity);
     }

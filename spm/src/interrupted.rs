@@ -9,6 +9,7 @@ use spm_core::hardware::Hardware;
 use spm_core::interrupts::InterruptLine;
 use spm_core::interrupts::hypercall::finish_all;
 use spm_core::interrupts::routing::Owner;
+use spm_core::manifest::actions::NsInterruptsAction;
 use spm_core::normal_timer::deadline;
 use spm_core::partition::Partition;
 use spm_core::registers::MessageRegisters;
@@ -113,6 +114,9 @@ impl<'a> Run<'a> {
         let side = side.get_or_insert_with(|| SideChains::new(self.normal.message));
         loop {
             side.again |= core::mem::take(&mut self.normal.look);
+            if let Some(held) = self.next_to_start() {
+                return Some(held);
+            }
             while let Some((vcpu, line)) = self.world.spmc.claim_for_interrupt(self.core, &mut side.seen) {
                 if let Some(mut held) = self.hold(vcpu, VcpuState::Waiting) {
                     held.prepare_interrupt(line);
@@ -126,6 +130,18 @@ impl<'a> Run<'a> {
             side.rounds = side.rounds.saturating_add(1);
             side.seen = 0;
         }
+    }
+
+    /// Returns the next vCPU that starts again on this core, and prepares it. The normal world's interrupts wait for it, as they did
+    /// at its first start.
+    fn next_to_start(&mut self) -> Option<Held<'a>> {
+        let start = self.world.spmc.claim_for_start(self.core)?;
+        let mut held = self.hold(start.at, VcpuState::Off)?;
+        if let Some(entry) = start.entry {
+            held.context.start_at(entry);
+        }
+        held.action = NsInterruptsAction::Queued;
+        Some(held)
     }
 
     /// What is left of interrupts when a vCPU begins to wait: it has done with those that it took, and runs again for those

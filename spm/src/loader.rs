@@ -8,8 +8,8 @@ use heapless::Vec;
 use spm_core::boot_info::{self, BootInfoError, ManifestLocation};
 use spm_core::direct_message::VcpuRef;
 use spm_core::hardware::MapFailed;
+use spm_core::manifest::actions::AbortAction;
 use spm_core::manifest::layout::{Layout, LayoutError, PartitionLayout};
-use spm_core::manifest::partition::ExceptionLevel;
 use spm_core::manifest::spmc::SpmcPartition;
 use spm_core::manifest::{MAX_PARTITIONS, ManifestError, PartitionManifest};
 use spm_core::package::{Package, PackageError};
@@ -21,6 +21,7 @@ use crate::arch::cache::{clean_and_invalidate, forget_instructions};
 use crate::arch::features::Features;
 use crate::console::say;
 use crate::contexts::ContextMap;
+use crate::image_store::{ImageStore, Kept, NotKept, Refused, prepare_first};
 use crate::mmu;
 use crate::stage2::Stage2;
 
@@ -34,6 +35,8 @@ pub(crate) enum Refusal {
     Tables,
     /// No room for this many vCPUs.
     Vcpus(usize),
+    /// It cannot start again.
+    NotKept(NotKept),
 }
 
 impl fmt::Display for Refusal {
@@ -44,6 +47,7 @@ impl fmt::Display for Refusal {
             Self::Layout(error) => error.fmt(f),
             Self::BootInformation(error) => error.fmt(f),
             Self::Tables => f.write_str("its memory cannot be mapped"),
+            Self::NotKept(error) => error.fmt(f),
             Self::Vcpus(room) => write!(f, "there is room for {room} more vCPUs only"),
         }
     }
@@ -61,10 +65,20 @@ impl From<MapFailed> for Refusal {
     }
 }
 
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NotKept(error) => Self::NotKept(error),
+            Refused::Map => Self::Tables,
+        }
+    }
+}
+
 /// What was loaded. Places of the lists correspond.
 pub(crate) struct Loaded {
     pub(crate) partitions: Partitions,
     pub(crate) stage2: Vec<Stage2, MAX_PARTITIONS>,
+    pub(crate) kept: Vec<Option<Kept>, MAX_PARTITIONS>,
     pub(crate) contexts: ContextMap,
 }
 
@@ -73,14 +87,20 @@ pub(crate) struct Loader<'a> {
     layout: Layout<'a>,
     core: CoreIndex,
     features: Features,
+    store: ImageStore,
     loaded: Loaded,
 }
 
 impl<'a> Loader<'a> {
-    /// Begins with nothing loaded. `core` is the one that will start the partitions.
-    pub(crate) fn new(layout: Layout<'a>, core: CoreIndex, features: Features) -> Self {
-        let loaded = Loaded { partitions: Vec::new(), stage2: Vec::new(), contexts: ContextMap::new() };
-        Self { layout, core, features, loaded }
+    /// Begins with nothing loaded. `core` is the one that will start the partitions; what has to be kept of them goes to `store`.
+    pub(crate) fn new(layout: Layout<'a>, core: CoreIndex, features: Features, store: ImageStore) -> Self {
+        let loaded = Loaded {
+            partitions: Vec::new(),
+            stage2: Vec::new(),
+            kept: Vec::new(),
+            contexts: ContextMap::new(),
+        };
+        Self { layout, core, features, store, loaded }
     }
 
     /// Returns all that was loaded, and what it holds.
@@ -104,31 +124,28 @@ impl<'a> Loader<'a> {
         let own = Rights::of_own_memory(manifest.exception_level);
         let stage2 = Stage2::new(layout, own, vmid, &self.features)?;
         // SAFETY: as above, and now it is known to be nobody else's.
-        unsafe {
+        let kept = unsafe {
             mmu::with_memory(place.memory, |memory| {
                 write_boot_information(memory, layout, &manifest, &package)
+                    .map_err(Refusal::BootInformation)?;
+                let keep = || {
+                    let length = package.manifest().end.max(package.image().end);
+                    self.store.keep(memory, length, manifest.boot_register)
+                };
+                Ok::<_, Refusal>((manifest.abort_action == AbortAction::Restart).then(keep).transpose()?)
             })
-        }?
-        .map_err(Refusal::BootInformation)?;
+        }??;
         if !self.loaded.contexts.add(contexts) {
             return Err(Refusal::Vcpus(room));
         }
         let partition = Partition::new(place, &manifest, layout);
         let first = VcpuRef { partition: number, vcpu: partition.vcpu_for(self.core) };
+        if partition.is_application() {
+            // It cannot do so itself, and runs with its caches on.
+            forget_instructions();
+        }
         if let Some(mut context) = self.loaded.contexts.take(first) {
-            match manifest.exception_level {
-                ExceptionLevel::SEl1 => context.start_at(layout.entry),
-                ExceptionLevel::SEl0 => {
-                    // It cannot do so itself, and runs with its caches on.
-                    forget_instructions();
-                    context.start_application_at(layout.entry);
-                }
-            }
-            if let Some(register) = manifest.boot_register
-                && let Some(value) = context.registers.get_mut(usize::from(register))
-            {
-                *value = layout.memory.start();
-            }
+            prepare_first(&mut context, &partition, manifest.boot_register);
         }
         say!(
             "{}: id {:#06x}, {contexts} vCPU(s), memory {}, {} other region(s)",
@@ -141,6 +158,7 @@ impl<'a> Loader<'a> {
         // The lists have room for all that the SPMC manifest's type can list.
         _ = self.loaded.partitions.push(partition);
         _ = self.loaded.stage2.push(stage2);
+        _ = self.loaded.kept.push(kept);
         Ok(())
     }
 }

@@ -7,7 +7,8 @@ use spm_core::partition::{CoreIndex, Partition};
 
 use crate::arch::sysreg::MPIDR_EL1;
 use crate::arch::{distributor, gic, redistributor};
-use crate::{buffer_window, console, cores};
+use crate::world::WORLD;
+use crate::{buffer_window, console, cores, image_store};
 
 /// This machine.
 pub(crate) struct Machine;
@@ -67,6 +68,10 @@ impl Hardware for Machine {
         if let Some(affinity) = cores::affinity(core) {
             gic::raise_schedule_receiver_interrupt(affinity);
         }
+    }
+
+    fn renew(&self, place: usize, partition: &Partition, core: CoreIndex) -> Result<(), MapFailed> {
+        image_store::renew(WORLD.get().ok_or(MapFailed)?, place, partition, core)
     }
 
     fn log(&self, partition: &Partition, line: &[u8]) {

@@ -16,6 +16,7 @@ mod contention;
 mod contexts;
 mod core_off;
 mod cores;
+mod image_store;
 mod interrupt_lines;
 mod interrupted;
 mod loader;

@@ -10,13 +10,14 @@ use core::fmt;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-#[cfg(feature = "broken-panic")]
 use spm_core::function;
+use spm_core::manifest::Name;
 use spm_core::registers::MessageRegisters;
 
 use crate::address::to_usize;
 use crate::arch::entry::{Section, park_core};
 use crate::arch::exceptions::Frame;
+use crate::arch::smc::ask_spmd;
 use crate::console::print_regardless;
 use crate::cores::Core;
 
@@ -24,6 +25,8 @@ static FAILED: AtomicBool = AtomicBool::new(false);
 
 /// Why spm cannot go on.
 pub(crate) enum Crash<'a> {
+    /// A partition aborted, and its manifest wants all to fail with it.
+    Partition(&'a Name),
     /// A panic of Rust's.
     Panic(&'a PanicInfo<'a>),
     /// An exception that S-EL2 itself took, by its kind (0 synchronous, 1 IRQ, 2 FIQ, 3 SError).
@@ -38,6 +41,7 @@ pub(crate) enum Crash<'a> {
 impl fmt::Display for Crash<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Partition(name) => write!(f, "{name} aborted, and its abort-action is to propagate"),
             Self::Panic(info) => match info.location() {
                 Some(at) => write!(f, "{} at {}:{}", info.message(), at.file(), at.line()),
                 None => write!(f, "{}", info.message()),
@@ -84,7 +88,7 @@ pub(crate) fn stop_machine(crash: &Crash<'_>) -> ! {
         let (base, _) = Section::Image.bounds();
         print_regardless(format_args!("spm: image at {base:#x}; called from, as distances from it:"));
         let (frame_pointer, program_counter) = match crash {
-            Crash::Panic(_) => (current_frame_pointer(), None),
+            Crash::Panic(_) | Crash::Partition(_) => (current_frame_pointer(), None),
             Crash::Exception { frame, .. } => (frame.x[29], Some(frame.elr)),
         };
         if let Some(address) = program_counter {
@@ -94,6 +98,10 @@ pub(crate) fn stop_machine(crash: &Crash<'_>) -> ! {
             print_regardless(format_args!(" {:#x}", address.wrapping_sub(base)));
         });
         print_regardless(format_args!("\nspm: every core stops here\n"));
+        // A later TF-A than 2.12 stops its part, too (FF-A 1.3 table 7.2: the SPMD is informed). An earlier one refuses the call.
+        if matches!(crash, Crash::Partition(_)) {
+            ask_spmd(function::ABORT_32, 0);
+        }
     }
     park_core();
 }

@@ -6,6 +6,7 @@
 
 use arm_ffa::FfaError;
 use heapless::Vec;
+use spm_core::abort::End;
 use spm_core::cycles::{Resume, tell_interrupt, tell_run, tell_unfinished};
 use spm_core::direct_message::{VcpuRef, deliver};
 use spm_core::function;
@@ -19,6 +20,7 @@ use spm_core::vcpu::{Vcpu, VcpuState};
 use spm_core::work::Work;
 
 use crate::arch::smc::exchange_with_spmd;
+use crate::console::say;
 use crate::contention;
 use crate::contexts::{HeldContext, NormalContext};
 use crate::machine::Machine;
@@ -51,6 +53,10 @@ pub(crate) fn serve(world: &World, core: CoreIndex, normal: &mut NormalContext) 
             NormalNext::Run(vcpu, resume) => {
                 let mut run = Run { world, core, normal };
                 run.resume(vcpu, resume);
+            }
+            NormalNext::Aborted => {
+                let mut run = Run { world, core, normal };
+                run.end_what_aborted();
             }
             NormalNext::CoreOff => {
                 let mut run = Run { world, core, normal };
@@ -185,7 +191,35 @@ impl<'a> Run<'a> {
     #[cold]
     fn leave_failed(&mut self, at: VcpuRef, state: &Vcpu) {
         state.give_up();
-        self.world.spmc.end(at.partition, &Machine);
+        if let Some((end, partition)) = self.end(at.partition) {
+            say!("{}: {end}", partition.name());
+        }
+    }
+
+    /// Ends a partition that aborted, if it is time to, and lets it start again. Its first vCPU starts before this core goes
+    /// back to the normal world.
+    fn end(&mut self, place: usize) -> Option<(End, &'a Partition)> {
+        let end = self.world.spmc.end(place, self.core, &Machine)?;
+        if matches!(end, End::Restarts(_)) {
+            self.normal.look = true;
+        }
+        self.world.spmc.partitions().get(place).map(|partition| (end, partition))
+    }
+
+    /// Looks whether partitions that aborted can come to their end now, since one of them is called: what they lent may have
+    /// come back. The normal world's registers hold the answer.
+    #[cold]
+    fn end_what_aborted(&mut self) {
+        for place in 0..self.world.spmc.partitions().len() {
+            if let Some((end, partition)) = self.end(place)
+                && !matches!(end, End::Waits(_))
+            {
+                say!("{}: {end}", partition.name());
+            }
+        }
+        if let Some(first) = self.next_interrupted(&mut None) {
+            self.until_answered(first);
+        }
     }
 
     /// Runs `current`, and whom it calls, until x0–x17 of the normal world hold the answer, and then those who have interrupts;
@@ -277,6 +311,9 @@ impl<'a> Run<'a> {
             Left::Waiting => {
                 if current.state.work() == Work::Run {
                     answer(&mut self.normal.message, [function::MSG_WAIT, 0, 0, 0, 0, 0, 0, 0]);
+                }
+                if current.state.work() == Work::Start {
+                    self.world.spmc.started(current.at, &Machine);
                 }
                 current.state.set_work(Work::Nothing);
                 self.leave(current, VcpuState::Waiting);

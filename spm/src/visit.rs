@@ -10,7 +10,7 @@ use spm_core::direct_message::VcpuRef;
 use spm_core::function;
 use spm_core::hardware::Hardware;
 use spm_core::interrupts::{InterruptLine, Signals};
-use spm_core::manifest::actions::{NsInterruptsAction, OtherInterruptsAction};
+use spm_core::manifest::actions::{AbortAction, NsInterruptsAction, OtherInterruptsAction};
 use spm_core::partition::Partition;
 use spm_core::partition_calls::PartitionNext;
 use spm_core::registers::MessageRegisters;
@@ -24,6 +24,7 @@ use crate::arch::{fp_context, gic, timer};
 use crate::console::say;
 use crate::contexts::{Registers, VcpuContext};
 use crate::machine::Machine;
+use crate::panic::{Crash, stop_machine};
 use crate::run::{Held, Run};
 use crate::traps::{self, Fault, TimerAccess, Trap};
 
@@ -227,7 +228,12 @@ impl Run<'_> {
             PartitionNext::Run(to, resume) => Some(Left::Run(to, resume)),
             PartitionNext::Wait => Some(Left::Waiting),
             PartitionNext::Yield => Some(Left::Yielded),
-            PartitionNext::Failed => Some(self.stop(vcpu, format_args!("it says that it cannot go on"))),
+            PartitionNext::Failed(None) => {
+                Some(self.stop(vcpu, format_args!("it says that it cannot go on")))
+            }
+            PartitionNext::Failed(Some(value)) => {
+                Some(self.stop(vcpu, format_args!("it aborts with {value:#x}")))
+            }
         }
     }
 
@@ -337,9 +343,12 @@ impl Run<'_> {
     #[cold]
     fn stop(&self, vcpu: VcpuRef, reason: Arguments<'_>) -> Left {
         if let Some(partition) = self.world.spmc.partitions().get(vcpu.partition) {
-            self.world.spmc.abort(vcpu, &Machine);
+            let action = self.world.spmc.abort(vcpu, &Machine);
             partition.log.lock().flush(|line| Machine.log(partition, line));
             say!("{}: stopped: {reason}", partition.name());
+            if action == Some(AbortAction::Propagate) {
+                stop_machine(&Crash::Partition(partition.name()));
+            }
         }
         Left::Stopped
     }

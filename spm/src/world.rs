@@ -10,6 +10,7 @@ use spm_core::vcpu::Vcpu;
 
 use crate::arch::features::Features;
 use crate::contexts::ContextMap;
+use crate::image_store::Kept;
 use crate::stage2::Stage2;
 
 /// Partitions, their memory and their contexts. Places of the lists correspond.
@@ -18,6 +19,8 @@ pub(crate) struct World {
     pub(crate) spmc: Spmc,
     /// Each partition's stage 2.
     pub(crate) stage2: Vec<Stage2, MAX_PARTITIONS>,
+    /// What is kept of those partitions that start again.
+    pub(crate) kept: Vec<Option<Kept>, MAX_PARTITIONS>,
     /// Each partition's registers.
     pub(crate) contexts: ContextMap,
     /// What the first core has; later ones must have the same.

@@ -108,7 +108,7 @@ fn what_belongs_inside_stands_inside() {
     refused(&[("<0x100 0x7f000000", "<0x108 0x7f000000")], "/memory/pool", "does not lie in normal-ram");
     refused(&[("<0x100 0x1f000000", "<0x0 0x1f000000")], "/memory/mailbox", "does not lie in normal-ram");
     refused(
-        &[("spm-size = <0x200000>", "spm-size = <0x20000000>")],
+        &[("spm-size = <0x300000>", "spm-size = <0x20000000>")],
         "/memory/secure-ram",
         "a part of secure RAM",
     );

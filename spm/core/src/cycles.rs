@@ -10,7 +10,7 @@ use arm_ffa::interface_args::MsgWaitFlags;
 
 use crate::direct_message::VcpuRef;
 use crate::endpoint::{EndpointId, sender_and_receiver, w1};
-use crate::partition::{CoreIndex, Partition};
+use crate::partition::{CoreIndex, Partition, find};
 use crate::registers::{MessageRegisters, answer, low_half};
 use crate::seeded::{Bug, seeded};
 use crate::vcpu::{Vcpu, VcpuState};
@@ -57,11 +57,7 @@ pub fn claim_for_run(
     runner: Runner,
 ) -> Result<(VcpuRef, Resume), FfaError> {
     let (target, EndpointId(index)) = sender_and_receiver(registers[1]);
-    let (place, partition) = partitions
-        .iter()
-        .enumerate()
-        .find(|(_, partition)| partition.id() == target)
-        .ok_or(FfaError::InvalidParameters)?;
+    let (place, partition) = find(partitions, target).ok_or(FfaError::InvalidParameters)?;
     let index = usize::from(index);
     if index >= partition.contexts() || index != partition.vcpu_for(core) {
         return Err(FfaError::InvalidParameters);
@@ -76,8 +72,9 @@ pub fn claim_for_run(
         VcpuState::Yielded => Resume::Run,
         VcpuState::Preempted => Resume::Untouched,
         // A waiting one was just asked for, unless a partition asks, which may not begin anything by FFA_RUN.
-        VcpuState::Off | VcpuState::Waiting | VcpuState::Blocked => return Err(FfaError::Denied),
-        VcpuState::Running => return Err(FfaError::Busy),
+        VcpuState::Waiting | VcpuState::Blocked => return Err(FfaError::Denied),
+        // One that is off starts again.
+        VcpuState::Running | VcpuState::Off => return Err(FfaError::Busy),
         VcpuState::Aborted | VcpuState::Stopped => return Err(FfaError::Aborted),
     };
     take_up_again(vcpu, resume, runner)?;

@@ -73,7 +73,7 @@ pub fn claim_receiver(
     } else if registers[2] & FLAGS_MUST_BE_ZERO != 0 {
         return Err(FfaError::InvalidParameters);
     } else if !partition.messaging().allows(MessagingMethod::RECEIVES_DIRECT) {
-        return Err(FfaError::Denied);
+        return Err(if partition.is_destroyed() { FfaError::InvalidParameters } else { FfaError::Denied });
     }
     let index = partition.vcpu_for(core);
     let Some(vcpu) = partition.vcpu(index) else {
@@ -89,10 +89,11 @@ pub fn claim_receiver(
             | VcpuState::Blocked
             | VcpuState::Yielded
             | VcpuState::Preempted
-            | VcpuState::Waiting,
+            | VcpuState::Waiting
+            // It starts again.
+            | VcpuState::Off,
         ) => Err(FfaError::Busy),
-        Err(VcpuState::Off) => Err(FfaError::Denied),
-        Err(VcpuState::Aborted | VcpuState::Stopped) => Err(FfaError::Aborted),
+        Err(VcpuState::Aborted | VcpuState::Stopped) => Err(partition.refusal()),
     }
 }
 
@@ -100,6 +101,9 @@ pub fn claim_receiver(
 #[inline(never)]
 fn check_service(partition: &Partition, registers: &MessageRegisters) -> Result<(), FfaError> {
     let uuid = UuidHelper::from_u64_regs([registers[2], registers[3]]);
+    if partition.is_destroyed() {
+        return Err(FfaError::InvalidParameters);
+    }
     match partition.service_allows(uuid, MessagingMethod::RECEIVES_DIRECT2) {
         Some(true) => Ok(()),
         Some(false) => Err(FfaError::Denied),

@@ -2,7 +2,8 @@
 //! FFA_PARTITION_INFO_GET and FFA_PARTITION_INFO_GET_REGS: which partitions and services there are (FF-A 1.2 §6.2, §13.8,
 //! §13.9).
 //!
-//! Stopped partitions are listed too: they exist, and a caller learns from the status of its request that they are gone.
+//! Stopped partitions are listed too: they exist, and a caller learns from the status of its request that they do not answer.
+//! Destroyed ones are not (FF-A 1.3 §7.2.1, R0067).
 
 use arm_ffa::partition_info::{PartitionInfo, PartitionInfoGetFlags, SuccessArgsPartitionInfoGet};
 use arm_ffa::{FfaError, Uuid, UuidHelper, Version};
@@ -19,8 +20,12 @@ use crate::seeded::{Bug, seeded};
 const DESCRIPTOR_BYTES_V1_0: usize = 8;
 /// Descriptors that x3–x17 hold.
 const DESCRIPTORS_IN_REGISTERS: usize = 5;
-/// The information tag of FFA_PARTITION_INFO_GET_REGS, which changes when the list does. Ours never does after the boot.
-const INFORMATION_TAG: u16 = 0;
+
+/// The information tag of FFA_PARTITION_INFO_GET_REGS, which changes when the list does: whenever a partition is destroyed.
+fn information_tag(partitions: &[Partition]) -> u16 {
+    let destroyed = partitions.iter().filter(|partition| partition.is_destroyed());
+    destroyed.fold(0, |count, _| 1_u16.wrapping_add(count))
+}
 
 /// A descriptor as little-endian words (FF-A 1.2 table 6.1): ID, number of contexts and properties; then the UUID.
 type Descriptor = [u64; 3];
@@ -84,8 +89,12 @@ pub fn partition_info_registers(
     let [start_0, start_1, tag_0, tag_1, ..] = start_and_tag.to_le_bytes();
     let start = usize::from(u16::from_le_bytes([start_0, start_1]));
     let tag = u16::from_le_bytes([tag_0, tag_1]);
-    if tag != INFORMATION_TAG {
-        return Err(if start == 0 { FfaError::InvalidParameters } else { FfaError::Retry });
+    let current_tag = information_tag(partitions);
+    if start == 0 && tag != 0 {
+        return Err(FfaError::InvalidParameters);
+    }
+    if start != 0 && tag != current_tag {
+        return Err(FfaError::Retry);
     }
     let found = list(partitions, uuid, Version(1, 2));
     let mut registers = [0; 16];
@@ -100,7 +109,7 @@ pub fn partition_info_registers(
     let current = start.saturating_add(after_first) as u64;
     let last = found.len().saturating_sub(1) as u64;
     let size = PartitionInfo::DESC_SIZE as u64;
-    metadata.fill(last | current << 16 | u64::from(INFORMATION_TAG) << 32 | size << 48);
+    metadata.fill(last | current << 16 | u64::from(current_tag) << 32 | size << 48);
     Ok(registers)
 }
 
@@ -115,7 +124,7 @@ fn list(
     let mut found = Vec::new();
     let once = version < Version(1, 2);
     let all = uuid.is_nil();
-    for partition in partitions {
+    for partition in partitions.iter().filter(|partition| !partition.is_destroyed()) {
         for service in partition.services() {
             let methods = if all && once { partition.messaging() } else { service.messaging };
             let head = head(partition, methods, version);

@@ -21,6 +21,8 @@ pub enum Caller {
         receives_notifications: bool,
         /// Whether the normal world's interrupts let it exit.
         exits_managed: bool,
+        /// Whether its manifest says that it goes through all states of a partition's life.
+        has_lifecycle: bool,
         /// Where it runs.
         level: ExceptionLevel,
     },
@@ -130,6 +132,11 @@ pub fn offer(id: u32, caller: Caller) -> Option<Offer> {
         | function::MEM_PERM_GET_64
         | function::MEM_PERM_SET_32
         | function::MEM_PERM_SET_64 => applications_only.map(|()| (V1_1, 0))?,
+        // Of FF-A 1.3, which spm does not speak: for those whose manifest has that version's word for it (§7.3).
+        function::ABORT_32 | function::ABORT_64 => match caller {
+            Caller::Partition { has_lifecycle: true, .. } => (V1_2, 0),
+            Caller::Partition { has_lifecycle: false, .. } | Caller::NormalWorld => return None,
+        },
         function::CONSOLE_LOG_32 | function::CONSOLE_LOG_64 => partitions_only.map(|()| (V1_2, 0))?,
         _ => return None,
     };
@@ -147,7 +154,7 @@ mod tests {
     const APPLICATION: Caller = partition(true, false, ExceptionLevel::SEl0);
 
     const fn partition(receives_notifications: bool, exits_managed: bool, level: ExceptionLevel) -> Caller {
-        Caller::Partition { receives_notifications, exits_managed, level }
+        Caller::Partition { receives_notifications, exits_managed, has_lifecycle: false, level }
     }
 
     #[test]
@@ -156,6 +163,22 @@ mod tests {
         assert_eq!(offer(3, exits), Some(Offer { since: V1_1, properties: 4 }));
         for other in [Caller::NormalWorld, PARTITION, DEAF, APPLICATION] {
             assert_eq!(offer(3, other), None);
+        }
+    }
+
+    #[test]
+    fn to_abort_is_for_those_whose_manifest_has_the_life_cycle() {
+        for id in [0x8400_0090_u32, 0xc400_0090] {
+            for level in [ExceptionLevel::SEl1, ExceptionLevel::SEl0] {
+                let caller = |has_lifecycle| Caller::Partition {
+                    receives_notifications: true,
+                    exits_managed: false,
+                    has_lifecycle,
+                    level,
+                };
+                assert_eq!(offer(id, caller(true)), Some(Offer { since: V1_2, properties: 0 }));
+                assert_eq!((offer(id, caller(false)), offer(id, Caller::NormalWorld)), (None, None));
+            }
         }
     }
 

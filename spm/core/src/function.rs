@@ -10,6 +10,11 @@ macro_rules! functions {
     )*};
 }
 
+/// `FFA_ABORT` of FF-A 1.3 (table 13.73), which `arm-ffa` does not know, 32 bit.
+pub const ABORT_32: u32 = 0x8400_0090;
+/// The same, 64 bit.
+pub const ABORT_64: u32 = 0xc400_0090;
+
 functions! {
     CONSOLE_LOG_32 = ConsoleLog32;
     CONSOLE_LOG_64 = ConsoleLog64;

@@ -64,6 +64,13 @@ pub trait Hardware: AddressSpaces {
     /// Likewise `core`, if it is on.
     fn raise_schedule_receiver_interrupt_of(&self, core: CoreIndex);
 
+    /// Makes a partition new that starts again, and that no core has: its memory holds its package and else zeros, its vCPUs'
+    /// registers are as at reset and those of the one for `core` as at its first start, its devices' interrupts are on.
+    ///
+    /// # Errors
+    /// [`MapFailed`]: its memory cannot be reached, or nothing was kept of it.
+    fn renew(&self, place: usize, partition: &Partition, core: CoreIndex) -> Result<(), MapFailed>;
+
     /// Prints a line that a partition logs. The bytes are the partition's: anything.
     fn log(&self, partition: &Partition, line: &[u8]);
 }
@@ -100,7 +107,9 @@ pub struct FakeHardware {
     pub interrupts: std::sync::Mutex<Vec<InterruptAction>>,
     /// What was logged, by partition.
     pub logged: std::sync::Mutex<Vec<(u16, Vec<u8>)>>,
-    /// Lets the next mapping fail.
+    /// Which partitions were made new, and for which core.
+    pub renewed: std::sync::Mutex<Vec<(usize, usize)>>,
+    /// Lets the next mapping fail, and what else needs one.
     pub full: std::sync::atomic::AtomicBool,
     /// Partitions' stage 2.
     pub spaces: crate::memory::fake::FakeSpaces,
@@ -181,6 +190,14 @@ impl Hardware for FakeHardware {
 
     fn raise_schedule_receiver_interrupt_of(&self, core: CoreIndex) {
         self.interrupts.lock().unwrap().push(InterruptAction::ScheduleReceiverOf(core.get()));
+    }
+
+    fn renew(&self, place: usize, _partition: &Partition, core: CoreIndex) -> Result<(), MapFailed> {
+        if self.full.load(core::sync::atomic::Ordering::Relaxed) {
+            return Err(MapFailed);
+        }
+        self.renewed.lock().unwrap().push((place, core.get()));
+        Ok(())
     }
 
     fn log(&self, partition: &Partition, line: &[u8]) {

@@ -10,6 +10,7 @@ use crate::endpoint::{EndpointId, sender_and_receiver, w1};
 use crate::hardware::Hardware;
 use crate::mailbox::{Mailbox, MailboxOwner};
 use crate::manifest::messaging::MessagingMethod;
+use crate::partition::find;
 use crate::registers::MessageRegisters;
 use crate::seeded::{Bug, seeded};
 use crate::spmc::Spmc;
@@ -181,12 +182,8 @@ impl Spmc {
 
     /// Finds the partition that is to receive a message, and checks that it takes such ones.
     fn receiving_partition(&self, header: &Header) -> Result<Destination<'_>, FfaError> {
-        let (place, partition) = self
-            .partitions()
-            .iter()
-            .enumerate()
-            .find(|(_, partition)| partition.id() == header.receiver)
-            .ok_or(FfaError::InvalidParameters)?;
+        let (place, partition) =
+            find(self.partitions(), header.receiver).ok_or(FfaError::InvalidParameters)?;
         match partition.service_allows(header.uuid, MessagingMethod::INDIRECT) {
             Some(true) => {
                 Ok(Destination { mailbox: &partition.mailbox, owner: MailboxOwner::Partition(place) })

@@ -37,6 +37,7 @@ pub mod partition;
 pub mod partition_calls;
 pub mod power;
 pub mod registers;
+pub mod restart;
 pub mod secondary_entry;
 pub mod seeded;
 pub mod spmc;

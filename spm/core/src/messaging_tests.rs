@@ -121,7 +121,7 @@ fn what_run_cannot_name() {
         assert_eq!(normal(&spmc, &[RUN, target]), (NormalNext::Answer, status), "{what}");
     }
     fail(&spmc, AT_FIRST, &FakeHardware::default());
-    assert_eq!(normal(&spmc, &[RUN, RUN_FIRST]), (NormalNext::Answer, ABORTED));
+    assert_eq!(normal(&spmc, &[RUN, RUN_FIRST]), (NormalNext::Aborted, ABORTED));
     go(&spmc, 1, VcpuState::Waiting, VcpuState::Blocked);
     assert_eq!(normal(&spmc, &[RUN, SECOND << 16]), (NormalNext::Answer, DENIED));
 }

@@ -3,6 +3,7 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use arm_ffa::{FfaError, Version};
 use heapless::Vec;
 use spin::Mutex;
 use uuid::Uuid;
@@ -50,6 +51,14 @@ impl CoreIndex {
     }
 }
 
+/// Returns the partition with this ID and its place; nothing if there is none, or none any more.
+#[inline(never)]
+#[must_use]
+pub fn find(partitions: &[Partition], id: EndpointId) -> Option<(usize, &Partition)> {
+    let found = partitions.iter().enumerate().find(|(_, partition)| partition.id() == id);
+    found.filter(|(_, partition)| !partition.is_destroyed())
+}
+
 /// One partition.
 #[derive(Debug)]
 pub struct Partition {
@@ -65,8 +74,11 @@ pub struct Partition {
     interrupts: Interrupts,
     interrupt_actions: InterruptActions,
     power_messages: PowerMessages,
+    has_lifecycle: bool,
     abort_action: AbortAction,
     level: ExceptionLevel,
+    entry: u64,
+    manifest_version: Version,
     secondary_entry: AtomicU64,
     vcpus: [Vcpu; MAX_CORES],
     life: Life,
@@ -102,8 +114,11 @@ impl Partition {
             interrupts: layout.interrupts.clone(),
             interrupt_actions: manifest.interrupt_actions,
             power_messages: manifest.power_messages,
+            has_lifecycle: manifest.lifecycle_support,
             abort_action: manifest.abort_action,
             level: manifest.exception_level,
+            entry: layout.entry,
+            manifest_version: manifest.ffa_version,
             secondary_entry: AtomicU64::new(layout.entry),
             vcpus: Default::default(),
             life: Life::default(),
@@ -113,20 +128,36 @@ impl Partition {
             log: Mutex::default(),
             wants_security: AtomicBool::new(false),
         };
-        if partition.ns_interrupts() == NsInterruptsAction::ManagedExit {
-            for vcpu in &partition.vcpus {
-                vcpu.interrupts.enable(InterruptLine::MANAGED_EXIT, true, partition.managed_exit_by_fiq());
+        partition.enable_first_interrupts();
+        partition
+    }
+
+    /// Enables the virtual interrupts that are on from its start.
+    pub(crate) fn enable_first_interrupts(&self) {
+        if self.ns_interrupts() == NsInterruptsAction::ManagedExit {
+            for vcpu in &self.vcpus {
+                vcpu.interrupts.enable(InterruptLine::MANAGED_EXIT, true, self.managed_exit_by_fiq());
             }
         }
-        if partition.is_application()
-            && let [vcpu, ..] = &partition.vcpus
+        if self.is_application()
+            && let [vcpu, ..] = &self.vcpus
         {
             // It has no call that would do so.
-            for line in (0..partition.interrupts.len()).filter_map(InterruptLine::device) {
+            for line in (0..self.interrupts.len()).filter_map(InterruptLine::device) {
                 vcpu.interrupts.enable(line, true, false);
             }
         }
-        partition
+    }
+
+    /// Returns its first instruction.
+    #[must_use]
+    pub const fn entry(&self) -> u64 {
+        self.entry
+    }
+
+    /// Returns the version that it speaks until it negotiates another.
+    pub(crate) const fn manifest_version(&self) -> Version {
+        self.manifest_version
     }
 
     /// Returns its endpoint ID.
@@ -310,6 +341,7 @@ impl Partition {
     pub const fn caller(&self) -> Caller {
         Caller::Partition {
             receives_notifications: self.notifications.is_some(),
+            has_lifecycle: self.has_lifecycle,
             exits_managed: matches!(self.ns_interrupts(), NsInterruptsAction::ManagedExit),
             level: self.level,
         }
@@ -330,5 +362,18 @@ impl Partition {
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.life.phase() != Phase::Alive
+    }
+
+    /// Tells whether it is gone, as if there had never been one.
+    #[must_use]
+    pub fn is_destroyed(&self) -> bool {
+        self.life.phase() == Phase::Destroyed
+    }
+
+    /// Returns the status for a caller of a partition that is stopped (FF-A 1.3 §7.2.1, R0066).
+    #[cold]
+    #[must_use]
+    pub fn refusal(&self) -> FfaError {
+        if self.is_destroyed() { FfaError::InvalidParameters } else { FfaError::Aborted }
     }
 }

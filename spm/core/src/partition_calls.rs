@@ -38,8 +38,8 @@ pub enum PartitionNext {
     Wait,
     /// The partition gives the core back before it is done.
     Yield,
-    /// The partition says that it cannot go on.
-    Failed,
+    /// The partition says that it cannot go on, by FFA_ABORT with this value of its own, or by FFA_ERROR.
+    Failed(Option<u64>),
 }
 
 impl Spmc {
@@ -119,7 +119,7 @@ impl Spmc {
         partition.version.settle();
         // FF-A 1.2 has FFA_ERROR for a failed start (13.10), 1.3 FFA_ABORT for later: taken alike, at any time.
         if function == function::ERROR_32 {
-            return PartitionNext::Failed;
+            return PartitionNext::Failed(None);
         }
         let Some(vcpu) = partition.vcpu(from.vcpu) else {
             error(registers, FfaError::Denied);
@@ -140,6 +140,10 @@ impl Spmc {
                 Ok(()) => return PartitionNext::Wait,
                 Err(status) => Err(status),
             },
+            (Ok(()), function::ABORT_64) => return PartitionNext::Failed(Some(registers[2])),
+            (Ok(()), function::ABORT_32) => {
+                return PartitionNext::Failed(Some(u64::from(low_half(registers[2]))));
+            }
             (Ok(()), function::YIELD) => match check_yield(vcpu) {
                 Ok(()) => return PartitionNext::Yield,
                 Err(status) => Err(status),

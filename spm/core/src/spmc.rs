@@ -38,6 +38,8 @@ pub enum NormalNext {
     Request(VcpuRef, u32),
     /// The vCPU is claimed to go on.
     Run(VcpuRef, Resume),
+    /// The registers hold the answer, which is that a partition has aborted. It may be time to end or to start it again.
+    Aborted,
     /// The SPMD says that this core goes off; its message waits for an answer.
     CoreOff,
     /// The SPMD reports a secure interrupt that came while the normal world ran.
@@ -149,7 +151,7 @@ impl Spmc {
             self.normal_version.settle();
             match claim_for_run(&self.partitions, registers, core, Runner::NormalWorld) {
                 Ok((vcpu, resume)) => return NormalNext::Run(vcpu, resume),
-                Err(status) => error(registers, status),
+                Err(status) => return refuse(registers, status),
             }
         } else {
             self.other_from_normal_world(registers, function, core, hardware);
@@ -177,8 +179,7 @@ impl Spmc {
             }
         }
         self.normal_version.settle();
-        error(registers, status);
-        NormalNext::Answer
+        refuse(registers, status)
     }
 
     /// Answers the SPMD's message that this core goes off.
@@ -215,6 +216,12 @@ impl Spmc {
             error(registers, status);
         }
     }
+}
+
+/// Refuses to run a vCPU.
+fn refuse(registers: &mut MessageRegisters, status: FfaError) -> NormalNext {
+    error(registers, status);
+    if status == FfaError::Aborted { NormalNext::Aborted } else { NormalNext::Answer }
 }
 
 #[cfg(test)]

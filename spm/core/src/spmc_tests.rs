@@ -37,6 +37,8 @@ mod notifications;
 mod power;
 #[path = "regression_tests.rs"]
 mod regressions;
+#[path = "restart_tests.rs"]
+mod restart;
 
 const RECEIVES: MessagingMethod = MessagingMethod::RECEIVES_DIRECT;
 const ALL: MessagingMethod = RECEIVES
@@ -176,7 +178,8 @@ fn registers(values: &[u64]) -> MessageRegisters {
 fn call(spmc: &Spmc, values: &[u64]) -> [u64; 8] {
     let mut message = registers(values);
     let next = spmc.from_normal_world(&mut message, core(0), &FakeHardware::default());
-    assert_eq!(next, NormalNext::Answer);
+    let aborted = message[..3] == [ERROR, 0, ABORTED];
+    assert!(next == NormalNext::Answer || next == NormalNext::Aborted && aborted, "{next:?}");
     assert_eq!(message[8..], [0x5555_5555_5555_5555; 10]);
     *message.first_chunk().unwrap()
 }
@@ -189,10 +192,29 @@ fn call_as(spmc: &Spmc, from: VcpuRef, values: &[u64]) -> (PartitionNext, Messag
 
 const AT_FIRST: VcpuRef = VcpuRef { partition: 0, vcpu: 0 };
 
+/// As [`spmc`]; the partitions' manifests have this `abort-action`.
+fn spmc_that(action: AbortAction) -> Spmc {
+    let service = |uuid, messaging| Service { uuid: Uuid::from_u128(uuid), messaging };
+    let mut partitions = Partitions::new();
+    for (id, service, contexts) in [(0x8001, service(UUID_1, ALL), 1), (0x8002, service(2, ALL), 8)] {
+        let edit = |manifest: &mut PartitionManifest| {
+            (manifest.lifecycle_support, manifest.abort_action) = (true, action);
+            manifest.receives_notifications = true;
+        };
+        partitions.push(partition_edited(id, &[service], contexts, edit)).unwrap();
+    }
+    let spmc = Spmc::new(0x8000, partitions, normal_memory(), memory());
+    for partition in spmc.partitions() {
+        assert!(partition.life().start_is_over());
+    }
+    spmc.normal_version.negotiate(0x1_0002);
+    spmc
+}
+
 /// Aborts the partition of a vCPU, which no core runs, and cleans up.
 pub(crate) fn fail(spmc: &Spmc, at: VcpuRef, hardware: &FakeHardware) {
-    assert!(spmc.abort(at, hardware));
-    assert!(spmc.end(at.partition, hardware));
+    assert!(spmc.abort(at, hardware).is_some());
+    assert!(spmc.end(at.partition, core(at.vcpu as u64), hardware).is_some());
 }
 
 #[test]
@@ -399,7 +421,7 @@ fn a_partition_waits_logs_and_fails() {
     let mut request = registers(&[0xc400_006f, FIRST]);
     spmc.from_normal_world(&mut request, core(0), &hardware);
     assert_eq!(call_as(&spmc, AT_FIRST, &[0x8400_006b]).1[2], DENIED, "it has a request to answer");
-    assert_eq!(call_as(&spmc, AT_FIRST, &[ERROR, 0, ABORTED]).0, PartitionNext::Failed);
+    assert_eq!(call_as(&spmc, AT_FIRST, &[ERROR, 0, ABORTED]).0, PartitionNext::Failed(None));
 }
 
 #[test]
@@ -477,7 +499,7 @@ proptest! {
                     PartitionNext::Response(_)
                     | PartitionNext::Wait
                     | PartitionNext::Yield
-                    | PartitionNext::Failed => {}
+                    | PartitionNext::Failed(_) => {}
                 }
             } else {
                 match spmc.from_normal_world(&mut message, core(at), &hardware) {
@@ -486,7 +508,7 @@ proptest! {
                     }
                     NormalNext::Request(vcpu, _) | NormalNext::Run(vcpu, _) => finish(&spmc, vcpu),
                     NormalNext::CoreOff => spmc.agree_to_core_off(&mut message),
-                    NormalNext::Interrupt => {}
+                    NormalNext::Interrupt | NormalNext::Aborted => {}
                 }
             }
         }

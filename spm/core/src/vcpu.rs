@@ -15,7 +15,7 @@ use crate::work::Work;
 /// What a vCPU does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VcpuState {
-    /// It was never entered.
+    /// It was never entered, since the boot or since its partition was made new.
     Off,
     /// It waits for a message.
     Waiting,
@@ -165,6 +165,14 @@ impl Vcpu {
     /// that core's until [`Vcpu::give_up`].
     pub fn abort(&self) -> VcpuState {
         VcpuState::decode(self.state.fetch_or(FAILED, Ordering::SeqCst))
+    }
+
+    /// Lets it start again. Nobody has it.
+    pub(crate) fn begin_again(&self) {
+        self.told_scheduler();
+        self.core.store(NO_CORE, Ordering::SeqCst);
+        self.set_work(Work::Start);
+        self.state.store(VcpuState::Off.encode(), Ordering::SeqCst);
     }
 
     /// Gives it up, after its partition failed. Only the core that has it, which does not touch its registers afterwards.

@@ -32,6 +32,12 @@ impl Negotiation {
         Self { agreed: AtomicU32::new(encode(version)), settled: AtomicBool::new(false) }
     }
 
+    /// Starts anew, for a caller that starts again. It makes no call meanwhile.
+    pub fn reset(&self, version: Version) {
+        self.agreed.store(encode(version), Ordering::Relaxed);
+        self.settled.store(false, Ordering::Relaxed);
+    }
+
     /// Answers FFA_VERSION for a caller that speaks `requested`; returns what goes into w0.
     pub fn negotiate(&self, requested: u32) -> u32 {
         let ours = encode(OURS);

@@ -49,6 +49,13 @@ impl FpContext {
     pub(crate) const RESET: Self =
         Self { vectors: [0; VECTOR_BYTES], fpcr: 0, fpsr: 0, zcr_el1: 0, zcr_el2: 0, svcr: 0, fpmr: 0 };
 
+    /// Makes it [`Self::RESET`], which is too large to be copied.
+    pub(crate) fn reset(&mut self) {
+        let Self { vectors, fpcr, fpsr, zcr_el1, zcr_el2, svcr, fpmr } = self;
+        vectors.fill(0);
+        (*fpcr, *fpsr, *zcr_el1, *zcr_el2, *svcr, *fpmr) = (0, 0, 0, 0, 0, 0);
+    }
+
     /// Lets the context choose any vector length up to the longest that EL3 allows.
     pub(crate) const fn allow_longest(&mut self) {
         self.zcr_el2 = LONGEST;

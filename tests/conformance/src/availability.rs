@@ -4,7 +4,7 @@
 
 use crate::case::{Instance, World};
 use crate::interface::Interface;
-use arm_ffa::FfaError;
+use arm_ffa::{FfaError, Version};
 
 /// Whether an interface can be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,9 @@ use Availability::{Absent, Offered, Refused, StoppedAtEl3};
 /// Returns whether an interface can be called at an instance.
 #[must_use]
 pub fn availability(interface: Interface, at: Instance) -> Availability {
+    if interface == Interface::Abort {
+        return abort(at);
+    }
     if interface.since() > at.version {
         return Absent;
     }
@@ -31,6 +34,15 @@ pub fn availability(interface: Interface, at: Instance) -> Availability {
         World::Normal => to_normal_world(interface),
         World::Secure => to_partitions(interface),
         World::Application => to_applications(interface),
+    }
+}
+
+/// Of FF-A 1.3. The partitions that speak 1.2 have that version's `lifecycle-support` in their manifests, the others do not.
+fn abort(at: Instance) -> Availability {
+    match at.world {
+        World::Secure | World::Application if at.version == Version(1, 2) => Offered,
+        World::Secure | World::Application => Absent,
+        World::Normal => StoppedAtEl3("TF-A 2.12 does not know the function"),
     }
 }
 
@@ -69,7 +81,8 @@ const fn to_normal_world(interface: Interface) -> Availability {
         | I::MemReclaim
         | I::MemFragRx
         | I::MemFragTx => Offered,
-        I::MsgWait
+        I::Abort
+        | I::MsgWait
         | I::Yield
         | I::NormalWorldResume
         | I::DirectResp
@@ -125,7 +138,8 @@ const fn to_partitions(interface: Interface) -> Availability {
         | I::MemReclaim
         | I::MemFragRx
         | I::MemFragTx => Offered,
-        I::RxAcquire
+        I::Abort
+        | I::RxAcquire
         | I::Interrupt
         | I::NormalWorldResume
         | I::NotificationBitmapCreate

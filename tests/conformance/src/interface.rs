@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The interfaces of FF-A 1.2, the rows of the matrix: their names, function IDs, first versions, and where they are
+//! The interfaces of FF-A 1.2, and FFA_ABORT of 1.3, the rows of the matrix: their names, function IDs, first versions, and where they are
 //! described. Chapters 11 to 18 are DEN0077A's; those of memory management are DEN0140's, the supplement.
 
 use arm_ffa::{FuncId, Version};
@@ -58,6 +58,7 @@ interfaces! {
     IdGet = "FFA_ID_GET", 0, "13.10", [FuncId::IdGet];
     SpmIdGet = "FFA_SPM_ID_GET", 1, "13.11", [FuncId::SpmIdGet];
     ConsoleLog = "FFA_CONSOLE_LOG", 2, "13.12", [FuncId::ConsoleLog32, FuncId::ConsoleLog64];
+    Abort = "FFA_ABORT", 3, "13.14", [0x8400_0090_u32, 0xc400_0090_u32];
     MsgWait = "FFA_MSG_WAIT", 0, "14.1", [FuncId::MsgWait32];
     Yield = "FFA_YIELD", 0, "14.2", [FuncId::Yield32];
     Run = "FFA_RUN", 0, "14.3", [FuncId::Run32];

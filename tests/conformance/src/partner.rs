@@ -12,9 +12,9 @@ pub const EL3_MESSAGING: u32 = 0x3;
 /// A partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Partner {
-    /// Has a context for each core and all rights.
+    /// Has a context for each core and all rights; starts again when it aborts.
     PeerMp,
-    /// Has one context and all rights; interrupts of the normal world preempt it.
+    /// Has one context and all rights; interrupts of the normal world preempt it; starts again when it aborts.
     PeerUp,
     /// Speaks FF-A 1.1.
     Old11,
@@ -24,14 +24,24 @@ pub enum Partner {
     Deaf,
     /// Sends no direct requests; cases stop it.
     Victim,
-    /// Runs at S-EL0; takes messages of all kinds, and cases stop it.
+    /// Runs at S-EL0; takes messages of all kinds, and starts again when it aborts.
     Application,
+    /// Sends no direct requests; cases destroy it.
+    Doomed,
 }
 
 impl Partner {
     /// All of them, in the order of their IDs.
-    pub const ALL: [Self; 7] =
-        [Self::PeerMp, Self::PeerUp, Self::Old11, Self::Old10, Self::Deaf, Self::Victim, Self::Application];
+    pub const ALL: [Self; 8] = [
+        Self::PeerMp,
+        Self::PeerUp,
+        Self::Old11,
+        Self::Old10,
+        Self::Deaf,
+        Self::Victim,
+        Self::Application,
+        Self::Doomed,
+    ];
 
     /// Returns the name in the description.
     #[must_use]
@@ -44,6 +54,7 @@ impl Partner {
             Self::Deaf => "deaf",
             Self::Victim => "victim",
             Self::Application => "application",
+            Self::Doomed => "doomed",
         }
     }
 
@@ -58,6 +69,7 @@ impl Partner {
             Self::Deaf => 0x8005,
             Self::Victim => 0x8006,
             Self::Application => 0x8007,
+            Self::Doomed => 0x8008,
         }
     }
 
@@ -72,6 +84,7 @@ impl Partner {
             &[uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e05"), uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e15")];
         const VICTIM: &[Uuid] = &[uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e06")];
         const APPLICATION: &[Uuid] = &[uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e07")];
+        const DOOMED: &[Uuid] = &[uuid!("a51c4f0e-3d0f-4b1c-8e2b-0d6c1f7a9e08")];
         match self {
             Self::PeerMp => PEER_MP,
             Self::PeerUp => PEER_UP,
@@ -80,6 +93,7 @@ impl Partner {
             Self::Deaf => DEAF,
             Self::Victim => VICTIM,
             Self::Application => APPLICATION,
+            Self::Doomed => DOOMED,
         }
     }
 
@@ -98,7 +112,9 @@ impl Partner {
         match self {
             Self::Old11 => Version(1, 1),
             Self::Old10 => Version(1, 0),
-            Self::PeerMp | Self::PeerUp | Self::Deaf | Self::Victim | Self::Application => Version(1, 2),
+            Self::PeerMp | Self::PeerUp | Self::Deaf | Self::Victim | Self::Application | Self::Doomed => {
+                Version(1, 2)
+            }
         }
     }
 
@@ -107,7 +123,13 @@ impl Partner {
     pub const fn contexts(self) -> u16 {
         match self {
             Self::PeerMp => 8,
-            Self::PeerUp | Self::Old11 | Self::Old10 | Self::Deaf | Self::Victim | Self::Application => 1,
+            Self::PeerUp
+            | Self::Old11
+            | Self::Old10
+            | Self::Deaf
+            | Self::Victim
+            | Self::Application
+            | Self::Doomed => 1,
         }
     }
 
@@ -125,7 +147,7 @@ impl Partner {
             Self::Old11 => 0x7,
             Self::Old10 => 0x3,
             Self::Deaf => 0x402,
-            Self::Victim => 0x201,
+            Self::Victim | Self::Doomed => 0x201,
         }
     }
 }

@@ -102,9 +102,10 @@ impl VirtualTimer {
             && self.told.compare_exchange(told, written, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    /// Switches it off.
+    /// Switches it off, and forgets what was written.
     pub fn reset(&self) {
         self.control.store(0, Ordering::Relaxed);
+        self.compare.store(0, Ordering::Relaxed);
     }
 }
 

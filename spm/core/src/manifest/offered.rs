@@ -6,6 +6,7 @@
 
 use super::actions::{AbortAction, NsInterruptsAction, PowerMessages};
 use super::fdt::{Node, Noted};
+use super::interrupt::InterruptKind;
 use super::partition::ExceptionLevel;
 use super::region::Security;
 use super::{PartitionManifest, Reason};
@@ -18,7 +19,7 @@ pub(super) fn check(root: &Node<'_>, manifest: &PartitionManifest) -> Result<(),
     for (property, missing) in [
         ("exception-level", exception_level(manifest)),
         ("power-management-messages", power_messages(manifest.power_messages)),
-        ("abort-action", abort_action(manifest.abort_action)),
+        ("abort-action", abort_action(manifest)),
     ] {
         if let Some(why) = missing {
             return Err(root.wrong_property(property, Reason::NotSupported(why)));
@@ -46,12 +47,15 @@ const fn power_messages(wanted: PowerMessages) -> Option<&'static str> {
     }
 }
 
-const fn abort_action(action: AbortAction) -> Option<&'static str> {
-    match action {
-        AbortAction::Stop => None,
-        AbortAction::Destroy => Some("destroying a partition"),
-        AbortAction::Restart => Some("restarting a partition"),
-        AbortAction::Propagate => Some("failing with a partition"),
+/// Each core would have to set its own up again.
+const RESTART_WITH_PRIVATE: &str = "restarting a partition with private interrupts";
+
+fn abort_action(manifest: &PartitionManifest) -> Option<&'static str> {
+    let has_private =
+        || manifest.interrupts.iter().any(|interrupt| interrupt.kind() == InterruptKind::Private);
+    match manifest.abort_action {
+        AbortAction::Restart if has_private() => Some(RESTART_WITH_PRIVATE),
+        AbortAction::Stop | AbortAction::Destroy | AbortAction::Restart | AbortAction::Propagate => None,
     }
 }
 
@@ -64,12 +68,11 @@ pub(super) fn missing() -> [(&'static str, Vec<&'static str>); 3] {
         PowerMessages::CPU_SUSPEND,
         PowerMessages::CPU_SUSPEND_RESUME,
     ];
-    let aborts = [AbortAction::Stop, AbortAction::Destroy, AbortAction::Restart, AbortAction::Propagate];
     let mut messages: Vec<_> = messages.into_iter().filter_map(power_messages).collect();
     messages.dedup();
     [
         ("exception-level", vec![NON_SECURE_AT_EL0]),
         ("power-management-messages", messages),
-        ("abort-action", aborts.into_iter().filter_map(abort_action).collect()),
+        ("abort-action", vec![RESTART_WITH_PRIVATE]),
     ]
 }

@@ -20,6 +20,7 @@ mod reclaim;
 mod release;
 mod relinquish;
 mod response;
+mod restore;
 mod retrieve;
 mod send;
 mod share;

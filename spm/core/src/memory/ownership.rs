@@ -70,6 +70,10 @@ struct Moved {
 }
 
 impl Moved {
+    const fn overlaps(&self, range: AddressRange) -> bool {
+        self.start < range.end() && range.start() < self.end
+    }
+
     /// Tells whether both are one range; who made them so does not matter.
     fn continues(&self, before: &Self) -> bool {
         self.start == before.end
@@ -149,6 +153,25 @@ impl Ownership {
             self.insert(Moved { start: range.end(), by: rest, ..old });
         }
         self.insert(Moved { start: range.start(), end: range.end(), owner: to, by, security, rights });
+    }
+
+    /// Tells whether anybody but the partition at `owner` was given a part of `range`.
+    pub(super) fn is_given_away(&self, range: AddressRange, owner: usize) -> bool {
+        self.moved.iter().any(|moved| moved.owner != owner && moved.overlaps(range))
+    }
+
+    /// Lets all of `range` be whose the manifests say it is. False if there is no room for what is beside it.
+    pub(super) fn forget(&mut self, range: AddressRange) -> bool {
+        while let Some(at) = self.moved.iter().position(|moved| moved.overlaps(range)) {
+            let Some(old) = self.moved.get(at).copied() else { return false };
+            if self.moved.len() >= MAX_MOVED {
+                return false;
+            }
+            self.remove_at(at);
+            self.insert(Moved { end: range.start(), ..old });
+            self.insert(Moved { start: range.end(), ..old });
+        }
+        true
     }
 
     /// Inserts an entry, unless it is empty, into the gap where it belongs; joins it to its neighbours if it can. What is joined

@@ -15,6 +15,7 @@ use super::spec::{Attributes, DataAccess, InstructionAccess, Transaction, compos
 use super::{AddressSpaces, Caller, MAX_ZEROED_PAGES, State, World, narrow_place, pages_of};
 use crate::endpoint::EndpointId;
 use crate::hardware::Hardware;
+use crate::partition::find;
 use crate::stage2::{Grain, Rights};
 
 /// Constituents that are copied at a time.
@@ -264,9 +265,7 @@ fn receiver(
     if !id.is_secure() {
         return Err(FfaError::Denied);
     }
-    let mut partitions = world.partitions.iter().enumerate();
-    let (place, partition) =
-        partitions.find(|(_, partition)| partition.id() == id).ok_or(FfaError::InvalidParameters)?;
+    let (place, partition) = find(world.partitions, id).ok_or(FfaError::InvalidParameters)?;
     if caller.owner == Owner::Partition(place) || access.flags != 0 {
         return Err(FfaError::InvalidParameters);
     }

@@ -24,7 +24,7 @@ use self::vcpus::MOST_VCPUS;
 use crate::direct_message::VcpuRef;
 use crate::endpoint::EndpointId;
 use crate::function;
-use crate::partition::{CoreIndex, Partition};
+use crate::partition::{CoreIndex, Partition, find};
 use crate::registers::{MessageRegisters, success};
 use crate::vcpu::{Vcpu, VcpuState};
 
@@ -282,9 +282,8 @@ impl Receivers<'_> {
         if info.answer(registers) { Ok(()) } else { Err(FfaError::NoData) }
     }
 
-    #[inline(never)]
     fn partition(&self, id: EndpointId) -> Option<(usize, &Partition)> {
-        self.partitions.iter().enumerate().find(|(_, partition)| partition.id() == id)
+        find(self.partitions, id)
     }
 }
 

@@ -48,6 +48,8 @@ const fn each() -> [Case; COUNT] {
     cases
 }
 
+/// What a function that is none answers (SMCCC 5.1).
+const SMCCC_UNKNOWN: u64 = u64::MAX;
 /// Bit 1 of the properties of FFA_MEM_RETRIEVE_REQ.
 const SECURITY: u64 = 1 << 1;
 
@@ -64,7 +66,13 @@ fn discovery(endpoint: &mut dyn Endpoint, interface: Interface) -> Outcome {
             answer.success()?;
         } else {
             answer.error(NotSupported)?;
-            call_id(endpoint, *id, &[]).error(refusal(interface, at))?;
+            let refused = call_id(endpoint, *id, &[]);
+            if (at.world, interface) == (World::Normal, Interface::Abort) {
+                // Newer than EL3's firmware, to which it is no call of FF-A's.
+                same(refused.x(0), SMCCC_UNKNOWN)?;
+            } else {
+                refused.error(refusal(interface, at))?;
+            }
         }
     }
     Ok(())

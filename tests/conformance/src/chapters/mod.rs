@@ -60,11 +60,13 @@ pub const ALL: &[&[Case]] = &[
     secure_interrupts::CASES,
     managed_exit::CASES,
     between_vcpus::CASES,
+    // Before partitions donate some of their own memory, without which they cannot start again.
+    aborted::RESTARTS,
+    sel0::RESTARTS,
     memory_sending::CASES,
     memory_retrieving::CASES,
     memory_fragments::CASES,
     cores::CASES,
     sel0::CASES,
-    aborted::CASES,
-    sel0::LAST,
+    aborted::LAST,
 ];

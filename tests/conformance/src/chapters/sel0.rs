@@ -7,11 +7,12 @@
 
 use crate::application::Violation;
 use crate::case::{Case, Instance};
-use crate::endpoint::{Answer, Endpoint, Foreign, PAGE, call, call_id, ids};
+use crate::endpoint::{Answer, Endpoint, Foreign, PAGE, call, call_id};
 use crate::exchange::{CLEAN, Interruptions, NormalWorld, PartitionEndpoint, ask, begin};
 use crate::interface::Interface;
 use crate::outcome::{Outcome, ensure, same};
 use crate::partner::Partner;
+use crate::suite::number_of;
 use arm_ffa::FfaError::{Aborted, Denied, InvalidParameters};
 use arm_ffa::FuncId;
 
@@ -65,7 +66,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// What ends the partition, and so comes last. Which of two, each run decides anew.
-pub(super) const LAST: &[Case] = &[Case::exchange(
+pub(super) const RESTARTS: &[Case] = &[Case::exchange(
     Interface::MemPermSet,
     "violation",
     "DEN0140 2.9; 7.2.4",
@@ -244,12 +245,15 @@ fn ring(endpoint: &mut dyn PartitionEndpoint, [rings, ..]: [u64; 4]) -> Outcome<
     Ok([count, w1, w2, at])
 }
 
+/// It starts again each time, and finds its memory as at its first start.
 fn lose_it(normal: &mut dyn NormalWorld) -> Outcome {
-    let (number, which) = (normal.number(), normal.random() & 1);
-    begin(normal.endpoint(), APPLICATION, number, [which, 0, 0, 0]).error(Aborted)?;
-    let to = ids(0, APPLICATION.id());
-    call(normal.endpoint(), FuncId::MsgSendDirectReq64, &[to]).error(Aborted)?;
-    call(normal.endpoint(), FuncId::Run32, &[ids(APPLICATION.id(), 0)]).error(Aborted)
+    let number = normal.number();
+    for which in [0, 1] {
+        begin(normal.endpoint(), APPLICATION, number, [which, 0, 0, 0]).error(Aborted)?;
+        let started = number_of(Interface::MemPermSet, "while-it-starts")?;
+        ask(normal.endpoint(), APPLICATION, started, [0; 4])?;
+    }
+    Ok(())
 }
 
 fn violate(endpoint: &mut dyn PartitionEndpoint, [which, ..]: [u64; 4]) -> Outcome<[u64; 4]> {

@@ -66,6 +66,7 @@ pub fn target(data: &[u8]) {
             0..8 => cores.call(core, &mut input),
             8 | 9 => cores.write(&mut input),
             10 => cores.interrupt(core, &mut input),
+            11 if input.byte() & 1 == 0 => cores.start_again(core),
             11 => cores.run_for_interrupt(core),
             12 => cores.hypercall(core, &mut input),
             13 => cores.preempt(core),
@@ -96,6 +97,10 @@ impl Cores<'_> {
         let is_answer = match self.chains[core].last() {
             None => match self.spmc.from_normal_world(&mut registers, number, &self.hardware) {
                 NormalNext::Answer => true,
+                NormalNext::Aborted => {
+                    self.end_all(core);
+                    true
+                }
                 NormalNext::Request(to, _) => self.enter(core, to),
                 NormalNext::Run(to, _) => self.enter(core, to),
                 NormalNext::CoreOff => match self.spmc.claim_for_core_off(0, number) {
@@ -141,11 +146,14 @@ impl Cores<'_> {
                     work == Work::Interrupt || self.chains[core].len() == 1,
                     "it waits while somebody waits for it: {work:?}"
                 );
+                if work == Work::Start {
+                    self.spmc.started(from, &self.hardware);
+                }
                 self.vcpu(from).set_work(Work::Nothing);
                 self.leave(core, VcpuState::Waiting);
             }
             PartitionNext::Yield => self.leave(core, VcpuState::Yielded),
-            PartitionNext::Failed => self.fail(core),
+            PartitionNext::Failed(_) => self.fail(core),
         }
         false
     }
@@ -167,7 +175,7 @@ impl Cores<'_> {
     fn leave(&mut self, core: usize, next: VcpuState) {
         let Some(last) = self.chains[core].pop() else { return };
         if self.vcpu(last).transition(VcpuState::Running, next).is_err() {
-            self.give_up(last);
+            self.give_up(last, core);
         }
         while let Some(caller) = self.chains[core].last() {
             if self.vcpu(*caller).transition(VcpuState::Blocked, VcpuState::Running).is_ok() {
@@ -175,16 +183,35 @@ impl Cores<'_> {
             }
             let aborted = *caller;
             self.chains[core].pop();
-            self.give_up(aborted);
+            self.give_up(aborted, core);
         }
     }
 
     /// A vCPU of a partition that aborted is left by the core that had it.
-    fn give_up(&self, at: VcpuRef) {
+    fn give_up(&self, at: VcpuRef, core: usize) {
         self.vcpu(at).give_up();
-        let left = self.spmc.end(at.partition, &self.hardware);
-        let held = self.chains.iter().flatten().any(|held| held.partition == at.partition);
-        assert!(!(left && held), "{at:?} was the last, but others are held");
+        self.end(at.partition, core);
+    }
+
+    fn end(&self, partition: usize, core: usize) {
+        let Some(number) = CoreIndex::new(core as u64) else { return };
+        if self.spmc.end(partition, number, &self.hardware).is_some() {
+            let held = self.chains.iter().flatten().any(|held| held.partition == partition);
+            assert!(!held, "partition {partition} came to its end, and cores have it");
+        }
+    }
+
+    fn end_all(&self, core: usize) {
+        (0..self.spmc.partitions().len()).for_each(|partition| self.end(partition, core));
+    }
+
+    /// A vCPU of a partition that starts again begins to run.
+    fn start_again(&mut self, core: usize) {
+        let Some(number) = CoreIndex::new(core as u64) else { return };
+        if let Some(start) = self.spmc.claim_for_start(number) {
+            assert_eq!(self.vcpu(start.at).work(), Work::Start);
+            self.enter(core, start.at);
+        }
     }
 
     /// The last of the chain does what nobody may.
@@ -241,6 +268,7 @@ impl Cores<'_> {
                     (Some(chain), VcpuState::Running) => chain.last() == Some(&at),
                     (Some(chain), VcpuState::Blocked) => chain.last() != Some(&at),
                     (None, VcpuState::Waiting | VcpuState::Yielded | VcpuState::Preempted) => true,
+                    (None, VcpuState::Off) => partition.life().restarts() > 0,
                     _ => false,
                 };
                 assert!(fits, "{at:?} is {state:?}, the chains are {:?}", self.chains);

@@ -105,18 +105,24 @@ fn power_messages_are_for_partitions_that_run_on_all_cores() {
 }
 
 #[test]
-fn a_partition_that_aborts_is_stopped() {
+fn what_becomes_of_a_partition_that_aborts_is_its_manifests_choice() {
     let with = |action: u32| {
         partition_tree().with("lifecycle-support", vec![]).set("", "abort-action", cells(&[action]))
     };
     let silent = parse(&partition_tree()).unwrap();
     assert_eq!((silent.lifecycle_support, silent.abort_action), (false, AbortAction::Stop));
-    let stop = parse(&with(0)).unwrap();
-    assert_eq!((stop.lifecycle_support, stop.abort_action), (true, AbortAction::Stop));
-    for (action, why) in
-        [(1, "destroying a partition"), (2, "restarting a partition"), (3, "failing with a partition")]
-    {
-        refused(&with(action), "/", "abort-action", Reason::NotSupported(why));
+    let all = [AbortAction::Stop, AbortAction::Destroy, AbortAction::Restart, AbortAction::Propagate];
+    let private = "restarting a partition with private interrupts";
+    for (action, meaning) in (0..).zip(all) {
+        let manifest = parse(&with(action)).unwrap();
+        assert_eq!((manifest.lifecycle_support, manifest.abort_action), (true, meaning));
+        // A level-triggered secure PPI.
+        let with_private = with(action).set("device-regions/smmu", "interrupts", cells(&[17, 0x780]));
+        if meaning == AbortAction::Restart {
+            refused(&with_private, "/", "abort-action", Reason::NotSupported(private));
+        } else {
+            assert_eq!(parse(&with_private).unwrap().abort_action, meaning);
+        }
     }
     refused(&with(4), "/", "abort-action", Reason::OutOfRange(4));
     refused(&with(0).without("lifecycle-support"), "/", "lifecycle-support", Reason::Missing);

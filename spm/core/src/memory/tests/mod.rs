@@ -12,6 +12,7 @@ mod model;
 mod permissions;
 mod reclaim;
 mod release;
+mod restore;
 mod retrieve;
 mod send;
 mod world;

@@ -9,6 +9,7 @@ use heapless::Vec;
 
 use super::{A, B, C};
 use crate::kept::kept;
+use crate::manifest::actions::AbortAction;
 use crate::manifest::layout::{PartitionLayout, PlacedRegion};
 use crate::manifest::partition::ExceptionLevel;
 use crate::manifest::region::{Access, Security};
@@ -60,6 +61,7 @@ fn partition(version: Version, layout: &PartitionLayout, level: ExceptionLevel) 
     let mut manifest = manifests().0.clone();
     (manifest.ffa_version, manifest.contexts) = (version, NonZeroU16::MIN);
     manifest.exception_level = level;
+    manifest.abort_action = AbortAction::Restart;
     let place = SpmcPartition {
         id: layout.id,
         name: Name::new("p"),
