@@ -103,7 +103,7 @@ fn copy(
     hardware: &impl Hardware,
 ) -> Result<(), FfaError> {
     // Checked not to overflow.
-    let length = header.offset + header.size;
+    let length = header.offset.saturating_add(header.size);
     to.mailbox.deliver(to.owner, length, hardware, || {
         let (head, defined) = header.bytes();
         hardware.write_receive_buffer(to.owner, 0, head.get(..defined).unwrap_or_default());

@@ -54,7 +54,9 @@ const PARTITION: &List = &[
     ("other-s-interrupts-action", Read),
     (
         "sri-interrupts-policy",
-        RefusedUnlessZero("the normal world is not asked to run partitions for interrupts, but IPIs between their vCPUs"),
+        RefusedUnlessZero(
+            "the normal world is not asked to run partitions for interrupts, but IPIs between their vCPUs",
+        ),
     ),
     ("run-time-model", Ignored),
     ("has-primary-scheduler", Ignored),

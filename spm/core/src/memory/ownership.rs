@@ -130,7 +130,8 @@ impl Ownership {
             Owner::NormalWorld => MAX_BY_NORMAL_WORLD,
             Owner::Partition(_) => MAX_BY_PARTITION,
         };
-        let taken = self.moved.iter().filter(|moved| moved.by == by).count();
+        let own = self.moved.iter().filter(|moved| moved.by == by);
+        let taken = own.fold(0_usize, |count, _| count.saturating_add(1));
         // Each is an entry, and may cut another one in two.
         taken.saturating_add(ranges.saturating_mul(2)) <= most
     }

@@ -14,6 +14,8 @@ mod tests;
 mod vcpus;
 mod vms;
 
+use core::array;
+
 use arm_ffa::FfaError;
 
 use self::call::{Binding, Get, Set};
@@ -289,14 +291,12 @@ impl Receivers<'_> {
 
 /// Returns the vCPUs that wait, and have an interrupt for which their scheduler lets them run.
 fn scheduled_by_normal_world(partition: &Partition) -> Vcpus {
+    // It has the first ones alone.
     let waits = |number| {
         let vcpu = partition.vcpu(number);
         vcpu.is_some_and(|vcpu| vcpu.wants_scheduler() && vcpu.state() == VcpuState::Waiting)
     };
-    (0_u16..)
-        .take(partition.contexts())
-        .filter(|&number| waits(usize::from(number)))
-        .fold(Vcpus::NONE, Vcpus::with)
+    Vcpus::where_true(array::from_fn(waits))
 }
 
 fn require_running(partition: &Partition) -> Result<(), FfaError> {

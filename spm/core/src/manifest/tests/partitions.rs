@@ -119,7 +119,9 @@ fn each_value_that_is_not_offered_is_refused_by_name() {
         (
             "sri-interrupts-policy",
             1,
-            Reason::NotSupported("the normal world is not asked to run partitions for interrupts, but IPIs between their vCPUs"),
+            Reason::NotSupported(
+                "the normal world is not asked to run partitions for interrupts, but IPIs between their vCPUs",
+            ),
         ),
         ("vm-availability-messages", 3, Reason::NotSupported("partitions get no VM availability messages")),
         ("live-activation-support", 0, Reason::NotSupported("live activation")),
