@@ -8,7 +8,7 @@ use arm_ffa::FfaError;
 use heapless::Vec;
 use spm_core::abort::End;
 use spm_core::cycles::{Resume, tell_interrupt, tell_run, tell_unfinished};
-use spm_core::direct_message::{VcpuRef, deliver};
+use spm_core::direct_message::{VcpuRef, deliver, deliver_request};
 use spm_core::function;
 use spm_core::interrupts::InterruptLine;
 use spm_core::manifest::MAX_PARTITIONS;
@@ -157,7 +157,8 @@ impl<'a> Run<'a> {
         let Some(mut held) = self.hold(vcpu, VcpuState::Waiting) else {
             return error(&mut self.normal.message, FfaError::Busy);
         };
-        deliver(function, &self.normal.message, &mut held.context.registers.message);
+        let to = &mut held.context.registers.message;
+        deliver_request(function, &self.normal.message, to, held.partition);
         self.until_answered(held);
     }
 
@@ -274,7 +275,8 @@ impl<'a> Run<'a> {
                     error(&mut current.context.registers.message, FfaError::Busy);
                     return Some(current);
                 };
-                deliver(function, &current.context.registers.message, &mut callee.context.registers.message);
+                let to = &mut callee.context.registers.message;
+                deliver_request(function, &current.context.registers.message, to, callee.partition);
                 Some(Self::block(current, callee, callers))
             }
             Left::Run(to, resume) => {

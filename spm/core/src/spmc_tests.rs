@@ -527,4 +527,19 @@ proptest! {
         }
         prop_assert_eq!(&to[8..], &[0x5555_u64; 10]);
     }
+
+    #[test]
+    fn a_partition_finds_zeros_in_what_a_wide_request_does_not_define_if_it_knows_of_it(
+        from: [u64; 18], minor in 0_u32..3, wide: bool,
+    ) {
+        let receiver = partition(0x8001, UUID_1, 1, true);
+        receiver.version.negotiate(0x1_0000 | minor);
+        let function = if wide { function::REQUEST_64 } else { function::REQUEST_32 };
+        let (mut to, mut plain) = ([0x5555; 18], [0x5555; 18]);
+        crate::direct_message::deliver_request(function, &from, &mut to, &receiver);
+        crate::direct_message::deliver(function, &from, &mut plain);
+        prop_assert_eq!(&to[..8], &plain[..8]);
+        let reserved = if wide && minor == 2 { 0 } else { 0x5555_u64 };
+        prop_assert_eq!(&to[8..], &[reserved; 10]);
+    }
 }

@@ -68,6 +68,14 @@ impl Negotiation {
         }
     }
 
+    /// Tells whether the caller speaks a version that knows of parameters in x8–x17: 1.2 or later.
+    #[inline(always)]
+    #[must_use]
+    pub fn has_extended_registers(&self) -> bool {
+        // No other major version is ever agreed on.
+        self.agreed.load(Ordering::Relaxed) & 0xffff >= 2
+    }
+
     /// Returns the version that spm has to behave like towards this caller.
     #[must_use]
     pub fn agreed(&self) -> Version {

@@ -36,13 +36,6 @@ pub const DEVIATIONS: &[Deviation] = &[
     },
     Deviation {
         spmc: Spmc::Spm,
-        interface: Interface::DirectReq,
-        case: "x8-to-x17-zero",
-        at: Instance::SECURE,
-        why: "spm leaves x8 to x17 as the receiver had them, which FF-A had before 1.2; nothing of anybody else is there",
-    },
-    Deviation {
-        spmc: Spmc::Spm,
         interface: Interface::SpmIdGet,
         case: "discovery",
         at: &[Instance { world: World::Normal, version: arm_ffa::Version(1, 0) }],
