@@ -251,7 +251,7 @@ fn refusals(world: &mut World) -> Outcome {
         let (bind, set, get) = (FuncId::NotificationBind, FuncId::NotificationSet, FuncId::NotificationGet);
         let create = FuncId::NotificationBitmapCreate;
         let ours = [
-            ("a notification of a vCPU", bind, about(to, 0, 1, 1), InvalidParameters),
+            ("with a reserved flag", bind, about(to, 0, 2, 1), InvalidParameters),
             ("no notification", bind, about(to, 0, 0, 0), InvalidParameters),
             ("for a partition", bind, about(0, to, 0, 1), InvalidParameters),
             ("to nobody", bind, about(0x8fff, 0, 0, 1), InvalidParameters),
@@ -259,7 +259,7 @@ fn refusals(world: &mut World) -> Outcome {
             ("for a VM without bitmaps", bind, about(to, 5, 0, 1), InvalidParameters),
             ("in a partition's name", set, about(to, 0, 0, 1), InvalidParameters),
             ("with the interrupt put off", set, about(0, to, DELAY, 1), InvalidParameters),
-            ("at a vCPU", set, about(0, to, 1 << 16 | 1, 1), InvalidParameters),
+            ("at a vCPU, and not", set, about(0, to, 1 << 16, 1), InvalidParameters),
             ("at a partition that takes none", set, about(0, service, 0, 1), Denied),
             ("at nobody", set, about(0, 0x8fff, 0, 1), InvalidParameters),
             ("what a partition has", get, [u64::from(to), ALL, 0, 0], InvalidParameters),
