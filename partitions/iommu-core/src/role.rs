@@ -91,10 +91,10 @@ impl Role {
     /// out by any number of them, or the kernel could lock the hypervisor out.
     ///
     /// # Errors
-    /// [`Status::Denied`] where there is no such role, [`Status::NotReady`] before the claim, [`Status::WrongKey`].
+    /// [`Status::NotSupported`] where there is no such role, [`Status::NotReady`] before the claim, [`Status::WrongKey`].
     pub fn check(&self, key: Key) -> Result<Hyp, Status> {
         if !self.required {
-            return Err(Status::Denied);
+            return Err(Status::NotSupported);
         }
         if !self.is_claimed() {
             return Err(Status::NotReady);
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(role.claim(&FakeEntropy::new(0, 9)).unwrap_err(), Status::Denied);
         assert_eq!(role.others_may_pass(), Ok(()));
         // Not even by the key that stands there before a claim.
-        assert_eq!(role.check(Key::from_registers([0, 0])).unwrap_err(), Status::Denied);
+        assert_eq!(role.check(Key::from_registers([0, 0])).unwrap_err(), Status::NotSupported);
     }
 
     #[test]
