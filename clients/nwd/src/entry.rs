@@ -65,7 +65,7 @@ nwd_secondary_entry:
 8:  wfe
     b       8b
 
-// x0: the core's index, kept. Takes a stack and sets up what every core needs at EL2.
+// x0: the core's index, kept. Takes a stack, and goes on below.
 nwd_core_setup:
     adrp    x9, {stacks}
     add     x9, x9, :lo12:{stacks}
@@ -74,6 +74,10 @@ nwd_core_setup:
     mov     x10, #{stack_size}
     msub    x9, x0, x10, x9
     mov     sp, x9
+    mov     x29, xzr
+
+// Sets up what every core needs at EL2 but a stack. Clobbers x9.
+nwd_core_registers:
     adrp    x9, nwd_vectors
     add     x9, x9, :lo12:nwd_vectors
     msr     vbar_el2, x9
@@ -82,7 +86,6 @@ nwd_core_setup:
     mov     x9, #0x22ff             // CPTR_EL2: RES1 bits, no trap of FP, SVE or SME
     msr     cptr_el2, x9
     isb
-    mov     x29, xzr
     ret
 "#,
     relative = const 0x403, // R_AARCH64_RELATIVE (ELF for the Arm 64-bit Architecture, 5.7.10)

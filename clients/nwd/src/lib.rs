@@ -7,6 +7,7 @@
 #![no_std]
 
 pub mod console;
+pub mod core_off;
 pub mod cores;
 pub mod counter;
 pub mod edu;

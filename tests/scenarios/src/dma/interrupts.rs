@@ -45,7 +45,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 const TRIES: u32 = 100;
 const WAIT_US: u64 = 1_000;
 /// Bytes of a transfer that is one fault.
-const ONE: u16 = 4;
+pub(super) const ONE: u16 = 4;
 
 /// Waits until something holds; tells whether it does.
 fn comes(mut holds: impl FnMut() -> Result<bool, Failure>) -> Result<bool, Failure> {
@@ -59,7 +59,7 @@ fn comes(mut holds: impl FnMut() -> Result<bool, Failure>) -> Result<bool, Failu
 }
 
 /// Attaches the device to an empty domain, and takes the reports that there are. Returns where it finds nothing.
-fn prepare(world: &mut World) -> Result<Iova, Failure> {
+pub(super) fn prepare(world: &mut World) -> Result<Iova, Failure> {
     world.attached_domain()?;
     world.drain_faults()?;
     let (enabled, left) = (IRQ_CTRL.read()?, EVENTQ_PROD.read()? ^ EVENTQ_CONS.read()?);

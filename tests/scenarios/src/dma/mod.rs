@@ -7,6 +7,7 @@ mod dispute;
 mod domains;
 mod flood;
 mod interrupts;
+mod interrupts_elsewhere;
 mod memory;
 mod messages;
 mod others;
@@ -29,6 +30,7 @@ pub(crate) const SCENARIOS: &[&[Scenario]] = &[
     sizes::SCENARIOS,
     flood::SCENARIOS,
     interrupts::SCENARIOS,
+    interrupts_elsewhere::SCENARIOS,
     parallel::SCENARIOS,
     dispute::SCENARIOS,
 ];
