@@ -42,6 +42,8 @@ proptest! {
         let range = TlbRange { iova: Iova(0), size: 0x10_0000, leaves: None, tables: true };
         for _ in 0..3 {
             let _ = driver.check_errors();
+            let _ = driver.set_interrupts(true);
+            let _ = driver.set_interrupts(false);
             let mut seen = 0;
             driver.poll_events(budget, &mut |_| seen += 1);
             prop_assert!(seen <= budget);
