@@ -2,7 +2,7 @@
 //! Messages of the hypervisor. It shares its endpoint ID with the kernel above it, so each of them carries the key that the
 //! claim gave it, in registers that the kernel does not see.
 
-use crate::{Header, Registers, Status};
+use crate::{Header, PageOwner, PhysAddr, Registers, Status};
 use core::fmt;
 use num_enum::{IntoPrimitive, TryFromPrimitive};
 
@@ -15,6 +15,16 @@ const FIRST: u16 = 0x8000;
 pub enum HypOperation {
     /// Asks what the service has counted.
     Statistics = 0x8005,
+    /// Takes pages from the kernel.
+    Own = 0x8010,
+    /// Gives pages back to the kernel.
+    Disown = 0x8011,
+    /// Lets the kernel map pages that are another's.
+    Share = 0x8012,
+    /// Ends that.
+    Unshare = 0x8013,
+    /// Asks whose a page is.
+    PageState = 0x8014,
 }
 
 /// What proves that a message is the hypervisor's. Cannot be compared by `==`, which would tell by its time how much of it
@@ -51,11 +61,33 @@ pub struct HypMessage {
     body: [u64; 3],
 }
 
+/// Pages that follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pages {
+    /// Address of the first, x6.
+    pub first: PhysAddr,
+    /// How many, the field of x3.
+    pub count: u16,
+}
+
 /// A request of the hypervisor, of the right shape.
+///
+/// Those that move pages do all of it or nothing. [`Status::Busy`] and [`Status::Denied`] name in x4 the first page that is
+/// in the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HypRequest {
     /// Answer x4: messages with a wrong key since boot.
     Statistics,
+    /// Takes pages from the kernel, for an owner in x7. [`Status::Busy`] where a mapping for a device is left.
+    Own(Pages, PageOwner),
+    /// Gives pages of the owner in x7 back to the kernel. [`Status::Busy`] as for [`Self::Own`].
+    Disown(Pages, PageOwner),
+    /// Lets the kernel map pages of the owner in x7 for its devices.
+    Share(Pages, PageOwner),
+    /// Ends that. [`Status::Busy`] where a mapping for a device is left.
+    Unshare(Pages, PageOwner),
+    /// x6: an address. Answer x4–x5: [`PageState`](crate::PageState); [`Status::Denied`] for what is nobody's.
+    PageState(PhysAddr),
 }
 
 impl HypMessage {
@@ -75,7 +107,18 @@ impl HypMessage {
         let header = Header::from_register(x3);
         let operation = HypOperation::try_from(header.operation).map_err(|_| Status::NotSupported)?;
         let (field, handle) = (u64::from(header.field), u64::from(header.handle));
+        let pages = || {
+            let owner = PageOwner::from_register(x7).ok_or(Status::InvalidParameters)?;
+            Ok((Pages { first: PhysAddr(x6), count: header.field }, owner))
+        };
         let (request, reserved) = match operation {
+            HypOperation::Own => (pages().map(|(pages, owner)| HypRequest::Own(pages, owner))?, handle),
+            HypOperation::Disown => (pages().map(|(pages, owner)| HypRequest::Disown(pages, owner))?, handle),
+            HypOperation::Share => (pages().map(|(pages, owner)| HypRequest::Share(pages, owner))?, handle),
+            HypOperation::Unshare => {
+                (pages().map(|(pages, owner)| HypRequest::Unshare(pages, owner))?, handle)
+            }
+            HypOperation::PageState => (HypRequest::PageState(PhysAddr(x6)), field | handle | x7),
             HypOperation::Statistics => (HypRequest::Statistics, field | handle | x6 | x7),
         };
         if reserved == 0 { Ok(request) } else { Err(Status::InvalidParameters) }
@@ -90,7 +133,15 @@ impl HypRequest {
         let header = |operation: HypOperation, field: u16| {
             Header { operation: operation.into(), field, handle: 0 }.to_register()
         };
+        let move_of = |operation: HypOperation, Pages { first, count }: Pages, owner: PageOwner| {
+            [header(operation, count), first.0, owner.to_register()]
+        };
         let [x3, x6, x7] = match self {
+            Self::Own(pages, owner) => move_of(HypOperation::Own, pages, owner),
+            Self::Disown(pages, owner) => move_of(HypOperation::Disown, pages, owner),
+            Self::Share(pages, owner) => move_of(HypOperation::Share, pages, owner),
+            Self::Unshare(pages, owner) => move_of(HypOperation::Unshare, pages, owner),
+            Self::PageState(address) => [header(HypOperation::PageState, 0), address.0, 0],
             Self::Statistics => [header(HypOperation::Statistics, 0), 0, 0],
         };
         [x3, x4, x5, x6, x7]

@@ -12,15 +12,17 @@ mod features;
 mod hyp;
 mod ids;
 mod operation;
+mod page;
 mod request;
 mod response;
 mod status;
 
 pub use fault::{Fault, FaultKind, FaultReport};
 pub use features::{Features, GuardLevel, Limits};
-pub use hyp::{HypMessage, HypOperation, HypRequest, Key};
+pub use hyp::{HypMessage, HypOperation, HypRequest, Key, Pages};
 pub use ids::{DomainHandle, Iova, PhysAddr, SmmuIndex, StreamId, Version};
 pub use operation::{Header, Operation};
+pub use page::{PageOwner, PageState};
 pub use request::{DeviceState, DomainKind, Protection, Request};
 pub use response::{DeviceRecord, Difference, Response};
 pub use status::Status;

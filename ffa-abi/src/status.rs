@@ -45,4 +45,6 @@ pub enum Status {
     WrongKey = 17,
     /// What the caller found of a device is not what the policy says; x4 says in which fields.
     Differs = 18,
+    /// A page is mapped for devices as often as can be counted.
+    Saturated = 19,
 }

@@ -2,7 +2,22 @@
 //! The iommu service as a hypervisor calls it: each message with the key that the claim gave.
 
 use crate::iommu::{Iommu, IommuError};
-use ffa_abi::{HypRequest, Key, Request, Response, Status};
+use ffa_abi::{HypRequest, Key, PageOwner, PageState, Pages, PhysAddr, Request, Response, Status};
+use thiserror::Error;
+
+/// Bytes of a page.
+const PAGE: u64 = 4096;
+
+/// Why pages were not moved. None of them was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum MoveError {
+    /// The message did not come through.
+    #[error("{0}")]
+    Iommu(#[from] IommuError),
+    /// The service refused, and named the first page that is in the way.
+    #[error("status {0:?}, in the way is {1:#x}")]
+    InTheWay(Status, u64),
+}
 
 /// The hypervisor's side of the service.
 #[derive(Clone, Copy, Debug)]
@@ -51,4 +66,57 @@ impl Hyp {
     pub fn wrong_keys(&self) -> Result<u64, IommuError> {
         self.request(HypRequest::Statistics).map(|[wrong, ..]| wrong)
     }
+
+    /// Moves pages by one call.
+    ///
+    /// # Errors
+    /// See [`MoveError`].
+    pub fn change(&self, request: HypRequest) -> Result<(), MoveError> {
+        match self.iommu.raw(request.encode(self.key))? {
+            Response { status: Status::Ok, .. } => Ok(()),
+            Response { status, values: [at, ..] } => Err(MoveError::InTheWay(status, at)),
+        }
+    }
+
+    /// Takes pages from the kernel, by as many calls as it takes; where one is refused, those before it are undone.
+    ///
+    /// # Errors
+    /// See [`MoveError`].
+    pub fn own(&self, first: PhysAddr, count: u64, owner: PageOwner) -> Result<(), MoveError> {
+        let mut done = 0;
+        for pages in chunks(first, count) {
+            if let Err(error) = self.change(HypRequest::Own(pages, owner)) {
+                self.disown(first, done, owner)?;
+                return Err(error);
+            }
+            done += u64::from(pages.count);
+        }
+        Ok(())
+    }
+
+    /// Gives pages back to the kernel, by as many calls as it takes.
+    ///
+    /// # Errors
+    /// See [`MoveError`]; what was given back before stays so.
+    pub fn disown(&self, first: PhysAddr, count: u64, owner: PageOwner) -> Result<(), MoveError> {
+        chunks(first, count).try_for_each(|pages| self.change(HypRequest::Disown(pages, owner)))
+    }
+
+    /// Asks whose a page is.
+    ///
+    /// # Errors
+    /// See [`IommuError`].
+    pub fn page(&self, address: PhysAddr) -> Result<PageState, IommuError> {
+        let [x4, x5, x6, x7] = self.request(HypRequest::PageState(address))?;
+        PageState::from_registers([x4, x5]).ok_or(IommuError::Malformed([0, x4, x5, x6, x7]))
+    }
+}
+
+/// Cuts pages into what one call takes.
+fn chunks(first: PhysAddr, count: u64) -> impl Iterator<Item = Pages> {
+    const EACH: u64 = 512;
+    (0..count.div_ceil(EACH)).map(move |chunk| Pages {
+        first: PhysAddr(first.0 + chunk * EACH * PAGE),
+        count: u16::try_from((count - chunk * EACH).min(EACH)).unwrap_or(u16::MAX),
+    })
 }

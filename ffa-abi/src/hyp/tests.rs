@@ -7,7 +7,24 @@ use proptest::prelude::*;
 use std::format;
 
 fn requests() -> impl Strategy<Value = HypRequest> {
-    Just(HypRequest::Statistics)
+    let pages =
+        (any::<u64>(), any::<u16>()).prop_map(|(first, count)| Pages { first: PhysAddr(first), count });
+    let owner = prop_oneof![
+        Just(PageOwner::Host),
+        Just(PageOwner::Hyp),
+        any::<u16>().prop_map(PageOwner::Guest),
+        Just(PageOwner::Pool)
+    ];
+    prop_oneof![
+        Just(HypRequest::Statistics),
+        any::<u64>().prop_map(|address| HypRequest::PageState(PhysAddr(address))),
+        (pages, owner, 0..4).prop_map(|(pages, owner, kind)| match kind {
+            0 => HypRequest::Own(pages, owner),
+            1 => HypRequest::Disown(pages, owner),
+            2 => HypRequest::Share(pages, owner),
+            _ => HypRequest::Unshare(pages, owner),
+        }),
+    ]
 }
 
 proptest! {

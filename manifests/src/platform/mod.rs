@@ -19,6 +19,7 @@ pub use roles::Roles;
 
 use crate::{
     error::{Error, Reason, Result},
+    output::IMAGE_OFFSET,
     policy,
     source::Tree,
 };
@@ -130,7 +131,7 @@ impl Platform {
         let linux = root.children().find(|child| child.name() == "linux").map(Linux::read).transpose()?;
         layout::check(root, &memory, &partitions, linux.as_ref())?;
         interrupts::check(root, &devices, linux.as_ref())?;
-        let policy = policy::compile(tree, &memory, &devices)?;
+        let policy = policy::compile(tree, &memory, &partitions, &devices)?;
         let roles = Roles::read(tree, root.child("scenarios")?, &policy)?;
         Ok(Self {
             name: name.to_owned(),
@@ -149,6 +150,25 @@ impl Platform {
     #[must_use]
     pub fn partition(&self, name: &str) -> Option<&Partition> {
         self.partitions.iter().find(|partition| partition.name == name)
+    }
+
+    /// Checks that an image which takes so many bytes in memory fits its partition, and the service's before its accounts of
+    /// pages.
+    ///
+    /// # Errors
+    /// [`Reason::TooLarge`].
+    pub fn check_room(&self, partition: &Partition, memory_size: u64) -> Result<()> {
+        let accounts = self.policy.accounts.filter(|_| partition.iommu_service);
+        let place = partition.memory.size.saturating_sub(accounts.map_or(0, |range| range.size));
+        let size = memory_size.saturating_add(IMAGE_OFFSET as u64);
+        if size > place {
+            return Err(partition.error(Reason::TooLarge(
+                format!("image of {}", partition.name),
+                size,
+                place,
+            )));
+        }
+        Ok(())
     }
 
     /// Returns the partition that the policy is for.

@@ -14,13 +14,22 @@ pub(crate) use device::device_at;
 
 use crate::{
     error::{Reason, Result},
-    platform::{Devices, Memory},
+    platform::{Devices, Memory, Partition},
     source::{Node, Tree},
 };
-use iommu_core::policy::{FORMAT_VERSION, MAX_DEVICES, MAX_SMMUS, MAX_UNPROTECTED, Name, Policy, Smmu};
+use iommu_core::policy::{
+    FORMAT_VERSION, HypRole, MAX_DEVICES, MAX_SMMUS, MAX_UNPROTECTED, Name, Policy, Range, Smmu,
+};
+
+const PAGE_SIZE: u64 = 4096;
 
 /// Turns `/policy` into a policy and checks it.
-pub(crate) fn compile(tree: &Tree, memory: &Memory, devices: &Devices) -> Result<Policy> {
+pub(crate) fn compile(
+    tree: &Tree,
+    memory: &Memory,
+    partitions: &[Partition],
+    devices: &Devices,
+) -> Result<Policy> {
     let node = tree.root().child("policy")?;
     node.only(&["guard", "hyp", "managed", "pool", "unprotected-masters"], Some(&["devices"]))?;
     let pool = managed::pool(tree, node, memory)?;
@@ -29,11 +38,16 @@ pub(crate) fn compile(tree: &Tree, memory: &Memory, devices: &Devices) -> Result
         guard: words::guard(node)?,
         hyp: words::hyp(node)?,
         managed: managed::managed(tree, node, memory, &pool)?,
+        accounts: None,
         pool,
         smmus: heapless::Vec::new(),
         devices: heapless::Vec::new(),
         unprotected: unprotected(node)?,
     };
+    let service = partitions.iter().find(|partition| partition.iommu_service);
+    if let (HypRole::Required, Some(service)) = (policy.hyp, service) {
+        policy.accounts = Some(accounts(&policy, service)?);
+    }
     for smmu in &devices.smmus {
         let smmu = Smmu {
             name: name(node, &smmu.name)?,
@@ -51,6 +65,16 @@ pub(crate) fn compile(tree: &Tree, memory: &Memory, devices: &Devices) -> Result
     }
     policy.check().map_err(|error| node.error(error))?;
     Ok(policy)
+}
+
+/// Returns where the accounts of managed pages stand: at the end of the service's own memory. That its image fits before
+/// them is seen when it is packed.
+fn accounts(policy: &Policy, service: &Partition) -> Result<Range> {
+    let memory = &service.memory;
+    let size = policy.accounts_bytes_needed().next_multiple_of(PAGE_SIZE);
+    let place = memory.end().and_then(|end| end.checked_sub(size)).filter(|base| *base > memory.base);
+    let too_large = || Reason::TooLarge("what accounts for managed pages".to_owned(), size, memory.size);
+    Ok(Range { base: place.ok_or_else(|| service.error(too_large()))?, size })
 }
 
 fn unprotected(node: &Node) -> Result<heapless::Vec<Name, MAX_UNPROTECTED>> {

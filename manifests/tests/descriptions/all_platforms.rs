@@ -3,7 +3,7 @@
 
 use crate::source::{folder, platform, with_set};
 use iommu_core::policy::{self, Guard, HypRole};
-use manifests::{Blob, CONFORMANCE_PLATFORMS, PLATFORMS, Set};
+use manifests::{Blob, CONFORMANCE_PLATFORMS, PLATFORMS, Reason, Set};
 use std::{fs, path::PathBuf};
 
 #[test]
@@ -50,9 +50,23 @@ fn policies_say_what_the_scenarios_show() {
 #[test]
 fn the_policy_with_a_hypervisor_differs_in_nothing_else() {
     for name in CONFORMANCE_PLATFORMS {
-        let (plain, with_hyp) = (platform(name).policy, with_set(name, Set::Hyp).policy);
+        let (plain, platform) = (platform(name).policy, with_set(name, Set::Hyp));
+        let with_hyp = platform.policy.clone();
         assert_eq!((with_hyp.guard, with_hyp.hyp), (Guard::El2, HypRole::Required));
-        assert_eq!(policy::Policy { guard: plain.guard, hyp: plain.hyp, ..with_hyp }, plain);
+        // Accounts at the end of the service's own memory, not more than 1 MiB for 1 GiB.
+        let (accounts, service) = (with_hyp.accounts.unwrap(), platform.iommu_partition().unwrap());
+        assert_eq!(accounts.end(), service.memory.end());
+        assert!(accounts.size >= with_hyp.accounts_bytes_needed());
+        assert!(accounts.size * 1024 <= with_hyp.managed.iter().map(|range| range.size).sum());
+        assert!(platform.check_room(service, service.memory.size - accounts.size - 0x4000).is_ok());
+        let refused = platform.check_room(service, service.memory.size - accounts.size - 0x3fff).unwrap_err();
+        assert!(
+            matches!(&refused.reason, Reason::TooLarge(what, ..) if what == "image of iommu-sp"),
+            "{refused}"
+        );
+        assert!(refused.to_string().contains("/partitions/iommu-sp"), "{refused}");
+        let rest = policy::Policy { guard: plain.guard, hyp: plain.hyp, accounts: None, ..with_hyp };
+        assert_eq!(rest, plain);
     }
 }
 

@@ -267,6 +267,23 @@ fn policies_that_do_not_fit_are_refused_by_name() {
     );
 }
 
+/// 2 GiB of managed memory need 1 MiB and a bit.
+#[test]
+fn managed_memory_that_cannot_be_accounted_for_is_refused() {
+    let required = ("hyp = \"absent\"", "hyp = \"required\"");
+    altered(&[required]).unwrap();
+    refused(
+        &[required, ("<0x0 0x20400000 0x0 0x00400000>", "<0x0 0x20400000 0x0 0x000f0000>")],
+        "/partitions/iommu-sp",
+        "what accounts for managed pages has 0xff000 bytes, its place has 0xf0000",
+    );
+    refused(
+        &[required, ("<0x100 0x00000000 0x0 0x80000000>", "<0x100 0x00000000 0x8 0x00000000>")],
+        "/partitions/iommu-sp",
+        "what accounts for managed pages",
+    );
+}
+
 #[test]
 fn policies_that_contradict_themselves_are_refused_by_name() {
     refused(&[("<0x18 1>", "<0x10 1>")], "/policy", "devices edu0 and edu1 share a stream ID");

@@ -6,7 +6,7 @@
 //! | [`client`] | who is served: roles that endpoint IDs stand for |
 //! | [`domain`] | address spaces, their handles, and which devices are in them |
 //! | [`entropy`] | random numbers |
-//! | [`ownership`] | whose memory is whose |
+//! | [`ownership`] | whose memory is whose, and which of it devices can reach |
 //! | [`policy`] | what the integrator fixed at build time, and the check of it |
 //! | [`pool`] | pages of the carve-out that SMMUs fetch from |
 //! | [`role`] | whether the hypervisor is there, and the key by which it is known |

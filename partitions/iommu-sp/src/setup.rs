@@ -11,6 +11,7 @@ use crate::{Smmu, report};
 use ffa_abi::{PhysAddr, SmmuIndex};
 use heapless::Vec;
 use iommu_core::entropy::{Entropy, NoEntropy};
+use iommu_core::ownership::Accounts;
 use iommu_core::policy::{self, BlobError, Digest, MAX_BLOB_SIZE, MAX_SMMUS, Name, Policy, Range};
 use iommu_core::pool::{Pool, PoolError};
 use iommu_core::service::{Memory, Service};
@@ -36,6 +37,8 @@ pub(crate) enum SetupError {
     Policy(#[from] BlobError),
     #[error("{0} {1} cannot be mapped: {2}")]
     Map(&'static str, Range, MapError),
+    #[error("{0} is too small for the accounts of managed pages")]
+    Accounts(Range),
     #[error("pool: {0}")]
     Pool(#[from] PoolError),
     #[error("SMMU {0}: {1}")]
@@ -66,7 +69,8 @@ pub(crate) fn service(boot: &BootInfo) -> Result<InForce, SetupError> {
         Some(source) => source,
         None => &NoEntropy,
     };
-    let memory = Memory { pool, domains: &DOMAINS, devices: &DEVICES, faults: &FAULTS, entropy };
+    let accounts = map_accounts(policy)?;
+    let memory = Memory { pool, domains: &DOMAINS, devices: &DEVICES, faults: &FAULTS, entropy, accounts };
     let smmus = SMMU_LIST.call_once(|| smmus);
     let service = SERVICE.try_call_once(|| Service::new(policy, digest, smmus, &memory))?;
     Ok((policy, service))
@@ -92,6 +96,19 @@ fn map_pool(range: &Range) -> Result<&'static Pool<'static>, SetupError> {
     let memory = mmu::map_non_secure(range.base, range.size)
         .map_err(|error| SetupError::Map("pool", *range, error))?;
     Ok(POOL.try_call_once(|| Pool::new(memory.words(), PhysAddr(range.base), &PAGES))?)
+}
+
+/// Maps the memory for accounts of pages, where the policy names some: pages can move then.
+fn map_accounts(policy: &Policy) -> Result<Option<Accounts<'static>>, SetupError> {
+    let Some(range) = policy.accounts else { return Ok(None) };
+    let memory =
+        mmu::map_own(range.base, range.size).map_err(|error| SetupError::Map("accounts", range, error))?;
+    let too_small = SetupError::Accounts(range);
+    let count = |count: u64| usize::try_from(count).map_err(|_| too_small.clone());
+    let (words, halves) =
+        memory.words_and_halves(count(policy.managed_blocks())?).ok_or(too_small.clone())?;
+    let pages = halves.get(..count(policy.managed_pages())?).ok_or(too_small.clone())?;
+    Ok(Some(Accounts { pages, blocks: words }))
 }
 
 /// Brings up all SMMUs, also where one of them has failed before: its failure is not to leave the others open.

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Memory that is not this image's: device registers, and RAM that the normal world and devices write at any time.
+//! Memory that is not this image's: device registers, RAM that the normal world and devices write at any time, and what the
+//! partition has of its own behind its image.
 //!
-//! Both come from [`crate::mmu`] only, which maps each page once; so safe code reaches them without further checks.
+//! All come from [`crate::mmu`] only, which maps each page once; so safe code reaches them without further checks.
 #![expect(unsafe_code, reason = "turns mapped addresses into references and register accesses")]
 
 use core::ops::Range;
 use core::ptr::NonNull;
-use core::sync::atomic::AtomicU64;
+use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
 
 use crate::{log, stop};
 
@@ -38,6 +39,40 @@ impl NonSecureMemory {
     #[must_use]
     pub fn address(&self) -> u64 {
         self.words.as_ptr() as u64
+    }
+}
+
+/// RAM of this partition that is not its image's, cleared.
+#[derive(Debug)]
+pub struct OwnMemory {
+    words: &'static [AtomicU64],
+}
+
+impl OwnMemory {
+    /// Takes over `range`, which [`crate::mmu`] has just mapped as normal secure memory, and clears it.
+    pub(crate) fn of_mapped(range: Range<usize>) -> Self {
+        let first = core::ptr::with_exposed_provenance_mut::<AtomicU64>(range.start);
+        let count = (range.end - range.start) / size_of::<AtomicU64>();
+        // SAFETY: `mmu` mapped the range, readable and writable; it is page-aligned and free: nothing refers to it.
+        unsafe { first.write_bytes(0, count) };
+        // SAFETY: 1. The range is mapped for ever, and page-aligned, not at 0. 2. It was just initialised. 3. A page is mapped
+        // once, outside the image: there is no other reference.
+        Self { words: unsafe { core::slice::from_raw_parts(first, count) } }
+    }
+
+    /// Returns the first `count` 32-bit words, and all that follows them as 16-bit words; `None` where there are not so many.
+    #[must_use]
+    pub fn words_and_halves(self, count: usize) -> Option<(&'static [AtomicU32], &'static [AtomicU16])> {
+        let words: &'static [AtomicU32] = {
+            let first = self.words.as_ptr().cast::<AtomicU32>();
+            // SAFETY: it is the same memory, aligned for more, as twice as many words of half the size; any value is valid, and
+            // the words of 64 bits are not used any more: `self` was all that led to them.
+            unsafe { core::slice::from_raw_parts(first, 2 * self.words.len()) }
+        };
+        let (words, rest) = words.split_at_checked(count)?;
+        let first = rest.as_ptr().cast::<AtomicU16>();
+        // SAFETY: as above; what is returned as 32-bit words lies before it.
+        Some((words, unsafe { core::slice::from_raw_parts(first, 2 * rest.len()) }))
     }
 }
 

@@ -54,6 +54,7 @@ impl Parts {
         for (name, image) in &firmware.partitions {
             let partition =
                 platform.partition(name).with_context(|| format!("no partition is named {name}"))?;
+            platform.check_room(partition, image.flat.memory_size)?;
             let mut bytes = image.flat.bytes.clone();
             let mut policy_payload = None;
             if partition.iommu_service {

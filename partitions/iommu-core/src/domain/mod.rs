@@ -16,5 +16,5 @@ mod paging;
 mod slot;
 
 pub use device::{Device, Target};
-pub use paging::{Done, ENTRIES_PER_CALL};
+pub use paging::{Done, ENTRIES_PER_CALL, Means};
 pub use slot::{Allocation, Domain, Domains, MAX_DOMAINS, Slot};

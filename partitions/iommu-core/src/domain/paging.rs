@@ -4,7 +4,7 @@
 use super::Domains;
 use super::slot::Held;
 use crate::client::Client;
-use crate::ownership::Owned;
+use crate::ownership::{Owned, Ownership, Refusal};
 use crate::policy::Range;
 use crate::pool::Quota;
 use crate::smmu::{Invalidated, Smmu, TlbRange};
@@ -27,6 +27,25 @@ pub struct Done {
     pub removed: u64,
 }
 
+/// What a call works with beside the domain.
+#[derive(Debug)]
+pub struct Means<'m, S> {
+    /// The SMMUs, by their index.
+    pub smmus: &'m [S],
+    /// The client's share of the pool.
+    pub quota: &'m Quota,
+    /// Whose memory is whose.
+    pub ownership: &'m Ownership<'m>,
+}
+
+impl<S> Clone for Means<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Means<'_, S> {}
+
 impl Domains<'_> {
     /// Maps a client's memory. The service has checked alignment.
     ///
@@ -38,8 +57,7 @@ impl Domains<'_> {
         client: Client,
         handle: DomainHandle,
         (iova, memory, protection): (Iova, Owned, Protection),
-        smmus: &[S],
-        quota: &Quota,
+        Means { smmus, quota, ownership }: Means<'_, S>,
     ) -> Result<Done, Status> {
         let held = self.hold(client, handle)?;
         let domain = held.domain()?;
@@ -48,7 +66,7 @@ impl Domains<'_> {
         }
         let smmu = smmus.get(usize::from(domain.smmu.0)).ok_or(Status::InvalidHandle)?;
         let mapping = Mapping { iova, pa: memory.base(), size: memory.size(), protection };
-        let Progress { bytes, end } = domain.table.map(&mapping, quota, ENTRIES_PER_CALL);
+        let Progress { bytes, end } = domain.table.map(&mapping, quota, ownership, ENTRIES_PER_CALL);
         // Entries go from invalid to valid only, and SMMUs do not cache what is invalid (IHI 0070, 3.21.1): there is
         // nothing to invalidate.
         smmu.publish();
@@ -56,8 +74,10 @@ impl Domains<'_> {
             Ok(()) => Status::Ok,
             Err(MapError::AlreadyMapped) => Status::AlreadyMapped,
             // As when the budget is used up: the caller goes on from there, and is told then.
-            Err(MapError::Leaving) if bytes > 0 => Status::Ok,
-            Err(MapError::Leaving) => Status::Busy,
+            Err(MapError::Leaving | MapError::Pins(_)) if bytes > 0 => Status::Ok,
+            Err(MapError::Leaving | MapError::Pins(Refusal::Moving)) => Status::Busy,
+            Err(MapError::Pins(Refusal::Denied)) => Status::Denied,
+            Err(MapError::Pins(Refusal::Saturated)) => Status::Saturated,
             Err(MapError::NoMemory) => Status::NoMemory,
             Err(MapError::Tampered) => Status::Tampered,
         };
@@ -74,30 +94,30 @@ impl Domains<'_> {
         client: Client,
         handle: DomainHandle,
         (iova, size): (Iova, u64),
-        smmus: &[S],
-        quota: &Quota,
+        means: Means<'_, S>,
     ) -> Result<Done, Status> {
         let held = self.hold(client, handle)?;
         let domain = held.domain()?;
         if !domain.window.contains(&Range { base: iova.0, size }) {
             return Err(Status::OutOfRange);
         }
-        let smmu = smmus.get(usize::from(domain.smmu.0)).ok_or(Status::InvalidHandle)?;
-        let mut unmapped = domain.table.removal();
+        let smmu = means.smmus.get(usize::from(domain.smmu.0)).ok_or(Status::InvalidHandle)?;
+        let pins = means.ownership;
+        let mut unmapped = domain.table.removal(pins);
         let progress = domain.table.unmap((iova, size), ENTRIES_PER_CALL, true, &mut unmapped);
         if progress.bytes != 0 || progress.end != Err(UnmapError::WholeTable) {
-            return finish(smmu, &held, iova, progress, &unmapped);
+            return finish(smmu, pins, &held, iova, progress, &unmapped);
         }
         drop(held);
         match self.exclusively(client, handle, |domain| domain.table.detach(iova)) {
-            Ok((Some(detached), held)) => release(smmu, &held, iova, &detached, quota),
+            Ok((Some(detached), held)) => release(smmu, &held, iova, &detached, means),
             // Another core is inside, or was faster: the table stays, and is emptied.
             Ok((None, _)) | Err(Status::Busy) => {
                 let held = self.hold(client, handle)?;
-                let mut unmapped = held.domain()?.table.removal();
+                let mut unmapped = held.domain()?.table.removal(pins);
                 let progress =
                     held.domain()?.table.unmap((iova, size), ENTRIES_PER_CALL, false, &mut unmapped);
-                finish(smmu, &held, iova, progress, &unmapped)
+                finish(smmu, pins, &held, iova, progress, &unmapped)
             }
             Err(status) => Err(status),
         }
@@ -113,10 +133,11 @@ impl Domains<'_> {
     }
 }
 
-/// Invalidates what was removed, if anything was. Where there were holes, whatever stood there before was invalidated by
+/// Invalidates what was removed, if anything was, and lets its memory go. Where there were holes, whatever stood there before was invalidated by
 /// whoever removed it: an entry is not invalid before.
 fn finish(
     smmu: &impl Smmu,
+    pins: &Ownership<'_>,
     held: &Held<'_, '_>,
     iova: Iova,
     Progress { bytes, end }: Progress<UnmapError>,
@@ -126,7 +147,7 @@ fn finish(
         let range = TlbRange { iova, size: bytes, leaves: unmapped.leaves, tables: false };
         let domain = held.domain()?;
         let proof = Invalidated::range(smmu, domain.vmid, &range).map_err(|_| Status::Hardware)?;
-        domain.table.settle(unmapped, proof);
+        domain.table.settle(unmapped, proof, pins);
     }
     match end {
         // What ended the call early is the next one's first address.
@@ -137,13 +158,13 @@ fn finish(
     }
 }
 
-/// Invalidates what a table translated, then gives the table back.
-fn release(
-    smmu: &impl Smmu,
+/// Invalidates what a table translated, then gives the table back and lets the memory go.
+fn release<S: Smmu>(
+    smmu: &S,
     held: &Held<'_, '_>,
     iova: Iova,
     detached: &Detached<'_>,
-    quota: &Quota,
+    Means { quota, ownership, .. }: Means<'_, S>,
 ) -> Result<Done, Status> {
     let domain = held.domain()?;
     let bytes = LeafSize::Block2M.bytes();
@@ -151,7 +172,7 @@ fn release(
     let range = TlbRange { iova, size: bytes, leaves: Some(LeafSize::Page4K), tables: true };
     let proof = Invalidated::range(smmu, domain.vmid, &range).map_err(|_| Status::Hardware)?;
     let removed = detached.bytes();
-    if domain.table.release(detached, proof).is_ok() {
+    if domain.table.release(detached, proof, ownership).is_ok() {
         quota.give_back();
     }
     Ok(Done { status: Status::Ok, bytes, removed })

@@ -55,10 +55,19 @@ pub(super) enum Usage<'a> {
     Free,
     /// In use.
     Allocated(Domain<'a>),
-    /// On its way to be free: no operation but freeing finds it. Pages go once there is the proof.
-    Freeing(Domain<'a>, Option<Invalidated>),
+    /// On its way to be free: no operation but freeing finds it.
+    Freeing(Domain<'a>, Freeing),
     /// All generations were used: a handle of this slot could be confused with an old one.
     Retired,
+}
+
+/// How far a domain is on its way to be free.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Freeing {
+    /// SMMUs may know its translations.
+    Known,
+    /// They have forgotten; its memory is pinned from this IOVA on.
+    Pinned(Invalidated, u64),
 }
 
 impl Default for Slot<'_> {

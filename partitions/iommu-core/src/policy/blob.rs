@@ -102,6 +102,7 @@ fn read(policy: &mut Policy, mut payload: &[u8]) -> Result<(), Malformed> {
     policy.guard = field(rest)?;
     policy.hyp = field(rest)?;
     list(&mut policy.managed, rest)?;
+    policy.accounts = field(rest)?;
     policy.pool = field(rest)?;
     list(&mut policy.smmus, rest)?;
     list(&mut policy.devices, rest)?;

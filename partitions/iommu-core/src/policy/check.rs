@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a policy must not say. The compiler refuses such a policy, and the service does not start with one.
 
-use super::{Device, FORMAT_VERSION, Guard, MAX_DEVICE_SIDS, Name, Policy, Range};
+use super::{Device, FORMAT_VERSION, Guard, HypRole, MAX_DEVICE_SIDS, Name, Policy, Range};
 use crate::pool::MAX_POOL_PAGES;
 use core::ops::RangeInclusive;
 use thiserror::Error;
@@ -43,6 +43,12 @@ pub enum PolicyError {
     /// Stream tables, queues and a table for each device do not fit.
     #[error("pool {0} is too small: the SMMUs and devices of this policy need {1} pages")]
     PoolTooSmall(Range, u64),
+    /// There is no memory for accounts where pages can move, or some where they cannot.
+    #[error("hyp = required and memory for accounts of pages belong together")]
+    Accounts,
+    /// Not every managed page would have its account.
+    #[error("{0} for accounts is too small: managed memory needs {1:#x} bytes")]
+    AccountsTooSmall(Range, u64),
     /// Two things share addresses that must not.
     #[error("{0} {1} overlaps {2} {3}")]
     Overlap(&'static str, Range, &'static str, Range),
@@ -90,6 +96,7 @@ impl Policy {
         self.check_names()?;
         self.check_memory()?;
         self.check_interrupts()?;
+        self.check_accounts()?;
         self.check_devices()?;
         self.check_pool()
     }
@@ -145,7 +152,19 @@ impl Policy {
     fn places(&self) -> impl Iterator<Item = (&'static str, Range)> {
         let managed = self.managed.iter().map(|range| ("managed memory", *range));
         let frames = self.smmus.iter().map(|smmu| ("SMMU frame", smmu.frame));
-        core::iter::once(("pool", self.pool)).chain(managed).chain(frames)
+        let accounts = self.accounts.iter().map(|range| ("memory for accounts", *range));
+        core::iter::once(("pool", self.pool)).chain(managed).chain(frames).chain(accounts)
+    }
+
+    fn check_accounts(&self) -> Result<(), PolicyError> {
+        match (self.hyp, self.accounts) {
+            (HypRole::Absent, None) => Ok(()),
+            (HypRole::Absent, Some(_)) | (HypRole::Required, None) => Err(PolicyError::Accounts),
+            (HypRole::Required, Some(range)) => {
+                let needed = self.accounts_bytes_needed();
+                if range.size < needed { Err(PolicyError::AccountsTooSmall(range, needed)) } else { Ok(()) }
+            }
+        }
     }
 
     fn check_interrupts(&self) -> Result<(), PolicyError> {

@@ -32,7 +32,7 @@ pub const MAX_UNPROTECTED: usize = 16;
 /// Length of a name in bytes: what fits two registers of an answer.
 pub const MAX_NAME: usize = 16;
 /// The format that this crate reads and writes: the first byte of the payload.
-pub const FORMAT_VERSION: u8 = 2;
+pub const FORMAT_VERSION: u8 = 3;
 
 /// A name that people gave: ASCII, for answers and logs.
 pub type Name = String<MAX_NAME>;
@@ -48,6 +48,8 @@ pub struct Policy {
     pub hyp: HypRole,
     /// Non-secure RAM whose pages may be mapped for devices; never the pool.
     pub managed: Vec<Range, MAX_MANAGED>,
+    /// Secure memory of the service for the accounts of managed pages: there is some where a hypervisor may move them.
+    pub accounts: Option<Range>,
     /// Non-secure carve-out for what SMMUs fetch: stream tables, queues, page tables.
     pub pool: Range,
     /// The SMMUs, in the order of their index.
@@ -182,6 +184,7 @@ impl Policy {
         guard: Guard::Nobody,
         hyp: HypRole::Absent,
         managed: Vec::new(),
+        accounts: None,
         pool: Range { base: 0, size: 0 },
         smmus: Vec::new(),
         devices: Vec::new(),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! How much of the pool a policy needs before the first mapping of a client's second device: the worst case, told when
+//! How much memory a policy needs: for accounts of pages, and how much of the pool before the first mapping of a client's second device: the worst case, told when
 //! firmware is built, so that no boot finds the pool too small.
 
-use super::{Device, Policy};
+use super::{Device, Policy, Range};
 
 /// Pages of a command queue with 256 entries of 16 bytes (IHI 0070, 4.1.1).
 const COMMAND_QUEUE: u64 = 1;
@@ -15,7 +15,36 @@ const DESCRIPTORS: u64 = 512;
 /// Tables on the way to one page that is mapped, at most: as many as there are levels.
 const LEVELS: u64 = 4;
 
+/// Bytes of a page and of a block, in powers of two.
+const PAGE_BITS: u32 = 12;
+const BLOCK_BITS: u32 = 21;
+
 impl Policy {
+    /// Returns how many pages are managed.
+    #[must_use]
+    pub fn managed_pages(&self) -> u64 {
+        self.managed.iter().map(|range| range.size >> PAGE_BITS).fold(0, u64::saturating_add)
+    }
+
+    /// Returns how many accounts of blocks there must be: one for each 2 MiB of each range of managed memory, also where only
+    /// a part of the block is in it.
+    #[must_use]
+    pub fn managed_blocks(&self) -> u64 {
+        let blocks = |range: &Range| {
+            let last = range.end()?.checked_sub(1)?;
+            Some((last >> BLOCK_BITS) - (range.base >> BLOCK_BITS) + 1)
+        };
+        self.managed.iter().filter_map(blocks).fold(0, u64::saturating_add)
+    }
+
+    /// Returns how many bytes the accounts of all managed pages take, 4 for each block and 2 for each page: just more than half a
+    /// MiB for each GiB.
+    #[must_use]
+    pub fn accounts_bytes_needed(&self) -> u64 {
+        let blocks = self.managed_blocks().saturating_mul(4);
+        blocks.saturating_add(self.managed_pages().saturating_mul(2))
+    }
+
     /// Returns how many pages the pool must have: for each SMMU stream tables and queues as the driver makes them, and
     /// for each device that somebody may hold a page table with one page mapped.
     #[must_use]

@@ -6,6 +6,7 @@
 //! locks and their order are described in `domain/lock.rs`.
 
 mod faults;
+mod hyp;
 mod setup;
 mod watch;
 
@@ -14,18 +15,18 @@ pub use setup::{Memory, SetupError};
 pub use watch::InterruptError;
 
 use crate::client::Client;
-use crate::domain::{Allocation, Device, Domains, Done, ENTRIES_PER_CALL, MAX_DOMAINS, Target};
+use crate::domain::{Allocation, Device, Domains, Done, ENTRIES_PER_CALL, MAX_DOMAINS, Means, Target};
 use crate::entropy::Entropy;
-use crate::ownership::Ownership;
+use crate::ownership::{MAX_GUESTS, Ownership, PAGES_PER_MOVE};
 use crate::policy::{self, Digest, MAX_DEVICES, MAX_SMMUS, Policy, Range};
 use crate::pool::Quota;
-use crate::role::{Hyp, Role};
+use crate::role::Role;
 use crate::smmu::Smmu;
 use crate::table::{Geometry, LeafSize, PAGE_SIZE};
 use ffa_abi::{
-    DeviceRecord, DeviceState, DomainHandle, DomainKind, FaultReport, Features, GuardLevel, HypMessage,
-    HypRequest, Iova, Limits, PROTOCOL_VERSION, PhysAddr, Protection, Registers, Request, Response,
-    SmmuIndex, Status, StreamId, Version,
+    DeviceRecord, DeviceState, DomainHandle, DomainKind, FaultReport, Features, GuardLevel, HypMessage, Iova,
+    Limits, PROTOCOL_VERSION, PhysAddr, Protection, Registers, Request, Response, SmmuIndex, Status,
+    StreamId, Version,
 };
 use heapless::Vec;
 
@@ -40,7 +41,7 @@ pub struct Service<'a, S> {
     faults: &'a Faults,
     entropy: &'a dyn Entropy,
     role: Role,
-    ownership: Ownership,
+    ownership: Ownership<'a>,
     /// What the host may take of the pool.
     quota: Quota,
     /// By SMMU: the IOVAs that all devices allow which the host may hold; none where it may hold no device.
@@ -105,21 +106,9 @@ impl<S: Smmu> Service<'_, S> {
         }
     }
 
-    /// Serves who has shown the key. Nothing else of the message is looked at before.
-    fn serve_hyp(&self, message: &HypMessage) -> Result<Response, Status> {
-        let hyp = self.role.check(message.key)?;
-        match message.request()? {
-            HypRequest::Statistics => Ok(self.statistics(hyp)),
-        }
-    }
-
     fn claim(&self) -> Result<Response, Status> {
         let [low, high] = self.role.claim(self.entropy)?.to_registers();
         Ok(Response { status: Status::Ok, values: [low, high, 0, 0] })
-    }
-
-    fn statistics(&self, Hyp { .. }: Hyp) -> Response {
-        Response::value(self.role.wrong_keys())
     }
 
     /// Both answers say which version this is: a caller may know more than one.
@@ -141,6 +130,8 @@ impl<S: Smmu> Service<'_, S> {
             entries_per_call: count(ENTRIES_PER_CALL),
             domains: count(MAX_DOMAINS),
             faults: count(MAX_FAULTS),
+            pages_per_move: if self.role.is_required() { PAGES_PER_MOVE } else { 0 },
+            guests: if self.guests_may_own() { MAX_GUESTS } else { 0 },
             page_sizes: LeafSize::Page4K.bytes() | LeafSize::Block2M.bytes() | LeafSize::Block1G.bytes(),
             iova_bits: Geometry::Bits39.input_bits(),
         };
@@ -189,7 +180,7 @@ impl<S: Smmu> Service<'_, S> {
     }
 
     fn domain_free(&self, client: Client, domain: DomainHandle) -> Result<Response, Status> {
-        self.domains.free(client, domain, self.smmus, &self.quota)?;
+        self.domains.free(client, domain, self.means())?;
         Ok(Response::status(Status::Ok))
     }
 
@@ -223,7 +214,7 @@ impl<S: Smmu> Service<'_, S> {
             return Err(Status::OutOfRange);
         }
         let memory = self.ownership.check(client, pa, size).ok_or(Status::Denied)?;
-        self.domains.map(client, domain, (iova, memory, protection), self.smmus, &self.quota).map(answer)
+        self.domains.map(client, domain, (iova, memory, protection), self.means()).map(answer)
     }
 
     fn unmap(&self, client: Client, domain: DomainHandle, iova: Iova, size: u64) -> Result<Response, Status> {
@@ -231,7 +222,11 @@ impl<S: Smmu> Service<'_, S> {
         if size == 0 {
             return Err(Status::OutOfRange);
         }
-        self.domains.unmap(client, domain, (iova, size), self.smmus, &self.quota).map(answer)
+        self.domains.unmap(client, domain, (iova, size), self.means()).map(answer)
+    }
+
+    const fn means(&self) -> Means<'_, S> {
+        Means { smmus: self.smmus, quota: &self.quota, ownership: &self.ownership }
     }
 
     fn iova_to_pa(&self, client: Client, domain: DomainHandle, iova: Iova) -> Result<Response, Status> {
@@ -279,4 +274,4 @@ const fn answer(Done { status, bytes, removed }: Done) -> Response {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

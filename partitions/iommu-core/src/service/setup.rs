@@ -5,8 +5,8 @@ use super::{Faults, Service, may_hold};
 use crate::client::Client;
 use crate::domain::{Device, Domains, MAX_DOMAINS, Slot};
 use crate::entropy::Entropy;
-use crate::ownership::Ownership;
-use crate::policy::{self, Digest, MAX_DEVICES, Policy, Range};
+use crate::ownership::{Accounts, Ownership};
+use crate::policy::{self, Digest, HypRole, MAX_DEVICES, Policy, Range};
 use crate::pool::{Pool, Quota};
 use crate::role::Role;
 use crate::smmu::Smmu;
@@ -26,6 +26,8 @@ pub struct Memory<'a> {
     pub faults: &'a Faults,
     /// For the hypervisor's key.
     pub entropy: &'a dyn Entropy,
+    /// Accounts of managed pages, where the policy has a hypervisor that may move them.
+    pub accounts: Option<Accounts<'a>>,
 }
 
 /// Why a policy cannot be served on this machine.
@@ -37,6 +39,9 @@ pub enum SetupError {
     /// Managed memory lies higher than an SMMU can reach.
     #[error("SMMU {0} puts out {1} address bits, managed memory needs more")]
     OutputBits(usize, u8),
+    /// Pages could move without an account of who may.
+    #[error("there are no accounts for the pages that a hypervisor may move, or too few")]
+    Accounts,
 }
 
 impl<'a, S: Smmu> Service<'a, S> {
@@ -53,7 +58,10 @@ impl<'a, S: Smmu> Service<'a, S> {
         if smmus.len() != policy.smmus.len() {
             return Err(SetupError::Smmus(policy.smmus.len(), smmus.len()));
         }
-        let ownership = Ownership::new(policy);
+        if policy.hyp == HypRole::Required && memory.accounts.is_none() {
+            return Err(SetupError::Accounts);
+        }
+        let ownership = Ownership::new(policy, memory.accounts).map_err(|_| SetupError::Accounts)?;
         for (index, smmu) in smmus.iter().enumerate() {
             let bits = smmu.features().output_bits;
             let limit = 1_u64.checked_shl(bits.into()).unwrap_or(u64::MAX).min(ADDRESS_LIMIT);

@@ -5,11 +5,12 @@ use super::*;
 use crate::domain::Slot;
 use crate::entropy::{FakeEntropy, NoEntropy};
 use crate::kept::kept;
+use crate::ownership::Accounts;
 use crate::policy::{Guard, Holders, HypRole, Name};
 use crate::pool::{PageSlot, Pool};
 use crate::smmu::StreamConfig;
 use crate::smmu::fake_smmu::{EVENT_QUEUE, FakeSmmu};
-use core::sync::atomic::AtomicU64;
+use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
 use ffa_abi::{Fault, FaultKind, Operation};
 use proptest::prelude::*;
 use std::boxed::Box;
@@ -19,6 +20,7 @@ mod devices;
 mod interrupts;
 mod mappings;
 mod overlaps;
+mod pages;
 mod roles;
 
 const K4: u64 = 4096;
@@ -67,6 +69,7 @@ fn policy() -> Policy {
         guard: Guard::Nobody,
         hyp: HypRole::Absent,
         managed: [Range { base: RAM, size: RAM_SIZE }].into_iter().collect(),
+        accounts: None,
         pool: Range { base: POOL_BASE, size: 4 * M2 },
         smmus: [
             smmu("smmu0", 0x5000_0000, Some(WIRES)),
@@ -85,6 +88,13 @@ fn policy() -> Policy {
         .collect(),
         unprotected: heapless::Vec::new(),
     }
+}
+
+/// Makes room for the accounts that a policy needs.
+pub(crate) fn accounts(policy: &Policy) -> Accounts<'static> {
+    let pages = (0..policy.managed_pages()).map(|_| AtomicU16::new(0)).collect::<Box<[_]>>();
+    let blocks = (0..policy.managed_blocks()).map(|_| AtomicU32::new(0)).collect::<Box<[_]>>();
+    Accounts { pages: kept(pages), blocks: kept(blocks) }
 }
 
 impl Machine {
@@ -109,6 +119,7 @@ impl Machine {
             devices: kept([const { Device::new() }; MAX_DEVICES]),
             faults: kept(Faults::new()),
             entropy: kept(FakeEntropy::new(KEY[0], 100)),
+            accounts: policy.accounts.map(|_| accounts(&policy)),
         };
         let service = Service::new(kept(policy), [7; 32], smmus, &memory).unwrap();
         Self { service, smmus, pool }
@@ -195,6 +206,7 @@ fn a_policy_that_does_not_fit_the_machine_is_refused() {
         devices: kept([const { Device::new() }; MAX_DEVICES]),
         faults: kept(Faults::new()),
         entropy: &NoEntropy,
+        accounts: None,
     };
     let policy = kept(policy());
     let refused = Service::new(policy, [0; 32], &machine.smmus[..1], &memory).unwrap_err();

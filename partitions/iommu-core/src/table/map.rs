@@ -3,6 +3,7 @@
 
 use super::spec::{Entry, Kind};
 use super::{ENTRIES, LeafSize, Level, Progress, Table, Tampered};
+use crate::ownership::{Pins, Refusal};
 use crate::pool::{PageWords, Quota};
 use crate::smmu::Invalidated;
 use core::sync::atomic::{
@@ -36,6 +37,8 @@ pub enum MapError {
     NoMemory,
     /// A table is not what this service wrote.
     Tampered,
+    /// The next page cannot be pinned.
+    Pins(Refusal),
 }
 
 impl From<Tampered> for MapError {
@@ -48,10 +51,17 @@ impl Table<'_> {
     /// Maps a range with at most `budget` leaves. What was mapped before an error stays mapped.
     ///
     /// Nothing that was mapped before is changed: an entry in use ends the call. Where smaller pages were mapped in
-    /// what could be one block now, their table is kept and filled, so that no live table is ever replaced.
-    pub fn map(&self, mapping: &Mapping, quota: &Quota, budget: usize) -> Progress<MapError> {
+    /// what could be one block now, their table is kept and filled, so that no live table is ever replaced. Memory is pinned
+    /// before the entry that maps it is written; a block of which not every page can be pinned is mapped by smaller ones.
+    pub fn map(
+        &self,
+        mapping: &Mapping,
+        quota: &Quota,
+        pins: &impl Pins,
+        budget: usize,
+    ) -> Progress<MapError> {
         let mut bytes = 0;
-        let end = self.map_runs(mapping, quota, budget, &mut bytes);
+        let end = self.map_runs(mapping, quota, pins, budget, &mut bytes);
         Progress { bytes, end }
     }
 
@@ -59,6 +69,7 @@ impl Table<'_> {
         &self,
         mapping: &Mapping,
         quota: &Quota,
+        pins: &impl Pins,
         mut budget: usize,
         done: &mut u64,
     ) -> Result<(), MapError> {
@@ -71,18 +82,45 @@ impl Table<'_> {
             };
             let mut leaf = largest_leaf(rest.iova.0 | rest.pa.0, rest.size);
             let written = loop {
-                let table = self.table_for(rest.iova.0, leaf.level(), quota)?;
-                match fill(table, leaf, &rest, budget) {
+                match self.map_run(leaf, &rest, quota, pins, budget)? {
                     Filled::Some(count) => break count,
-                    Filled::TableInTheWay => leaf = smaller(leaf),
+                    Filled::TableInTheWay | Filled::NotPinned => leaf = smaller(leaf),
                     Filled::Occupied => return Err(MapError::AlreadyMapped),
                     Filled::Leaving => return Err(MapError::Leaving),
                 }
             };
-            budget = budget.saturating_sub(written);
+            budget = budget.saturating_sub(written.saturating_mul(pins.cost(leaf)));
             *done = done.wrapping_add((written as u64).wrapping_mul(leaf.bytes()));
         }
         Ok(())
+    }
+
+    /// Maps leaves of one size, as many as one table takes.
+    fn map_run(
+        &self,
+        leaf: LeafSize,
+        rest: &Mapping,
+        quota: &Quota,
+        pins: &impl Pins,
+        budget: usize,
+    ) -> Result<Filled, MapError> {
+        let level = leaf.level();
+        let here = ENTRIES.saturating_sub(level.index(rest.iova.0));
+        let wanted = usize::try_from(rest.size >> level.shift()).unwrap_or(ENTRIES);
+        let wanted = wanted.min(here).min((budget / pins.cost(leaf)).max(1));
+        let pinned = match pins.pin(rest.pa, leaf, wanted) {
+            Ok(pinned) => pinned,
+            Err(refusal) if leaf == LeafSize::Page4K => return Err(MapError::Pins(refusal)),
+            Err(_) => return Ok(Filled::NotPinned),
+        };
+        let filled = self.table_for(rest.iova.0, level, quota).map(|table| fill(table, leaf, rest, pinned));
+        let written = if let Ok(Filled::Some(count)) = filled { count } else { 0 };
+        if written < pinned {
+            // Nothing ever led there.
+            let behind = rest.pa.0.wrapping_add((written as u64).wrapping_mul(leaf.bytes()));
+            pins.unpin(PhysAddr(behind), leaf, pinned - written);
+        }
+        filled
     }
 
     /// Returns the table of a level that translates an address, and installs those that are missing on the way.
@@ -133,17 +171,18 @@ enum Filled {
     Some(usize),
     /// The first one leads to a table.
     TableInTheWay,
+    /// The first one's memory cannot be pinned as one.
+    NotPinned,
     /// The first one is in use.
     Occupied,
     /// The first one may still be in use by an SMMU.
     Leaving,
 }
 
-/// Writes leaves of one size into one table until the range, the table or the budget ends, or an entry is in use.
-fn fill(table: &PageWords, leaf: LeafSize, rest: &Mapping, budget: usize) -> Filled {
+/// Writes so many leaves of one size into one table, or as many as there are before an entry that is in use.
+fn fill(table: &PageWords, leaf: LeafSize, rest: &Mapping, wanted: usize) -> Filled {
     let level = leaf.level();
     let first = level.index(rest.iova.0);
-    let wanted = usize::try_from(rest.size >> level.shift()).unwrap_or(ENTRIES).min(budget);
     let run = table.get(first..).unwrap_or_default();
     let run = run.get(..wanted).unwrap_or(run);
     let Entry(mut entry) = Entry::leaf(leaf, rest.pa, rest.protection);

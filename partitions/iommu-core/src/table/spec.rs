@@ -26,6 +26,10 @@ const EXECUTE_NEVER: u64 = 0b10 << 53;
 /// Next-level table address and output address, bits 47:12; a block's lower bits there are zero (D8.3.1).
 const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
 
+/// Bits 11:2 and 63:48: where a mark has who made it.
+const WHO_LOW: u64 = 0x0000_0000_0000_0ffc;
+const WHO_HIGH: u64 = 0xffff_0000_0000_0000;
+
 /// The first physical address that a descriptor cannot hold.
 pub(crate) const ADDRESS_LIMIT: u64 = 1 << 48;
 
@@ -70,9 +74,20 @@ impl Entry {
     }
 
     /// Makes what stands in place of an entry from when it is removed until SMMUs have forgotten it. `who` tells it from
-    /// those of other calls. Software alone reads it: bit 0 says that nothing is there (D8.3.1).
+    /// those of other calls: 26 bits of it, beside the address. Software alone reads it: bit 0 says that nothing is there
+    /// (D8.3.1).
     pub(super) const fn leaving(who: u64) -> Self {
-        Self(who << 2 | TABLE_OR_PAGE)
+        Self((who << 2 & WHO_LOW) | (who << 38 & WHO_HIGH) | TABLE_OR_PAGE)
+    }
+
+    /// Adds to a mark where the entry led that it stands for.
+    pub(super) const fn in_place_of(self, entry: Self) -> Self {
+        Self(self.0 | (entry.0 & ADDRESS))
+    }
+
+    /// Tells whether this is a mark, whatever entry it stands for.
+    pub(super) const fn is_mark(self, mark: Self) -> bool {
+        self.0 & !ADDRESS == mark.0
     }
 
     /// Returns 1 where a leaf or a table stands there, whatever else, and 0 where not.
@@ -136,6 +151,14 @@ mod tests {
         assert_eq!(Entry::leaving(0).kind(Level::L1), Kind::Leaving);
         assert_eq!(Entry::leaving(u64::MAX).kind(Level::L3), Kind::Leaving);
         assert_eq!(Entry::leaving(u64::MAX).validity(), 0);
+        let (mark, other) = (Entry::leaving(0x2ab_cdef), Entry::leaving(0x2ab_cdee));
+        let entry = Entry::leaf(LeafSize::Page4K, PhysAddr(0xffff_ffff_f000), Protection::READ);
+        let left = mark.in_place_of(entry);
+        assert_eq!((left.kind(Level::L3), left.address()), (Kind::Leaving, entry.address()));
+        assert!(left.is_mark(mark) && mark.is_mark(mark) && !left.is_mark(other) && !entry.is_mark(mark));
+        for bit in 0..26 {
+            assert!(!Entry::leaving(1 << bit).is_mark(Entry::leaving(0)), "bit {bit} tells marks apart");
+        }
         for (level, raw) in [(Level::L3, 1), (Level::L0, 1), (Level::L1, 4), (Level::L2, 1 << 63)] {
             assert_eq!(Entry(raw).kind(level), Kind::Foreign);
         }

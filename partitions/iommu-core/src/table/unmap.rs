@@ -12,6 +12,7 @@
 
 use super::spec::{Entry, Kind};
 use super::{ENTRIES, Found, LeafSize, Level, Progress, Table, Tampered};
+use crate::ownership::Pins;
 use crate::pool::{Page, PageWords, PoolError};
 use crate::smmu::Invalidated;
 use core::sync::atomic::{
@@ -51,6 +52,8 @@ pub struct Unmapped<'a> {
     mixed: bool,
     /// What stands in place of what was removed.
     mark: Entry,
+    /// What a leaf of 1 GiB counts for.
+    large: usize,
     runs: Vec<Run<'a>, MAX_RUNS>,
 }
 
@@ -61,17 +64,18 @@ const MAX_RUNS: usize = 8;
 #[derive(Debug)]
 struct Run<'a> {
     words: &'a PageWords,
+    leaf: LeafSize,
     first: usize,
     end: usize,
 }
 
 impl<'a> Unmapped<'a> {
     /// Notes entries from which leaves will be removed, and tells whether there was room for the note.
-    fn note(&mut self, words: &'a PageWords, first: usize, count: usize) -> bool {
+    fn note(&mut self, words: &'a PageWords, leaf: LeafSize, first: usize, count: usize) -> bool {
         let end = first.saturating_add(count);
         match self.runs.iter_mut().find(|run| core::ptr::eq(run.words, words)) {
             Some(run) => (run.first, run.end) = (run.first.min(first), run.end.max(end)),
-            None => return self.runs.push(Run { words, first, end }).is_ok(),
+            None => return self.runs.push(Run { words, leaf, first, end }).is_ok(),
         }
         true
     }
@@ -101,9 +105,10 @@ pub struct Detached<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// Begins an account of what one call removes.
-    pub fn removal(&self) -> Unmapped<'a> {
-        Unmapped { bytes: 0, leaves: None, mixed: false, mark: self.mark(), runs: Vec::new() }
+    /// Begins an account of what one call removes. `pins` are those that [`settle`](Self::settle) will be given.
+    pub fn removal(&self, pins: &impl Pins) -> Unmapped<'a> {
+        let large = pins.cost(LeafSize::Block1G);
+        Unmapped { bytes: 0, leaves: None, mixed: false, mark: self.mark(), large, runs: Vec::new() }
     }
 
     /// Removes what is mapped in a range, looking at no more than `budget` entries; holes are passed over.
@@ -141,21 +146,22 @@ impl<'a> Table<'a> {
                 Kind::Invalid => (1, level.entry_size().wrapping_sub(at & (level.entry_size() - 1))),
                 Kind::Leaf => {
                     let leaf = level.leaf().filter(|_| whole).ok_or(UnmapError::WouldSplit)?;
-                    if !unmapped.note(words, level.index(at), 1) {
+                    if !unmapped.note(words, leaf, level.index(at), 1) {
                         return Ok(());
                     }
                     // Only the leaf that was seen: a table that another core put there meanwhile must stay.
-                    word.compare_exchange(entry.0, unmapped.mark.0, Relaxed, Relaxed)
+                    let mark = unmapped.mark.in_place_of(entry);
+                    word.compare_exchange(entry.0, mark.0, Relaxed, Relaxed)
                         .map_err(|_| UnmapError::Raced)?;
                     unmapped.add(leaf, 1);
-                    (1, leaf.bytes())
+                    (if leaf == LeafSize::Block1G { unmapped.large } else { 1 }, leaf.bytes())
                 }
                 Kind::Table if whole && tell => return Err(UnmapError::WholeTable),
                 Kind::Table => {
                     let (_, words) = self.child(entry.address())?;
                     let first = Level::L3.index(at);
                     let wanted = usize::try_from(rest >> Level::L3.shift()).unwrap_or(ENTRIES).min(budget);
-                    if !unmapped.note(words, first, wanted.min(ENTRIES - first)) {
+                    if !unmapped.note(words, LeafSize::Page4K, first, wanted.min(ENTRIES - first)) {
                         return Ok(());
                     }
                     let (looked_at, removed) = remove(words, first, wanted, unmapped.mark)?;
@@ -175,12 +181,18 @@ impl<'a> Table<'a> {
         Entry::leaving(self.removals.fetch_add(1, Relaxed))
     }
 
-    /// Lets something be mapped again where something was removed. `_proof` is that of the range, and this domain's.
-    pub fn settle(&self, unmapped: &Unmapped<'_>, _proof: Invalidated) {
+    /// Lets something be mapped again where something was removed, and unpins the memory. `_proof` is that of the range, and
+    /// this domain's.
+    pub fn settle(&self, unmapped: &Unmapped<'_>, _proof: Invalidated, pins: &impl Pins) {
         for run in &unmapped.runs {
             for word in run.words.get(run.first..run.end).unwrap_or_default() {
+                let left = Entry(word.load(Relaxed));
                 // Release: whoever finds the entry invalid comes after the invalidation.
-                let _ = word.compare_exchange(unmapped.mark.0, Entry::INVALID.0, Release, Relaxed);
+                if left.is_mark(unmapped.mark)
+                    && word.compare_exchange(left.0, Entry::INVALID.0, Release, Relaxed).is_ok()
+                {
+                    pins.unpin(left.address(), run.leaf, 1);
+                }
             }
         }
     }
@@ -200,11 +212,22 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Frees a table that was detached, after the SMMU has forgotten it.
+    /// Frees a table that was detached, after the SMMU has forgotten it, and unpins what it mapped.
     ///
     /// # Errors
     /// [`PoolError::NotOwned`] where tampering brought two tables to one page: it was freed by the first.
-    pub fn release(&self, detached: &Detached<'_>, proof: Invalidated) -> Result<(), PoolError> {
+    pub fn release(
+        &self,
+        detached: &Detached<'_>,
+        proof: Invalidated,
+        pins: &impl Pins,
+    ) -> Result<(), PoolError> {
+        if pins.counts() {
+            let leaves = detached.words.iter().map(|word| Entry(word.load(Relaxed)));
+            for leaf in leaves.filter(|entry| entry.validity() != 0) {
+                pins.unpin(leaf.address(), LeafSize::Page4K, 1);
+            }
+        }
         let freed = self.pool.free(detached.page, self.owner, proof);
         let _ = detached.place.compare_exchange(detached.mark.0, Entry::INVALID.0, Release, Relaxed);
         freed
@@ -237,7 +260,8 @@ fn remove(words: &PageWords, first: usize, wanted: usize, mark: Entry) -> Result
         if entry == Entry::INVALID {
             continue;
         }
-        if entry.validity() == 0 || word.compare_exchange(entry.0, mark.0, Relaxed, Relaxed).is_err() {
+        let left = mark.in_place_of(entry);
+        if entry.validity() == 0 || word.compare_exchange(entry.0, left.0, Relaxed, Relaxed).is_err() {
             return match (looked_at, entry.kind(Level::L3)) {
                 (0, Kind::Foreign) => Err(UnmapError::Tampered),
                 (0, _) => Err(UnmapError::Raced),

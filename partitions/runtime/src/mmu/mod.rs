@@ -13,7 +13,7 @@ use core::ops::Range;
 use aarch64_paging::descriptor::El1Attributes;
 
 use crate::image;
-use crate::memory::{DeviceMemory, NonSecureMemory};
+use crate::memory::{DeviceMemory, NonSecureMemory, OwnMemory};
 
 pub(crate) use attributes::Registers;
 pub(crate) use tables::mark_active;
@@ -69,6 +69,17 @@ pub fn map_non_secure(start: u64, size: u64) -> Result<NonSecureMemory, MapError
     let range = page_range(start, size)?;
     tables::map_live(range.clone(), attributes::DATA | attributes::of_world(World::NonSecure))?;
     Ok(NonSecureMemory::of_mapped(range))
+}
+
+/// Maps `size` bytes of this partition's own memory at `start`, behind its image (write-back cacheable, read and write), and
+/// clears them.
+///
+/// # Errors
+/// [`MapError`]; nothing is mapped then.
+pub fn map_own(start: u64, size: u64) -> Result<OwnMemory, MapError> {
+    let range = page_range(start, size)?;
+    tables::map_live(range.clone(), attributes::DATA)?;
+    Ok(OwnMemory::of_mapped(range))
 }
 
 /// Maps `size` bytes of secure RAM at `start` that nobody will ever write again.

@@ -95,6 +95,7 @@ fn the_largest_policy_fits() {
         guard: Guard::BusFilter,
         hyp: HypRole::Required,
         managed: vec![range; MAX_MANAGED].into_iter().collect(),
+        accounts: Some(range),
         pool: range,
         smmus: vec![smmu; MAX_SMMUS].into_iter().collect(),
         devices: vec![device; MAX_DEVICES].into_iter().collect(),
@@ -131,16 +132,18 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         guard,
         hyp,
         vec(any_range(), 0..=MAX_MANAGED),
+        prop::option::of(any_range()),
         any_range(),
         vec(smmu, 0..=MAX_SMMUS),
         vec(any_device(), 0..=MAX_DEVICES),
         vec(any_name(), 0..=MAX_UNPROTECTED),
     )
-        .prop_map(|(guard, hyp, managed, pool, smmus, devices, unprotected)| Policy {
+        .prop_map(|(guard, hyp, managed, accounts, pool, smmus, devices, unprotected)| Policy {
             version: FORMAT_VERSION,
             guard,
             hyp,
             managed: managed.into_iter().collect(),
+            accounts,
             pool,
             smmus: smmus.into_iter().collect(),
             devices: devices.into_iter().collect(),

@@ -39,6 +39,7 @@ pub(in crate::policy) fn good() -> Policy {
         guard: Guard::Nobody,
         hyp: HypRole::Absent,
         managed: [range(0x4000_0000, 0x1000_0000), range(0x6000_0000, 0x1000)].into_iter().collect(),
+        accounts: None,
         pool: range(0x5000_0000, 0x40_0000),
         smmus: [smmu("smmu0", 0x900_0000, wires), smmu("smmu1", 0x902_0000, None)].into_iter().collect(),
         devices: [device("nic", 0x10), device("disk", 0x12)].into_iter().collect(),
@@ -66,6 +67,50 @@ fn version() {
 #[test]
 fn no_smmu() {
     assert_eq!(refusal(|policy| policy.smmus.clear()), PolicyError::NoSmmu);
+}
+
+/// A good policy with a hypervisor.
+fn with_hyp() -> Policy {
+    Policy { hyp: HypRole::Required, accounts: Some(range(0x2000_0000, 0x2_1000)), ..good() }
+}
+
+#[test]
+fn a_hypervisor_and_accounts_belong_together() {
+    assert_eq!(with_hyp().check(), Ok(()));
+    assert_eq!(refusal(|policy| policy.hyp = HypRole::Required), PolicyError::Accounts);
+    assert_eq!(refusal(|policy| policy.accounts = with_hyp().accounts), PolicyError::Accounts);
+}
+
+#[test]
+fn every_managed_page_has_its_account() {
+    let mut policy = with_hyp();
+    // 64 Ki pages and one, in 128 blocks and one.
+    assert_eq!((policy.managed_pages(), policy.managed_blocks()), (0x1_0001, 129));
+    let needed = 2 * 0x1_0001 + 4 * 129;
+    assert_eq!(policy.accounts_bytes_needed(), needed);
+    let small = range(0x2000_0000, 0x2_0000);
+    policy.accounts = Some(small);
+    assert_eq!(policy.check(), Err(PolicyError::AccountsTooSmall(small, needed)));
+    policy.managed[1] = range(0x6000_0000, 0x4000_0000);
+    assert!(policy.accounts_bytes_needed() - needed < 1 << 20, "at most 1 MiB for 1 GiB");
+    // A range that begins and ends within blocks has a part of both.
+    policy.managed = [range(0x401f_f000, 0x2000)].into_iter().collect();
+    assert_eq!((policy.managed_pages(), policy.managed_blocks()), (2, 2));
+}
+
+#[test]
+fn accounts_have_memory_of_their_own() {
+    let (pool, managed) = (range(0x5000_0000, 0x40_0000), range(0x4000_0000, 0x1000_0000));
+    for (at, other, taken) in
+        [(0x503f_f000, "pool", pool), (0x4fff_f000, "pool", pool), (0x4000_0000, "managed memory", managed)]
+    {
+        let accounts = range(at, 0x2_1000);
+        let expected = PolicyError::Overlap("memory for accounts", accounts, other, taken);
+        assert_eq!(Policy { accounts: Some(accounts), ..with_hyp() }.check(), Err(expected));
+    }
+    let odd = range(0x2000_0800, 0x2_1000);
+    let expected = PolicyError::Range("memory for accounts", odd);
+    assert_eq!(Policy { accounts: Some(odd), ..with_hyp() }.check(), Err(expected));
 }
 
 #[test]

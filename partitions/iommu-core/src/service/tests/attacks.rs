@@ -2,6 +2,7 @@
 //! Callers that have no business here, messages that are none, and cores that do everything at once.
 
 use super::*;
+use ffa_abi::{HypRequest, PageOwner, Pages};
 
 #[test]
 fn partitions_and_strangers_are_denied_whatever_they_ask() {
@@ -154,6 +155,80 @@ proptest! {
         }
         prop_assert_eq!(machine.pool.available(), POOL_PAGES);
     }
+}
+
+/// What the hypervisor asks for, or the kernel with a key that it guessed.
+fn hyp_requests() -> impl Strategy<Value = (bool, HypRequest)> {
+    let page = prop_oneof![0u64..8, 508u64..516, 1020u64..1030, any::<u64>()];
+    let pages = (page, prop_oneof![Just(1u16), 1..10u16, Just(512), any::<u16>()])
+        .prop_map(|(page, count)| Pages { first: PhysAddr(RAM.wrapping_add(page.wrapping_mul(K4))), count });
+    let owner =
+        prop_oneof![Just(PageOwner::Hyp), (0..2u16).prop_map(PageOwner::Guest), Just(PageOwner::Host)];
+    (prop::bool::weighted(0.9), pages, owner, 0..8).prop_map(|(right, pages, owner, kind)| {
+        let request = match kind {
+            0..3 => HypRequest::Own(pages, owner),
+            3..5 => HypRequest::Disown(pages, owner),
+            5 => HypRequest::Share(pages, owner),
+            6 => HypRequest::Unshare(pages, owner),
+            _ => HypRequest::PageState(pages.first),
+        };
+        (right, request)
+    })
+}
+
+proptest! {
+    /// Whatever kernel and hypervisor ask for, no device reaches a page that the kernel may not use, and all comes back.
+    #[test]
+    fn no_device_reaches_a_page_that_was_taken(
+        steps in proptest::collection::vec(prop_oneof![
+            2 => requests().prop_map(Ok),
+            1 => hyp_requests().prop_map(Err),
+        ], 1..80)
+    ) {
+        let machine = super::roles::with_hyp();
+        machine.ask(Request::Claim);
+        let state = |address: u64| machine.service.ownership.state(PhysAddr(address));
+        for step in steps {
+            let before = owners(&machine);
+            match step {
+                Ok(request) => drop(machine.ask(request)),
+                Err((right, request)) => {
+                    let key = if right { KEY } else { [KEY[0], !KEY[1]] };
+                    let status = super::roles::hyp(&machine, key, request).status;
+                    if status != Status::Ok {
+                        prop_assert_eq!(owners(&machine), before, "all or nothing");
+                    }
+                }
+            }
+            for smmu in machine.smmus {
+                for sid in [EDU, MANY] {
+                    for page in (0..8).chain(508..516) {
+                        if let Some(pa) = smmu.dma(sid, AT + page * K4, true) {
+                            let state = state(pa).unwrap();
+                            prop_assert!(state.host_access && state.pins > 0, "{:#x}: {:?}", pa, state);
+                        }
+                    }
+                }
+            }
+        }
+        for (smmu, sid) in [(0, EDU), (0, MANY), (1, EDU)] {
+            machine.set(smmu, sid, DeviceState::Blocked);
+        }
+        for (slot, generation) in (0..3).flat_map(|slot| (1..90).map(move |generation| (slot, generation))).chain((3..MAX_DOMAINS).map(|slot| (slot, 1))) {
+            let domain = DomainHandle::new(slot, generation).unwrap();
+            while machine.status(Request::DomainFree(domain)) == Status::Again {}
+        }
+        prop_assert_eq!(machine.pool.available(), POOL_PAGES);
+        for page in 0..1100 {
+            prop_assert_eq!(state(RAM + page * K4).unwrap().pins, 0);
+        }
+    }
+}
+
+/// Who owns the first pages.
+fn owners(machine: &Machine) -> std::vec::Vec<(PageOwner, bool)> {
+    let state = |page| machine.service.ownership.state(PhysAddr(RAM + page * K4)).unwrap();
+    (0..1600).map(state).map(|state| (state.owner, state.host_access)).collect()
 }
 
 #[test]

@@ -6,10 +6,15 @@ use ffa_abi::{HypRequest, Key};
 
 /// A machine on which a hypervisor must claim its role, and EL2 guards the frames.
 pub(super) fn with_hyp() -> Machine {
-    Machine::of(Policy { hyp: HypRole::Required, guard: Guard::El2, ..policy() }, POOL_PAGES)
+    with_hyp_at(Guard::El2)
 }
 
-fn hyp(machine: &Machine, key: [u64; 2], request: HypRequest) -> Response {
+pub(super) fn with_hyp_at(guard: Guard) -> Machine {
+    let accounts = Some(Range { base: 0x2000_0000, size: 0x10_0000 });
+    Machine::of(Policy { hyp: HypRole::Required, guard, accounts, ..policy() }, POOL_PAGES)
+}
+
+pub(super) fn hyp(machine: &Machine, key: [u64; 2], request: HypRequest) -> Response {
     let registers = request.encode(Key::from_registers(key));
     Response::decode(machine.service.handle(HOST, registers)).unwrap()
 }

@@ -47,6 +47,7 @@ fn policy() -> Policy {
         guard: Guard::Nobody,
         hyp: HypRole::Absent,
         managed: Vec::from_slice(&[Range::new(0x8000_0000, 0x4000_0000).unwrap()]).unwrap(),
+        accounts: None,
         pool: Range::new(POOL_BASE, (POOL_PAGES as u64) << 12).unwrap(),
         smmus: Vec::from_slice(&[smmu("smmu0", 0x905_0000), smmu("smmu1", 0x907_0000)]).unwrap(),
         devices,

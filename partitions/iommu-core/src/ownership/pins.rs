@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Counting the mappings of memory, so that none is left when a page moves.
+
+use super::account::{self, Account};
+use super::{BLOCK_BITS, Ownership};
+use crate::table::{LeafSize, PAGE_BITS};
+use core::sync::atomic::{
+    AtomicU16, AtomicU32,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
+use ffa_abi::PhysAddr;
+
+/// Why memory cannot be pinned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The kernel may not map it.
+    Denied,
+    /// It is changing its owner now.
+    Moving,
+    /// It is pinned as often as can be counted.
+    Saturated,
+}
+
+/// Who is told of every leaf, before it is written and after SMMUs have forgotten it.
+pub trait Pins {
+    /// Pins memory of `count` leaves from an address on, for the kernel. Returns how many of them, from the first one on, are
+    /// pinned now.
+    ///
+    /// # Errors
+    /// Why the first one is not.
+    fn pin(&self, memory: PhysAddr, leaf: LeafSize, count: usize) -> Result<usize, Refusal>;
+
+    /// Takes back one pin of each of `count` leaves. Where an address or a count comes from a table that somebody wrote in, what
+    /// has no pins keeps none.
+    fn unpin(&self, memory: PhysAddr, leaf: LeafSize, count: usize);
+
+    /// Tells whether anything is counted at all.
+    fn counts(&self) -> bool;
+
+    /// Returns how many accounts change with a leaf, which is work that a call has a bound for.
+    fn cost(&self, leaf: LeafSize) -> usize {
+        match leaf {
+            LeafSize::Block1G if self.counts() => BLOCKS_OF_1G,
+            LeafSize::Block1G | LeafSize::Block2M | LeafSize::Page4K => 1,
+        }
+    }
+}
+
+/// Nothing is counted.
+#[derive(Clone, Copy, Debug)]
+pub struct NoPins;
+
+impl Pins for NoPins {
+    fn pin(&self, _memory: PhysAddr, _leaf: LeafSize, count: usize) -> Result<usize, Refusal> {
+        Ok(count)
+    }
+
+    fn unpin(&self, _memory: PhysAddr, _leaf: LeafSize, _count: usize) {}
+
+    fn counts(&self) -> bool {
+        false
+    }
+}
+
+/// 1 GiB is pinned as its blocks.
+const BLOCKS_OF_1G: usize = 1 << (LeafSize::Block1G.bytes().trailing_zeros() - BLOCK_BITS);
+
+impl Pins for Ownership<'_> {
+    fn pin(&self, memory: PhysAddr, leaf: LeafSize, count: usize) -> Result<usize, Refusal> {
+        if !self.counts {
+            return Ok(count);
+        }
+        match leaf {
+            LeafSize::Page4K => self.pin_pages(memory, count),
+            LeafSize::Block2M => self.pin_blocks(memory, count),
+            LeafSize::Block1G => {
+                for done in 0..count {
+                    let at = at(memory, LeafSize::Block1G, done);
+                    let blocks = self.pin_blocks(at, BLOCKS_OF_1G);
+                    match blocks {
+                        Ok(BLOCKS_OF_1G) => continue,
+                        Ok(some) => self.unpin(at, LeafSize::Block2M, some),
+                        Err(_) => {}
+                    }
+                    return if done == 0 { Err(blocks.err().unwrap_or(Refusal::Denied)) } else { Ok(done) };
+                }
+                Ok(count)
+            }
+        }
+    }
+
+    fn unpin(&self, memory: PhysAddr, leaf: LeafSize, count: usize) {
+        if !self.counts {
+            return;
+        }
+        match leaf {
+            LeafSize::Page4K => {
+                let base = memory.0 & !(leaf.bytes() - 1);
+                for page in self.pages(base, count).unwrap_or_default() {
+                    let less = |word| Account::of(word).unpinned().map(Account::word);
+                    // Release: whoever finds no pins comes after what SMMUs did by this one.
+                    let _ = page.fetch_update(Release, Relaxed, less);
+                }
+            }
+            LeafSize::Block2M => {
+                let base = memory.0 & !(leaf.bytes() - 1);
+                for block in self.blocks(base, count).unwrap_or_default() {
+                    let _ = block.fetch_update(Release, Relaxed, account::block_unpinned);
+                }
+            }
+            LeafSize::Block1G => self.unpin(
+                PhysAddr(memory.0 & !(leaf.bytes() - 1)),
+                LeafSize::Block2M,
+                count.saturating_mul(BLOCKS_OF_1G),
+            ),
+        }
+    }
+
+    fn counts(&self) -> bool {
+        self.counts
+    }
+}
+
+impl Ownership<'_> {
+    fn pin_pages(&self, memory: PhysAddr, count: usize) -> Result<usize, Refusal> {
+        let pages = self.pages(memory.0, count).ok_or(Refusal::Denied)?;
+        for (done, page) in (0..pages.len()).zip(pages) {
+            let more = |word| Account::of(word).pinned().map(Account::word);
+            if let Err(word) = page.fetch_update(AcqRel, Acquire, more) {
+                return if done == 0 { Err(refusal(Account::of(word))) } else { Ok(done) };
+            }
+        }
+        Ok(pages.len())
+    }
+
+    fn pin_blocks(&self, memory: PhysAddr, count: usize) -> Result<usize, Refusal> {
+        let blocks = self.blocks(memory.0, count).ok_or(Refusal::Denied)?;
+        for (done, block) in (0..blocks.len()).zip(blocks) {
+            if block.fetch_update(AcqRel, Acquire, account::block_pinned).is_err() {
+                return if done == 0 { Err(Refusal::Denied) } else { Ok(done) };
+            }
+        }
+        Ok(blocks.len())
+    }
+
+    /// Returns the accounts of pages, or `None` where one of them is not managed.
+    fn pages(&self, base: u64, count: usize) -> Option<&[AtomicU16]> {
+        let range = self.find(base, (count as u64).checked_mul(LeafSize::Page4K.bytes())?)?;
+        let first = usize::try_from(base.checked_sub(range.first)? >> PAGE_BITS).ok()?;
+        range.pages.get(first..first.checked_add(count)?)
+    }
+
+    /// Returns the accounts of blocks, or `None` where one of them is not managed to its last byte.
+    fn blocks(&self, base: u64, count: usize) -> Option<&[AtomicU32]> {
+        let range = self.find(base, (count as u64).checked_mul(LeafSize::Block2M.bytes())?)?;
+        let first = (base >> BLOCK_BITS).checked_sub(range.first >> BLOCK_BITS)?;
+        let first = usize::try_from(first).ok()?;
+        range.blocks.get(first..first.checked_add(count)?)
+    }
+}
+
+fn at(memory: PhysAddr, leaf: LeafSize, leaves: usize) -> PhysAddr {
+    PhysAddr(memory.0.saturating_add(leaf.bytes().saturating_mul(leaves as u64)))
+}
+
+fn refusal(account: Account) -> Refusal {
+    if account.is_moving() {
+        Refusal::Moving
+    } else if account.host_access() {
+        Refusal::Saturated
+    } else {
+        Refusal::Denied
+    }
+}

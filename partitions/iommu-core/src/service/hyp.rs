@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the hypervisor asks for, once it has shown its key.
+
+use super::Service;
+use crate::ownership::{Change, Holder, Refused};
+use crate::policy::{Guard, HypRole};
+use crate::role::Hyp;
+use crate::smmu::Smmu;
+use ffa_abi::{HypMessage, HypRequest, PageOwner, Pages, PhysAddr, Response, Status};
+
+impl<S: Smmu> Service<'_, S> {
+    /// Serves who has the key. Nothing else of the message is looked at before.
+    pub(super) fn serve_hyp(&self, message: &HypMessage) -> Result<Response, Status> {
+        let hyp = self.role.check(message.key)?;
+        match message.request()? {
+            HypRequest::Own(pages, owner) => {
+                self.move_pages(hyp, pages, Change::Own(self.new_holder(owner)?))
+            }
+            HypRequest::Disown(pages, owner) => self.move_pages(hyp, pages, Change::Disown(holder(owner)?)),
+            HypRequest::Share(pages, owner) => self.move_pages(hyp, pages, Change::Share(holder(owner)?)),
+            HypRequest::Unshare(pages, owner) => self.move_pages(hyp, pages, Change::Unshare(holder(owner)?)),
+            HypRequest::PageState(address) => self.page_state(hyp, address),
+            HypRequest::Statistics => Ok(self.statistics(hyp)),
+        }
+    }
+
+    /// Tells whether pages can be a guest's: not where nobody guards the tables, since such a guest would only seem
+    /// protected.
+    pub(super) fn guests_may_own(&self) -> bool {
+        self.policy.hyp == HypRole::Required && self.policy.guard != Guard::Nobody
+    }
+
+    fn new_holder(&self, owner: PageOwner) -> Result<Holder, Status> {
+        let holder = holder(owner)?;
+        if holder.is_guest() && !self.guests_may_own() { Err(Status::Denied) } else { Ok(holder) }
+    }
+
+    fn move_pages(&self, Hyp { .. }: Hyp, pages: Pages, change: Change) -> Result<Response, Status> {
+        Ok(match self.ownership.change(pages, change) {
+            Ok(()) => Response::status(Status::Ok),
+            Err(Refused { status, at }) => Response { status, ..Response::value(at.0) },
+        })
+    }
+
+    fn page_state(&self, Hyp { .. }: Hyp, address: PhysAddr) -> Result<Response, Status> {
+        let [owner, state] = self.ownership.state(address).ok_or(Status::Denied)?.to_registers();
+        Ok(Response { status: Status::Ok, values: [owner, state, 0, 0] })
+    }
+
+    fn statistics(&self, Hyp { .. }: Hyp) -> Response {
+        Response::value(self.role.wrong_keys())
+    }
+}
+
+/// Returns whom the hypervisor speaks for: itself and its guests, nobody else.
+fn holder(owner: PageOwner) -> Result<Holder, Status> {
+    match owner {
+        PageOwner::Hyp => Ok(Holder::HYP),
+        PageOwner::Guest(number) => Holder::guest(number).ok_or(Status::InvalidParameters),
+        PageOwner::Host | PageOwner::Pool => Err(Status::InvalidParameters),
+    }
+}
