@@ -114,7 +114,7 @@ impl Account {
     pub(super) const fn pinned(self) -> Option<Self> {
         let most = if self.is_host_s() { HOST_PINS } else { PINS };
         if self.host_access() && !self.is_moving() && self.pins() < most {
-            Some(Self(self.0 + 1))
+            Some(Self(self.0.wrapping_add(1)))
         } else {
             None
         }
@@ -122,7 +122,7 @@ impl Account {
 
     /// Returns the account with one pin less, or `None` where there is none.
     pub(super) const fn unpinned(self) -> Option<Self> {
-        if self.pins() == 0 { None } else { Some(Self(self.0 - 1)) }
+        if self.pins() == 0 { None } else { Some(Self(self.0.wrapping_sub(1))) }
     }
 }
 
@@ -137,12 +137,12 @@ pub(super) const fn block_pins(word: u32) -> u16 {
 
 /// Returns a block's account with one pin more, or `None` where a page of it is closed, or it cannot be counted.
 pub(super) const fn block_pinned(word: u32) -> Option<u32> {
-    if word < u16::MAX as u32 { Some(word + 1) } else { None }
+    if word < u16::MAX as u32 { Some(word.wrapping_add(1)) } else { None }
 }
 
 /// Returns a block's account with one pin less, or `None` where there is none.
 pub(super) const fn block_unpinned(word: u32) -> Option<u32> {
-    if block_pins(word) == 0 { None } else { Some(word - 1) }
+    if block_pins(word) == 0 { None } else { Some(word.wrapping_sub(1)) }
 }
 
 /// Returns a block's account with so many pages more closed to the kernel, or `None` where it is pinned.

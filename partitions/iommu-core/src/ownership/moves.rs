@@ -8,12 +8,12 @@
 use super::account::{self, Account, Holder};
 use super::{BLOCK_BITS, Managed, Ownership};
 use crate::domain::lock;
-use crate::table::PAGE_SIZE;
+use crate::table::{PAGE_BITS, PAGE_SIZE};
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use ffa_abi::{Pages, PhysAddr, Status};
 
 /// Pages that one call moves: as many as a block has.
-pub const PAGES_PER_MOVE: u16 = 1 << (BLOCK_BITS - crate::table::PAGE_BITS);
+pub const PAGES_PER_MOVE: u16 = 1 << (BLOCK_BITS - PAGE_BITS);
 
 /// What becomes of pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ struct Part {
 
 impl Part {
     fn addresses(self) -> impl Iterator<Item = u64> {
-        (0..u64::from(self.pages)).map(move |page| self.first.saturating_add(page * PAGE_SIZE))
+        (0..u64::from(self.pages)).map(move |page| self.first.saturating_add(page << PAGE_BITS))
     }
 }
 
@@ -156,13 +156,15 @@ impl Managed<'_> {
     /// Gives each page of a part what it becomes.
     fn commit(&self, part: Part, change: Change) {
         // `mark` closed the block for each page once more, whatever it was before.
-        let mut opened = 0;
+        let mut opened = 0_u16;
         for address in part.addresses() {
             let Some((page, _)) = self.accounts(address) else { continue };
             let before = Account::of(page.load(Relaxed)).unmoved();
             let Some(after) = change.of(before) else { continue };
             page.store(after.word(), Release);
-            opened += u16::from(!before.host_access()) + u16::from(after.host_access());
+            // At most two for each of 512 pages.
+            let twice = u16::from(!before.host_access()).wrapping_add(after.host_access().into());
+            opened = opened.wrapping_add(twice);
         }
         self.open(part, opened);
     }
