@@ -21,8 +21,10 @@
 //! | 16 | tell how late the timer's interrupt was | – | x3 status, x4 ticks; none before it came |
 //!
 //! By a 32-bit direct request, and by FFA_MSG_SEND_DIRECT_REQ2, only echo can be had; of the latter's registers x4–x7 come
-//! back, what x8–x17 hold says nothing. Any other command, and a class or an access that is not there, answers NOT_SUPPORTED in x3. Classes are bits:
-//! 0 EL1 system registers, 1 FP, SIMD and SVE, 2 virtual timer, 3 pointer authentication keys, 4 x8 to x30, 5 debug and
+//! back, what x8–x17 hold says nothing. Any other command, and a class or an access that is not there, answers NOT_SUPPORTED in
+//! x3. Classes are bits:
+//! 0 EL1 system registers, 1 FP, SIMD and SVE, 2 virtual timer, 3 pointer authentication keys, 4 x18 to x30 and zeros
+//! in x8 to x17, 5 debug and
 //! performance monitor, 6 SME.
 
 /// The number of [`Command::Echo`], which is looked at before all others.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! x8 to x30 (class 4): filled right before the SMC that answers a request, and looked at right after it.
+//! x8 to x30 (class 4): filled right before the SMC that answers a request, and looked at right after it. x18 and behind are
+//! kept; x8 to x17 are parameter registers in which the next 64-bit request defines nothing, and zero (FF-A 1.2 §11.2).
 #![expect(unsafe_code, reason = "an SMC with all registers under control")]
 
 use core::arch::global_asm;
@@ -9,6 +10,8 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 const FIRST: usize = 8;
 /// How many there are: x8 to x30.
 const COUNT: usize = 23;
+/// The first register that no call passes anything in.
+const FIRST_KEPT: usize = 18;
 
 // Arguments: x0 = x0 to x7 (in and out), x1 = values for x8 to x30, x2 = where what they then hold goes.
 global_asm!(
@@ -76,7 +79,7 @@ unsafe extern "C" {
 pub(crate) struct General {
     armed: AtomicBool,
     pattern: AtomicU64,
-    /// Bit n: xn held its value in the last exchange.
+    /// Bit n: xn held what it had to in the last exchange.
     intact: AtomicU64,
 }
 
@@ -98,7 +101,7 @@ impl General {
         self.armed.load(Ordering::Relaxed)
     }
 
-    /// Returns as bits which registers had changed: all of them until there was an exchange.
+    /// Returns as bits which registers held something else: all of them until there was an exchange.
     pub(super) fn differences(&self) -> u64 {
         const ALL: u64 = ((1 << COUNT) - 1) << FIRST;
         ALL & !self.intact.load(Ordering::Relaxed)
@@ -135,8 +138,10 @@ impl General {
         unsafe { sp_exchange_filled(registers.as_mut_ptr(), values.as_ptr(), seen.as_mut_ptr()) };
         let mut bits = 0;
         for (index, (before, after)) in values.iter().zip(seen).enumerate() {
-            if *before == after {
-                bits |= 1 << (FIRST + index);
+            let register = FIRST + index;
+            let expected = if register < FIRST_KEPT { 0 } else { *before };
+            if after == expected {
+                bits |= 1 << register;
             }
         }
         self.intact.store(bits, Ordering::Relaxed);
