@@ -23,6 +23,8 @@ pub(crate) enum Broken {
     SeededBugs,
     /// A call of the normal world makes spm fail.
     SpmPanic,
+    /// A request makes iommu-sp abort.
+    ServiceAborts,
     /// spm counts how often locks on the path of direct messages are found taken.
     CountContention,
     /// spm does so, and takes one lock for all calls.
@@ -36,6 +38,7 @@ impl Broken {
             Self::SmmuBypass => "broken-smmu-bypass",
             Self::SeededBugs => "seeded-bugs",
             Self::SpmPanic => "broken-panic",
+            Self::ServiceAborts => "broken-abort",
             Self::CountContention => "count-contention",
             Self::GlobalLock => "global-lock",
         }
@@ -44,7 +47,9 @@ impl Broken {
     /// Returns the name of the package that has the feature.
     fn package(self, platform: &manifests::Platform) -> &str {
         match self {
-            Self::SmmuBypass => platform.iommu_partition().map_or("iommu-sp", |partition| &partition.image),
+            Self::SmmuBypass | Self::ServiceAborts => {
+                platform.iommu_partition().map_or("iommu-sp", |partition| &partition.image)
+            }
             Self::SeededBugs | Self::SpmPanic | Self::CountContention | Self::GlobalLock => "spm",
         }
     }
@@ -55,6 +60,7 @@ impl Broken {
             Self::SmmuBypass => b"LEFT OPEN ON PURPOSE",
             Self::SeededBugs => b"SEEDED ON PURPOSE",
             Self::SpmPanic => b"MADE TO FAIL ON PURPOSE",
+            Self::ServiceAborts => b"MADE TO ABORT ON PURPOSE",
             Self::CountContention => b"LOCKS ARE COUNTED",
             Self::GlobalLock => b"ONE LOCK FOR ALL ON PURPOSE",
         };

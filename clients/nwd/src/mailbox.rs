@@ -25,6 +25,8 @@ pub enum Mode {
     Boot,
     /// Be hypervisor and kernel, where the policy has both.
     Hyp,
+    /// Make the service abort, where it was compiled for that.
+    Restart,
 }
 
 /// A run's parameters, five words of 64 bits.
@@ -59,6 +61,7 @@ impl Mailbox {
             5 => Mode::Contention,
             6 => Mode::Boot,
             7 => Mode::Hyp,
+            8 => Mode::Restart,
             _ => return None,
         };
         Some(Self { seed: memory.word(8), mode, flags: memory.word(24), cores: memory.word(32) })

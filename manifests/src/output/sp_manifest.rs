@@ -12,7 +12,7 @@ use crate::{
     policy::Blob,
 };
 use core::slice;
-use iommu_core::policy::{Interrupts, Range};
+use iommu_core::policy::{HypRole, Interrupts, Range};
 
 const PAGE_SIZE: u64 = 4096;
 /// What a partition's boot information can carry: TF-A's EL3 SPMC puts header, one descriptor (FF-A 1.2, 5.4.2: 32
@@ -76,6 +76,12 @@ impl Platform {
             root.cells("ns-interrupts-action", &[0]);
             if partition.notifications {
                 root.flag("notification-support");
+            }
+            if partition.iommu_service && self.policy.hyp == HypRole::Absent {
+                // 2 starts it again: it has every SMMU abort all DMA before it does anything else. Not where a hypervisor
+                // claims its role: whoever made the service abort could claim it in its place afterwards.
+                root.flag("lifecycle-support");
+                root.cells("abort-action", &[2]);
             }
             if let Some(policy) = &policy {
                 root.bytes("sidguard,policy-digest", &policy.digest);

@@ -15,7 +15,7 @@ use iommu_core::ownership::Accounts;
 use iommu_core::policy::{self, BlobError, Digest, MAX_BLOB_SIZE, MAX_SMMUS, Name, Policy, Range};
 use iommu_core::pool::{Pool, PoolError};
 use iommu_core::service::{Memory, Service};
-use iommu_core::smmu::{BringUpError, PoolMapping, SmmuV3};
+use iommu_core::smmu::{BringUpError, PoolMapping, Quiet, SmmuV3};
 use sp_runtime::mmu::{self, MapError, World};
 use sp_runtime::{BootInfo, log};
 use spin::mutex::SpinMutexGuard;
@@ -60,8 +60,9 @@ pub(crate) fn service(boot: &BootInfo) -> Result<InForce, SetupError> {
     let digest = expected_digest(boot)?;
     let policy = load_policy(boot.policy(), &digest)?;
     report::policy(policy, &digest);
+    let quiet = stop_all(policy)?;
     let pool = map_pool(&policy.pool)?;
-    let smmus = lock_all_down(policy, pool)?;
+    let smmus = lock_all_down(policy, quiet, pool)?;
     report::locked(policy, pool);
     let entropy = ENTROPY.call_once(Rndr::find);
     report::roles(policy, entropy.is_some());
@@ -111,15 +112,43 @@ fn map_accounts(policy: &Policy) -> Result<Option<Accounts<'static>>, SetupError
     Ok(Some(Accounts { pages, blocks: words }))
 }
 
-/// Brings up all SMMUs, also where one of them has failed before: its failure is not to leave the others open.
+/// SMMUs that abort all DMA and use no memory, in the policy's order.
+type AllQuiet = Vec<Quiet<Frame>, MAX_SMMUS>;
+
+/// Has all SMMUs abort all DMA, also where one of them has failed before: its failure is not to leave the others open. If this
+/// service has had an earlier life, they use its tables until then: nothing was written to the pool yet.
+#[inline(never)]
+fn stop_all(policy: &'static Policy) -> Result<AllQuiet, SetupError> {
+    let mut quiet = Vec::new();
+    let mut outcome = Ok(());
+    for smmu in &policy.smmus {
+        match stop(smmu) {
+            Ok(stopped) => quiet.push(stopped).map_err(|_| SetupError::Twice)?,
+            Err(error) => {
+                log!("{error}");
+                outcome = Err(error);
+            }
+        }
+    }
+    outcome.map(|()| quiet)
+}
+
+fn stop(smmu: &policy::Smmu) -> Result<Quiet<Frame>, SetupError> {
+    let registers = mmu::map_device(smmu.frame.base, smmu.frame.size, World::NonSecure)
+        .map_err(|error| SetupError::Map("SMMU frame", smmu.frame, error))?;
+    Quiet::new(Frame::new(registers)).map_err(|error| SetupError::Smmu(smmu.name.clone(), error))
+}
+
+/// Brings up all SMMUs, also where one of them has failed before.
 fn lock_all_down(
     policy: &'static Policy,
+    quiet: AllQuiet,
     pool: &'static Pool<'static>,
 ) -> Result<Vec<&'static Smmu, MAX_SMMUS>, SetupError> {
     let mut smmus = Vec::new();
     let mut outcome = Ok(());
-    for (index, place) in (0..).zip(SMMUS.iter().take(policy.smmus.len())) {
-        match place.try_call_once(|| lock_down(policy, SmmuIndex(index), pool)) {
+    for ((index, place), quiet) in (0..).zip(&SMMUS).zip(quiet) {
+        match place.try_call_once(|| lock_down(policy, SmmuIndex(index), quiet, pool)) {
             Ok(smmu) => smmus.push(smmu).map_err(|_| SetupError::Twice)?,
             Err(error) => {
                 log!("{error}");
@@ -134,11 +163,10 @@ fn lock_all_down(
 fn lock_down(
     policy: &'static Policy,
     index: SmmuIndex,
+    quiet: Quiet<Frame>,
     pool: &'static Pool<'static>,
 ) -> Result<Smmu, SetupError> {
     let smmu = policy.smmus.get(usize::from(index.0)).ok_or(SetupError::Twice)?;
-    let registers = mmu::map_device(smmu.frame.base, smmu.frame.size, World::NonSecure)
-        .map_err(|error| SetupError::Map("SMMU frame", smmu.frame, error))?;
-    SmmuV3::bring_up(Frame::new(registers), policy, index, pool, PoolMapping::WriteBack)
+    SmmuV3::bring_up(quiet, policy, index, pool, PoolMapping::WriteBack)
         .map_err(|error| SetupError::Smmu(smmu.name.clone(), error))
 }

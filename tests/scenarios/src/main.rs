@@ -17,6 +17,7 @@ mod hyp;
 mod platform;
 mod poison;
 mod report;
+mod restart;
 mod scenario;
 mod smmu;
 mod start;
@@ -40,6 +41,7 @@ fn run() -> ! {
         Mode::Crash => crash::run(&world()),
         Mode::Variant => only(&mut world(), &[variant::SCENARIOS]),
         Mode::Contention => only(&mut world(), &[contention::SCENARIOS]),
+        Mode::Restart => only(&mut world(), &[restart::SCENARIOS]),
         Mode::Hyp => only(&mut world(), hyp::SCENARIOS),
     }
     report::end();

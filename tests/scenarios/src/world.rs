@@ -106,7 +106,8 @@ impl World {
             | Mode::Crash
             | Mode::Contention
             | Mode::Boot
-            | Mode::Hyp => {}
+            | Mode::Hyp
+            | Mode::Restart => {}
         }
     }
 
@@ -138,6 +139,13 @@ impl World {
             return Err(Failure::new(format_args!("too many domains in one scenario")));
         }
         Ok(domain)
+    }
+
+    /// Forgets all that the service has been asked for: it has started again, and knows nothing of it.
+    pub(crate) fn forget_all(&mut self) {
+        self.domains.clear();
+        self.mirror = None;
+        self.state = DeviceState::Blocked;
     }
 
     /// Forgets a domain that the scenario freed itself.

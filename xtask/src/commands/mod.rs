@@ -16,6 +16,7 @@ mod linux;
 mod miri;
 mod panics;
 mod refusals;
+mod restart;
 mod run;
 mod test;
 

@@ -3,6 +3,7 @@
 
 use super::{
     Prepared, conformance, contention, crash, host_tests, hypervisor, linux, panics, prepare, refusals,
+    restart,
 };
 use crate::cli::Test;
 use crate::contract::{Mailbox, Mode, random_seed};
@@ -105,6 +106,8 @@ fn on_machine(workspace: &Workspace, machine: Machine, smp: Option<u64>, groups:
             groups.add(&name, scenarios(workspace, machine, kit, good, cores));
             let name = format!("a hypervisor on {machine} with {cores} core(s)");
             groups.add(&name, hypervisor::check(workspace, machine, cores));
+            let name = format!("a service that aborts on {machine} with {cores} core(s)");
+            groups.add(&name, restart::check(workspace, machine, cores));
         }
     }
     println!("\nDamaged images on {machine}");

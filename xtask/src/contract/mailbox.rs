@@ -28,6 +28,8 @@ pub(crate) enum Mode {
     Boot,
     /// Be hypervisor and kernel, where the policy has both.
     Hyp,
+    /// Make the service abort, where it was compiled for that.
+    Restart,
 }
 
 /// The mailbox of one run.
@@ -55,6 +57,7 @@ impl Mailbox {
             Mode::Contention => 5,
             Mode::Boot => 6,
             Mode::Hyp => 7,
+            Mode::Restart => 8,
         };
         [MAGIC, self.seed, mode, self.flags, self.cores]
     }

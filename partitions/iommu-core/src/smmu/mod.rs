@@ -29,7 +29,7 @@ pub use errors::Statistics;
 pub use hardware::{Hardware, PoolMapping};
 pub use identification::Unsupported;
 pub use invalidated::Invalidated;
-pub use reset::{BringUpError, LEAVES_OPEN};
+pub use reset::{BringUpError, LEAVES_OPEN, Quiet};
 
 use crate::table::{Geometry, LeafSize};
 use ffa_abi::{FaultKind, Iova, PhysAddr, StreamId};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! From reset to default deny (IHI 0070, 3.11, 6.3.9 and 6.3.14).
 //!
-//! An SMMU may come out of reset, or out of the hands of a boot loader, with all DMA passing. So the first write has it
+//! An SMMU may come out of reset, or out of the hands of a boot loader, with all DMA passing, or translate by the tables of this
+//! service's earlier life. So the first write has it
 //! abort everything that it does not translate, and that holds for ever. Only then translation is switched off, set up
 //! from nothing, and switched on with a stream table in which every stream aborts: there is no step at which DMA
 //! passes.
@@ -111,22 +112,42 @@ fn compare(register: &'static str, written: u64, read: u64) -> Result<(), BringU
     if written == read { Ok(()) } else { Err(BringUpError::NotTaken { register, written, read }) }
 }
 
-impl<'p, H: Hardware> SmmuV3<'p, H> {
-    /// Takes one of the policy's SMMUs from whatever state it is in to default deny.
-    ///
-    /// On return every stream aborts and is reported; structures stand in `pool`, which the caller maps as `mapping`
-    /// says.
+/// An SMMU that aborts all DMA and reads and writes nothing in memory.
+///
+/// Tables that one of them may still use stand in the pool, if this service has had an earlier life. So each SMMU is brought to this
+/// before anything is written to the pool for any of them.
+#[derive(Debug)]
+pub struct Quiet<H>(H);
+
+impl<H: Hardware> Quiet<H> {
+    /// Has an SMMU abort everything, from whatever state it is in, then stop translating, reading commands, writing events and
+    /// raising interrupts.
     ///
     /// # Errors
-    /// Says what is wrong with the SMMU, or with the pool. DMA stays aborted then, unless GBPA itself refused.
+    /// Says which register did not take its value. DMA is aborted nevertheless, unless that is GBPA.
+    pub fn new(hardware: H) -> Result<Self, BringUpError> {
+        gate::set_abort(&hardware, true)?;
+        gate::set_control(&hardware, 0).map_err(|TimedOut| BringUpError::Timeout(CR0.name))?;
+        interrupts::set(&hardware, false).map_err(|TimedOut| BringUpError::Timeout(IRQ_CTRL.name))?;
+        Ok(Self(hardware))
+    }
+}
+
+impl<'p, H: Hardware> SmmuV3<'p, H> {
+    /// Takes one of the policy's SMMUs to default deny.
+    ///
+    /// On return every stream aborts and is reported; structures stand in `pool`, which the caller maps as `mapping`
+    /// says, and which no SMMU uses that is not brought up by this service.
+    ///
+    /// # Errors
+    /// Says what is wrong with the SMMU, or with the pool. DMA stays aborted then.
     pub fn bring_up(
-        hardware: H,
+        Quiet(hardware): Quiet<H>,
         policy: &Policy,
         index: SmmuIndex,
         pool: &Pool<'p>,
         mapping: PoolMapping,
     ) -> Result<Self, BringUpError> {
-        switch_off(&hardware)?;
         let devices = policy.devices.iter().filter(|device| u16::from(device.smmu) == index.0);
         let needs = Needs { sid_bits: sid_bits(devices.clone()), top: highest_address(policy), mapping };
         let capabilities = Capabilities::identify(&hardware, &needs)?;
@@ -222,13 +243,6 @@ impl<'p, H: Hardware> SmmuV3<'p, H> {
 /// The start of an empty event queue without overflow.
 const EVENTQ_PROD_START: FieldValue<u32, super::spec::registers::EVENTQ_INDEX::Register> =
     super::spec::registers::EVENTQ_INDEX::INDEX.val(Index::START.raw());
-
-/// Has the SMMU abort everything, then stop translating, reading commands, writing events and raising interrupts.
-fn switch_off<H: Hardware>(hardware: &H) -> Result<(), BringUpError> {
-    gate::set_abort(hardware, true)?;
-    gate::set_control(hardware, 0).map_err(|TimedOut| BringUpError::Timeout(CR0.name))?;
-    interrupts::set(hardware, false).map_err(|TimedOut| BringUpError::Timeout(IRQ_CTRL.name))
-}
 
 /// Returns the highest address that the SMMU may have to put out or to fetch from.
 fn highest_address(policy: &Policy) -> u64 {

@@ -2,8 +2,8 @@
 //! From reset to default deny, with DMA attempted at every step.
 
 use super::super::fake::{FakeSmmu, Faults, Route, STREAMS};
-use super::super::{BringUpError, PoolMapping, SmmuV3, Unsupported};
-use super::{bring_up, is_known, slow, try_bring_up};
+use super::super::{BringUpError, PoolMapping, Quiet, SmmuV3, Unsupported};
+use super::{bring_up, bring_up_in, is_known, slow, try_bring_up};
 use ffa_abi::SmmuIndex;
 use std::sync::Arc;
 
@@ -84,9 +84,7 @@ fn an_smmu_that_is_not_coherent_works_on_memory_that_is_not_cached() {
     let fake = FakeSmmu::new(slow());
     fake.state().idr[0] &= !0x10;
     let pool = fake.pool();
-    let driver =
-        SmmuV3::bring_up(Arc::clone(&fake), &super::policy(), SmmuIndex(0), &pool, PoolMapping::NonCacheable);
-    driver.unwrap();
+    bring_up_in(&fake, &pool, PoolMapping::NonCacheable).unwrap();
     assert_eq!(fake.state().controls()[1], 0b10_00_00_10_00_00);
 }
 
@@ -97,8 +95,7 @@ fn a_pool_that_is_too_small_is_refused() {
     while pool.available() > 9 {
         pool.reserve(1, 1).unwrap();
     }
-    let result =
-        SmmuV3::bring_up(Arc::clone(&fake), &super::policy(), SmmuIndex(0), &pool, PoolMapping::WriteBack);
+    let result = bring_up_in(&fake, &pool, PoolMapping::WriteBack);
     assert!(matches!(result.unwrap_err(), BringUpError::Pool(_)));
     assert!(fake.state().aborts_when_off() && !fake.state().is_enabled());
     fake.assert_no_violation();
@@ -140,7 +137,8 @@ fn memory_beyond_the_smmus_reach_is_refused() {
     let mut policy = super::policy();
     policy.managed[0].base = 0x1_0000_0000;
     let pool = fake.pool();
-    let result = SmmuV3::bring_up(Arc::clone(&fake), &policy, SmmuIndex(0), &pool, PoolMapping::WriteBack);
+    let quiet = Quiet::new(Arc::clone(&fake)).unwrap();
+    let result = SmmuV3::bring_up(quiet, &policy, SmmuIndex(0), &pool, PoolMapping::WriteBack);
     let expected = Unsupported::OutputBits { top: 0x1_3fff_ffff, bits: 32 };
     assert_eq!(result.unwrap_err(), BringUpError::Unsupported(expected));
 }

@@ -11,8 +11,9 @@ mod streams;
 mod translations;
 
 use super::fake::{FakeSmmu, Faults, POOL_BASE, POOL_PAGES};
-use super::{BringUpError, PoolMapping, SmmuV3};
+use super::{BringUpError, PoolMapping, Quiet, SmmuV3};
 use crate::policy::{Device, Guard, Holders, HypRole, Policy, Range, Smmu};
+use crate::pool::Pool;
 use ffa_abi::SmmuIndex;
 use heapless::{String, Vec};
 use std::sync::Arc;
@@ -57,9 +58,17 @@ fn policy() -> Policy {
     policy
 }
 
+fn bring_up_in(
+    fake: &Arc<FakeSmmu>,
+    pool: &Pool<'static>,
+    mapping: PoolMapping,
+) -> Result<Driver, BringUpError> {
+    SmmuV3::bring_up(Quiet::new(Arc::clone(fake))?, &policy(), SmmuIndex(0), pool, mapping)
+}
+
 fn try_bring_up(fake: &Arc<FakeSmmu>) -> Result<Driver, BringUpError> {
     let pool = fake.pool();
-    SmmuV3::bring_up(Arc::clone(fake), &policy(), SmmuIndex(0), &pool, PoolMapping::WriteBack)
+    bring_up_in(fake, &pool, PoolMapping::WriteBack)
 }
 
 fn bring_up(faults: Faults) -> (Arc<FakeSmmu>, Driver) {

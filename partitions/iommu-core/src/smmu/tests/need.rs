@@ -2,7 +2,7 @@
 //! What a policy is said to need of the pool, against what the driver takes.
 
 use super::super::fake::{FakeSmmu, POOL_PAGES};
-use super::super::{BringUpError, PoolMapping, SmmuV3};
+use super::super::{BringUpError, PoolMapping, Quiet, SmmuV3};
 use super::slow;
 use crate::policy::{Holders, Policy};
 use crate::pool::Pool;
@@ -34,7 +34,8 @@ fn in_pool_of(pages: usize, end: usize) -> (Result<(), BringUpError>, Pool<'stat
         pool.allocate(owner).unwrap();
     }
     assert_eq!(pool.available(), pages);
-    let result = SmmuV3::bring_up(Arc::clone(&fake), &policy(), SmmuIndex(0), &pool, PoolMapping::WriteBack);
+    let quiet = Quiet::new(Arc::clone(&fake)).unwrap();
+    let result = SmmuV3::bring_up(quiet, &policy(), SmmuIndex(0), &pool, PoolMapping::WriteBack);
     (result.map(|_| ()), pool)
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Stream states, with DMA attempted at every step of each change.
 
-use super::super::fake::{FakeSmmu, Route};
-use super::super::{Smmu as _, SmmuError, Stage2, StreamConfig, TlbRange, Vmid};
-use super::{DEVICES, bring_up, slow};
+use super::super::fake::{FakeSmmu, Faults, Route};
+use super::super::{PoolMapping, Quiet, Smmu as _, SmmuError, SmmuV3, Stage2, StreamConfig, TlbRange, Vmid};
+use super::{DEVICES, bring_up, policy, slow};
 use crate::table::{Geometry, LeafSize};
-use ffa_abi::{Iova, PhysAddr, StreamId};
+use ffa_abi::{Iova, PhysAddr, SmmuIndex, StreamId};
+use std::sync::Arc;
 
 /// Words 1 and 2 of an entry on this fake: incoming shareability; 39 bits from level 1, walks write-back and inner
 /// shareable, 4 KiB, 44-bit output, VMSAv8-64, S2PTW, faults recorded and never stalled.
@@ -61,6 +62,40 @@ fn a_device_is_let_out_swapped_and_shut_without_ever_being_open() {
         driver.set_streams(first, count, &StreamConfig::Abort).unwrap();
         disallow(&fake, device);
         assert_aborted(&fake, device);
+        fake.assert_no_violation();
+    }
+}
+
+/// The service starts again in the same memory, and knows nothing of what it has left: a device that reaches memory by a table in
+/// the pool, events that nobody took, commands that were not done.
+#[test]
+fn what_an_earlier_life_has_let_out_is_shut_before_its_tables_are_touched() {
+    for command_delay in [0, 3, 100] {
+        let (fake, driver) = bring_up(Faults { command_delay, ..slow() });
+        for device in DEVICES {
+            allow(&fake, device, 7, 0x4801_0000);
+            driver.set_streams(StreamId(device.0), device.1, &stage2(7, 0x4801_0000)).unwrap();
+            assert_translated(&fake, device, 7, 0x4801_0000);
+        }
+        fake.state().routes(0x3f_ffff);
+        fake.faults(|faults| faults.commands_stuck = true);
+        let first = DEVICES[0];
+        assert!(driver.set_streams(StreamId(first.0), first.1, &StreamConfig::Abort).is_err());
+        drop(driver);
+        fake.faults(|faults| faults.commands_stuck = false);
+
+        let quiet = Quiet::new(Arc::clone(&fake)).unwrap();
+        assert!(fake.state().aborts_when_off() && !fake.state().is_enabled());
+        // From here on nothing of the old tables may be met, and whatever is written where they stood.
+        DEVICES.into_iter().for_each(|device| disallow(&fake, device));
+        let pool = fake.pool();
+        let again = SmmuV3::bring_up(quiet, &policy(), SmmuIndex(0), &pool, PoolMapping::WriteBack).unwrap();
+        DEVICES.into_iter().for_each(|device| assert_aborted(&fake, device));
+        fake.assert_no_violation();
+        assert!(fake.state().tlb.is_empty());
+        allow(&fake, first, 9, 0x4803_0000);
+        again.set_streams(StreamId(first.0), first.1, &stage2(9, 0x4803_0000)).unwrap();
+        assert_translated(&fake, first, 9, 0x4803_0000);
         fake.assert_no_violation();
     }
 }
