@@ -311,7 +311,7 @@ impl<'a> Run<'a> {
             // At the end of its start, or of FFA_RUN, which only the normal world can begin: cycles.rs refuses
             // it while a request is open.
             Left::Waiting => {
-                if current.state.work() == Work::Run {
+                if matches!(current.state.work(), Work::Run | Work::Abandoned) {
                     answer(&mut self.normal.message, [function::MSG_WAIT, 0, 0, 0, 0, 0, 0, 0]);
                 }
                 if current.state.work() == Work::Start {

@@ -118,6 +118,12 @@ impl Spmc {
         self.forget_notifications(partition);
         // It may have had none.
         _ = partition.mailbox.unmap(MailboxOwner::Partition(place), hardware);
+        // Whom it had called, and who is not done, would wait for its FFA_RUN for ever.
+        for other in self.partitions() {
+            for vcpu in (0..other.contexts()).filter_map(|index| other.vcpu(index)) {
+                vcpu.abandon(partition.id());
+            }
+        }
         let remainder = self.memory().release(place, &self.memory_world(hardware));
         for interrupt in partition.interrupts() {
             hardware.enable_interrupt(interrupt.intid, false);

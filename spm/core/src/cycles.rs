@@ -3,7 +3,7 @@
 //! §14.3).
 //!
 //! A vCPU that yields, or that an interrupt preempts, gives the core back to whoever gave it: the normal world, or the
-//! vCPU that sent it the request. Only that one may let it go on. What is done with the core is not here.
+//! vCPU that sent it the request. Only that one may let it go on; the normal world, if that one's partition has aborted. What is done with the core is not here.
 
 use arm_ffa::FfaError;
 use arm_ffa::interface_args::MsgWaitFlags;
@@ -81,25 +81,19 @@ pub fn claim_for_run(
     Ok((claimed, resume))
 }
 
-/// Claims a vCPU that left work behind, if `runner` had given it that work.
+/// Claims a vCPU that left work behind, if `runner` had given it that work. Whoever may not has no effect on others.
 fn take_up_again(vcpu: &Vcpu, resume: Resume, runner: Runner) -> Result<(), FfaError> {
+    if !may_run(runner, vcpu.work()) {
+        return Err(FfaError::Denied);
+    }
     let left = resume.left();
     match vcpu.transition(left, VcpuState::Running) {
         Ok(()) => {}
         Err(VcpuState::Aborted | VcpuState::Stopped) => return Err(FfaError::Aborted),
         Err(_) => return Err(FfaError::Busy),
     }
-    // What it works on cannot change from here on: this core owns it.
-    let may = match (runner, vcpu.work()) {
-        (Runner::NormalWorld, Work::Run) => true,
-        (Runner::NormalWorld, Work::Request(request)) => request.requester == Requester::NormalWorld,
-        (Runner::Partition(id, number), Work::Request(OpenRequest { sender, requester, .. })) => {
-            sender == id
-                && matches!(requester, Requester::Partition { vcpu, .. } if usize::from(vcpu) == number)
-        }
-        (Runner::NormalWorld | Runner::Partition(..), _) => false,
-    };
-    if may || seeded(Bug::AnybodyRuns) {
+    // It may have gone on and have left something else behind since then; now this core owns it.
+    if may_run(runner, vcpu.work()) {
         return Ok(());
     }
     if vcpu.transition(VcpuState::Running, left).is_err() {
@@ -107,6 +101,19 @@ fn take_up_again(vcpu: &Vcpu, resume: Resume, runner: Runner) -> Result<(), FfaE
         vcpu.give_up();
     }
     Err(FfaError::Denied)
+}
+
+/// Tells whether `runner` has given a vCPU this work, or has to let it go on in the place of who did.
+fn may_run(runner: Runner, work: Work) -> bool {
+    match (runner, work) {
+        (Runner::NormalWorld, Work::Run | Work::Abandoned) => true,
+        (Runner::NormalWorld, Work::Request(request)) => request.requester == Requester::NormalWorld,
+        (Runner::Partition(id, number), Work::Request(OpenRequest { sender, requester, .. })) => {
+            sender == id
+                && matches!(requester, Requester::Partition { vcpu, .. } if usize::from(vcpu) == number)
+        }
+        (Runner::NormalWorld | Runner::Partition(..), _) => seeded(Bug::AnybodyRuns),
+    }
 }
 
 /// Checks FFA_YIELD.
@@ -117,7 +124,7 @@ pub fn check_yield(vcpu: &Vcpu) -> Result<(), FfaError> {
     match vcpu.work() {
         Work::Nothing => Err(FfaError::Denied),
         work if work.is_spmc_scheduled() => Err(FfaError::Denied),
-        Work::Start | Work::Interrupt | Work::Run | Work::Request(_) => Ok(()),
+        Work::Start | Work::Interrupt | Work::Run | Work::Abandoned | Work::Request(_) => Ok(()),
     }
 }
 

@@ -117,7 +117,7 @@ fn check_service(partition: &Partition, registers: &MessageRegisters) -> Result<
 ///
 /// # Errors
 /// `InvalidParameters` if it does not speak for itself or has wrong flags, `Denied` if it works on no request, or on one of
-/// another sender or kind. A 64-bit request may get a 32-bit response (FF-A 1.3 table 15.11).
+/// another sender or kind; `Aborted` if the sender has. A 64-bit request may get a 32-bit response (FF-A 1.3 table 15.11).
 #[inline]
 pub fn close_request(
     partition: &Partition,
@@ -125,7 +125,7 @@ pub fn close_request(
     registers: &MessageRegisters,
     function: u32,
 ) -> Result<(), FfaError> {
-    let Work::Request(request) = vcpu.work() else { return Err(FfaError::Denied) };
+    let Work::Request(request) = vcpu.work() else { return Err(no_request(vcpu)) };
     let (sender, receiver) = sender_and_receiver(registers[1]);
     let flags = match request.kind {
         RequestKind::Framework => POWER_RESPONSE,
@@ -144,6 +144,19 @@ pub fn close_request(
     }
     vcpu.set_work(Work::Nothing);
     Ok(())
+}
+
+/// Returns what is told to a vCPU that responds and has no request. Of one whose requester has aborted nobody wants anything any
+/// more: it goes on as if the normal world had run it.
+#[cold]
+fn no_request(vcpu: &Vcpu) -> FfaError {
+    match vcpu.work() {
+        Work::Abandoned => {
+            vcpu.set_work(Work::Run);
+            FfaError::Aborted
+        }
+        Work::Start | Work::Nothing | Work::Run | Work::Interrupt | Work::Request(_) => FfaError::Denied,
+    }
 }
 
 /// Copies a request or a response to its receiver: x0–x7, or x0–x17 of FFA_MSG_SEND_DIRECT_REQ2 and its response, and

@@ -10,15 +10,15 @@ use crate::mailbox::MailboxOwner;
 mod vm_interleavings;
 
 const REQUEST2: u64 = 0xc400_008d;
-const RUN: u64 = 0x8400_006d;
-const YIELD: u64 = 0x8400_006c;
-const WAIT: u64 = 0x8400_006b;
+pub(super) const RUN: u64 = 0x8400_006d;
+pub(super) const YIELD: u64 = 0x8400_006c;
+pub(super) const WAIT: u64 = 0x8400_006b;
 const SEND2: u64 = 0x8400_0086;
 /// The first partition's vCPU, as w1 of FFA_RUN.
 const RUN_FIRST: u64 = FIRST << 16;
 
 /// Three partitions with one vCPU that may do everything.
-fn chain() -> Spmc {
+pub(super) fn chain() -> Spmc {
     let mut partitions = Partitions::new();
     for (id, uuid) in [(0x8001, UUID_1), (0x8002, 2), (0x8003, 3)] {
         partitions.push(partition(id, uuid, 1, true)).unwrap();
@@ -32,11 +32,11 @@ pub(super) fn at(partition: usize) -> VcpuRef {
     VcpuRef { partition, vcpu: 0 }
 }
 
-fn go(spmc: &Spmc, partition: usize, from: VcpuState, to: VcpuState) {
+pub(super) fn go(spmc: &Spmc, partition: usize, from: VcpuState, to: VcpuState) {
     spmc.partitions()[partition].vcpu(0).unwrap().transition(from, to).unwrap();
 }
 
-fn normal(spmc: &Spmc, values: &[u64]) -> (NormalNext, u64) {
+pub(super) fn normal(spmc: &Spmc, values: &[u64]) -> (NormalNext, u64) {
     let mut message = registers(values);
     let next = spmc.from_normal_world(&mut message, core(0), &FakeHardware::default());
     (next, message[2])

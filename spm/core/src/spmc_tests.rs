@@ -25,6 +25,8 @@ use crate::work::Work;
 
 #[path = "abort_tests.rs"]
 mod abort;
+#[path = "cycles_tests.rs"]
+mod cycles;
 #[path = "discovery_tests.rs"]
 mod discovery;
 #[path = "interrupts/tests.rs"]

@@ -7,6 +7,7 @@
 
 use core::sync::atomic::Ordering;
 
+use crate::endpoint::EndpointId;
 use crate::interrupts::{InterruptLine, VirtualInterrupts, VirtualTimer};
 use crate::partition::CoreIndex;
 use crate::sync::{AtomicU8, AtomicU64};
@@ -136,6 +137,16 @@ impl Vcpu {
     #[inline(always)]
     pub fn set_work(&self, work: Work) {
         self.work.store(work.encode(), Ordering::Relaxed);
+    }
+
+    /// Notes that nobody waits any more for what it works on, if that is a request of `sender`, which has aborted. Anybody
+    /// may; it changes nothing of whoever has the vCPU for other work.
+    pub(crate) fn abandon(&self, sender: EndpointId) {
+        let word = self.work.load(Ordering::Relaxed);
+        if matches!(Work::decode(word), Work::Request(request) if request.sender == sender) {
+            let abandoned = Work::Abandoned.encode();
+            _ = self.work.compare_exchange(word, abandoned, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 
     /// Returns what it works on, or worked on last. Only whoever runs the vCPU may rely on it.

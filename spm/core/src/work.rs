@@ -55,6 +55,9 @@ pub enum Work {
     Run,
     /// An interrupt of its own: spm gave it the core.
     Interrupt,
+    /// A direct request of a partition that has aborted before it was done: the normal world lets it go on (FF-A 1.3 §7.2.8,
+    /// R0104), and there is nobody to respond to.
+    Abandoned,
 }
 
 /// Places of the parts in the word that a [`Work`] is kept in.
@@ -77,7 +80,7 @@ impl Work {
             Self::Request(OpenRequest { requester: Requester::Partition { spmc_scheduled, .. }, .. }) => {
                 spmc_scheduled
             }
-            Self::Nothing | Self::Run | Self::Request(_) => false,
+            Self::Nothing | Self::Run | Self::Abandoned | Self::Request(_) => false,
         }
     }
 
@@ -90,7 +93,9 @@ impl Work {
             Self::Nothing => 1 << place::KIND,
             Self::Run => 2 << place::KIND,
             Self::Interrupt => 3 << place::KIND,
-            Self::Request(request) => 4 << place::KIND | request.encode(),
+            Self::Abandoned => 4 << place::KIND,
+            // One constant of an instruction, other than 5.
+            Self::Request(request) => 6 << place::KIND | request.encode(),
         }
     }
 
@@ -103,6 +108,7 @@ impl Work {
             1 => Self::Nothing,
             2 => Self::Run,
             3 => Self::Interrupt,
+            4 => Self::Abandoned,
             _ => Self::Request(OpenRequest::decode(word)),
         }
     }
@@ -157,7 +163,7 @@ mod tests {
 
     #[test]
     fn all_work_is_kept_exactly() {
-        for work in [Work::Start, Work::Nothing, Work::Run, Work::Interrupt] {
+        for work in [Work::Start, Work::Nothing, Work::Run, Work::Interrupt, Work::Abandoned] {
             assert_eq!(Work::decode(work.encode()), work);
         }
         let from = |vcpu, spmc_scheduled| Requester::Partition { vcpu, spmc_scheduled };
