@@ -5,8 +5,7 @@
 //! A vCPU that yields, or that an interrupt preempts, gives the core back to whoever gave it: the normal world, or the
 //! vCPU that sent it the request. Only that one may let it go on; the normal world, if that one's partition has aborted. What is done with the core is not here.
 
-use arm_ffa::FfaError;
-use arm_ffa::interface_args::MsgWaitFlags;
+use arm_ffa::{FfaError, Version};
 
 use crate::direct_message::VcpuRef;
 use crate::endpoint::{EndpointId, sender_and_receiver, w1};
@@ -128,16 +127,23 @@ pub fn check_yield(vcpu: &Vcpu) -> Result<(), FfaError> {
     }
 }
 
-/// FFA_MSG_WAIT: gives the receive buffer back unless the partition asks to keep it.
+/// Bit 0 of the flags of FFA_MSG_WAIT, from 1.2 on (FF-A 1.3 table 14.3).
+const RETAIN_RX_BUFFER: u32 = 1;
+
+/// FFA_MSG_WAIT: gives the receive buffer back unless the partition asks to keep it, for which it has to speak 1.2.
 ///
 /// # Errors
 /// `Denied` if there is a request to answer; `InvalidParameters` for flags that there are not.
 pub fn wait(partition: &Partition, vcpu: &Vcpu, registers: &MessageRegisters) -> Result<(), FfaError> {
-    let flags = MsgWaitFlags::try_from(low_half(registers[2])).map_err(|_| FfaError::InvalidParameters)?;
+    let known = if partition.version.agreed() >= Version(1, 2) { RETAIN_RX_BUFFER } else { 0 };
+    let flags = low_half(registers[2]);
+    if flags & !known != 0 {
+        return Err(FfaError::InvalidParameters);
+    }
     if matches!(vcpu.work(), Work::Request(_)) && !seeded(Bug::EarlyWait) {
         return Err(FfaError::Denied);
     }
-    if !flags.retain_rx_buffer {
+    if flags & RETAIN_RX_BUFFER == 0 {
         // Not owning it is no error here.
         _ = partition.mailbox.release();
     }

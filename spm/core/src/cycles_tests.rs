@@ -2,9 +2,10 @@
 //! Who lets a vCPU go on that gave its core back in the middle of its work: what becomes of it when its requester aborts, and what
 //! those cannot do to it whom it does not concern.
 
-use super::messaging::{RUN, WAIT, YIELD, at, chain, go, normal};
+use super::messaging::{RUN, WAIT, YIELD, at, chain, go, indirect, normal, with_buffers, write};
 use super::*;
 use crate::cycles::Resume;
+use crate::mailbox::MailboxOwner;
 
 /// The normal world has called the first partition, and that one the second, which is `left` now.
 fn left_in_a_chain(left: VcpuState) -> Spmc {
@@ -62,6 +63,39 @@ fn who_waits_for_another_is_not_touched_by_an_abort() {
     fail(&spmc, at(2), &FakeHardware::default());
     assert_eq!(normal(&spmc, &[RUN, SECOND << 16]).1, DENIED);
     assert_eq!(call_as(&spmc, at(0), &[RUN, SECOND << 16]).0, PartitionNext::Run(at(1), Resume::Untouched));
+}
+
+#[test]
+fn the_receive_buffer_is_kept_by_flag_from_1_2_on() {
+    for (minor, flags, kept) in [
+        (2, 0, Ok(false)),
+        (2, 1, Ok(true)),
+        (2, 2, Err(INVALID_PARAMETERS)),
+        (2, 0x1_0000, Err(INVALID_PARAMETERS)),
+        (2, 0x8000_0001, Err(INVALID_PARAMETERS)),
+        (1, 0, Ok(false)),
+        (1, 1, Err(INVALID_PARAMETERS)),
+        (0, 1, Err(INVALID_PARAMETERS)),
+        (0, 0x1_0000_0000, Ok(false)),
+    ] {
+        let (spmc, hardware) = with_buffers();
+        let partition = &spmc.partitions()[0];
+        partition.version.reset(Version(1, minor));
+        let send = || {
+            write(&hardware, MailboxOwner::NormalWorld, &indirect(0, FIRST, 0, b"x"));
+            let mut message = registers(&[0x8400_0086]);
+            spmc.from_normal_world(&mut message, core(0), &hardware);
+            message[0] == OK
+        };
+        assert!(send());
+        let (next, answer) = call_as(&spmc, at(0), &[WAIT, 0, flags]);
+        match kept {
+            Ok(kept) => assert_eq!((next, send()), (PartitionNext::Wait, !kept), "1.{minor}, {flags:#x}"),
+            Err(status) => {
+                assert_eq!((next, answer[2]), (PartitionNext::Answer, status), "1.{minor}, {flags:#x}");
+            }
+        }
+    }
 }
 
 #[cfg(feature = "interleavings")]

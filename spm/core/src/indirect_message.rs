@@ -180,10 +180,14 @@ impl Spmc {
         Ok(())
     }
 
-    /// Finds the partition that is to receive a message, and checks that it takes such ones.
+    /// Finds the partition that is to receive a message, and checks that it takes such ones and is there to take them.
     fn receiving_partition(&self, header: &Header) -> Result<Destination<'_>, FfaError> {
         let (place, partition) =
             find(self.partitions(), header.receiver).ok_or(FfaError::InvalidParameters)?;
+        if partition.is_stopped() {
+            // Table 15.4 has no ABORTED.
+            return Err(FfaError::Denied);
+        }
         match partition.service_allows(header.uuid, MessagingMethod::INDIRECT) {
             Some(true) => {
                 Ok(Destination { mailbox: &partition.mailbox, owner: MailboxOwner::Partition(place) })

@@ -277,6 +277,28 @@ fn indirect_messages_that_are_refused() {
 }
 
 #[test]
+fn whoever_has_aborted_receives_nothing() {
+    let (spmc, hardware) = with_buffers();
+    // Before it is cleaned up, and after.
+    go(&spmc, 1, VcpuState::Waiting, VcpuState::Running);
+    assert!(spmc.abort(at(1), &hardware).is_some());
+    for ended in [false, true] {
+        assert_eq!(spmc.end(1, core(0), &hardware).is_some(), ended);
+        spmc.partitions()[1].vcpu(0).unwrap().give_up();
+        for (from, sender) in [(MailboxOwner::NormalWorld, 0), (MailboxOwner::Partition(0), FIRST)] {
+            write(&hardware, from, &indirect(sender, SECOND, 0, b"x"));
+            let mut call = registers(&[SEND2]);
+            if sender == 0 {
+                spmc.from_normal_world(&mut call, core(0), &hardware);
+            } else {
+                spmc.from_partition(at(0), &mut call, core(0), &hardware);
+            }
+            assert_eq!(call[..3], [ERROR, 0, DENIED], "{from:?}");
+        }
+    }
+}
+
+#[test]
 fn a_short_header_carries_no_uuid() {
     let (spmc, hardware) = with_buffers();
     let words = [0, 0, 24, 0x8001_u32, 4, 0];

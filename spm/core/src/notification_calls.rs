@@ -12,6 +12,7 @@ use crate::features::Caller;
 use crate::hardware::Hardware;
 use crate::indirect_message::Header;
 use crate::interrupts::InterruptLine;
+use crate::manifest::partition::ExceptionLevel;
 use crate::notifications::{Effects, Receivers, ScheduleReceiver, Speaker, Vcpus, Vms};
 use crate::partition::{CoreIndex, MAX_CORES, Partition};
 use crate::registers::{MessageRegisters, low_half};
@@ -25,8 +26,16 @@ pub(crate) struct NotificationState {
     due: [AtomicBool; MAX_CORES],
 }
 
-/// Bit 1 of the flags of FFA_MSG_SEND2 (FF-A 1.2 §15.1): the schedule receiver interrupt has to wait. Partitions only.
+/// Bit 1 of the flags of FFA_MSG_SEND2 (FF-A 1.3 table 15.3): the schedule receiver interrupt has to wait.
 const DELAY: u32 = 1 << 1;
+
+/// Tells whether whoever calls may set it: it is ignored by the SVC conduit, and at the physical instance.
+const fn may_delay(caller: Caller) -> bool {
+    match caller {
+        Caller::NormalWorld | Caller::Partition { level: ExceptionLevel::SEl0, .. } => false,
+        Caller::Partition { level: ExceptionLevel::SEl1, .. } => true,
+    }
+}
 
 impl Spmc {
     fn receivers(&self) -> Receivers<'_> {
@@ -58,7 +67,7 @@ impl Spmc {
         registers: &MessageRegisters,
         hardware: &impl Hardware,
     ) {
-        let delay = party.caller != Caller::NormalWorld && low_half(registers[2]) & DELAY != 0;
+        let delay = may_delay(party.caller) && low_half(registers[2]) & DELAY != 0;
         let effects = self.receivers().set_buffer_full(message.sender, message.receiver, delay, party.core);
         self.interrupt(effects, party.core, hardware);
     }

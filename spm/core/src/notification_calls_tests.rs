@@ -141,6 +141,31 @@ fn a_message_notifies_its_receiver() {
     assert_eq!(call(&spmc, &[GET, 0, 0xf])[..8], [OK, 0, 0, 0, 0, 0, 1, 0]);
 }
 
+/// "Must be ignored by callee when SVC conduit is used" (table 15.3).
+#[test]
+fn a_message_from_s_el0_cannot_delay_the_interrupt() {
+    let service = Service { uuid: Uuid::nil(), messaging: ALL };
+    let application = partition_edited(0x8001, &[service], 1, |manifest| {
+        manifest.exception_level = ExceptionLevel::SEl0;
+    });
+    let mut partitions = Partitions::new();
+    partitions.push(application).unwrap();
+    let (spmc, hardware) =
+        (Spmc::new(0x8000, partitions, normal_memory(), memory()), FakeHardware::default());
+    spmc.normal_version.negotiate(0x1_0002);
+    assert_eq!(call(&spmc, &[CREATE, 0, 8])[..3], [OK, 0, 0]);
+    let mut map = registers(&[0xc400_0066, 0x4000_1000, 0x4000_0000, 1]);
+    spmc.from_normal_world(&mut map, core(0), &hardware);
+    let [region, ..] = spmc.partitions[0].memory_regions() else { panic!() };
+    let data = region.range.start();
+    assert_eq!(from_first(&spmc, core(0), &hardware, &[0xc400_0066, data, data + 0x1000, 1]), OK);
+    let words = [0, 0, 40, 0x8001_0000_u32, 0, 0, 0, 0, 0, 0];
+    let message = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    hardware.sent.lock().unwrap().push((MailboxOwner::Partition(0), message));
+    assert_eq!(from_first(&spmc, core(0), &hardware, &[0x8400_0086, 0, DELAY]), OK);
+    assert_eq!(raised(&hardware), 1);
+}
+
 #[test]
 fn notifications_are_for_callers_since_1_1() {
     // The normal world is of version 1.0 until it asks for another.

@@ -159,10 +159,10 @@ impl Spmc {
                 }
             }
             (Ok(()), function::SECONDARY_EP_REGISTER_32) => {
-                register_entry(partition, u64::from(low_half(registers[1])), registers)
+                register_entry(partition, vcpu, u64::from(low_half(registers[1])), registers)
             }
             (Ok(()), function::SECONDARY_EP_REGISTER_64) => {
-                register_entry(partition, registers[1], registers)
+                register_entry(partition, vcpu, registers[1], registers)
             }
             (
                 Ok(()),
@@ -197,6 +197,9 @@ impl Spmc {
         let kind = request_kind(function_id(registers)).ok_or(FfaError::NotSupported)?;
         check_partition_sender(partition, registers, kind)?;
         let number = u8::try_from(from.vcpu).map_err(|_| FfaError::Denied)?;
+        if vcpu.work().is_framework_message() {
+            return Err(FfaError::Denied);
+        }
         let spmc_scheduled = vcpu.work().is_spmc_scheduled();
         let requester = Requester::Partition { vcpu: number, spmc_scheduled };
         claim_receiver(self.partitions(), registers, core, kind, requester)
@@ -241,7 +244,7 @@ impl Spmc {
         core: CoreIndex,
     ) -> Result<(VcpuRef, Resume), FfaError> {
         // Before FF-A 1.3 not while it starts (I0115).
-        if vcpu.work() == Work::Start {
+        if vcpu.work() == Work::Start || vcpu.work().is_framework_message() {
             return Err(FfaError::Denied);
         }
         let runner = Runner::Partition(partition.id(), from.vcpu);
@@ -251,10 +254,11 @@ impl Spmc {
 
 fn register_entry(
     partition: &Partition,
+    vcpu: &Vcpu,
     entry: u64,
     registers: &mut MessageRegisters,
 ) -> Result<(), FfaError> {
-    secondary_entry::register(partition, entry)?;
+    secondary_entry::register(partition, vcpu, entry)?;
     success(registers, 0, 0);
     Ok(())
 }

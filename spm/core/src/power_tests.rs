@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::framework_message::{PSCI_SUCCESS, core_off_status, tell_core_off};
+use crate::work::{OpenRequest, RequestKind, Requester};
 
 const CPU_OFF: u64 = 0x8400_0002;
 /// A partition's answer: framework bit, power management response.
@@ -75,6 +76,25 @@ fn the_message_is_answered_as_a_message_of_the_framework_and_not_otherwise() {
     assert_eq!(next, PartitionNext::Response(0x8400_0070));
     assert_eq!(core_off_status(&registers(&answer)), Some(PSCI_SUCCESS));
     assert_eq!(call_as(&spmc, vcpu, &AGREED).0, PartitionNext::Answer, "there is one answer to one message");
+}
+
+#[test]
+fn who_works_on_it_can_call_nobody() {
+    let spmc = spmc();
+    let vcpu = told(&spmc, 0)[0];
+    for request in [0x8400_006f, 0xc400_006f, 0xc400_008d] {
+        let (next, answer) = call_as(&spmc, vcpu, &[request, FIRST << 16 | SECOND]);
+        assert_eq!((next, answer[2]), (PartitionNext::Answer, DENIED), "{request:#x}");
+    }
+    // One that it had called before, and that yielded to it.
+    let left = spmc.partitions()[1].vcpu(0).unwrap();
+    left.transition(VcpuState::Waiting, VcpuState::Yielded).unwrap();
+    let requester = Requester::Partition { vcpu: 0, spmc_scheduled: false };
+    let kind = RequestKind::Direct64;
+    left.set_work(Work::Request(OpenRequest { sender: EndpointId(0x8001), requester, kind }));
+    assert_eq!(call_as(&spmc, vcpu, &[0x8400_006d, SECOND << 16]).1[2], DENIED);
+    assert_eq!(left.state(), VcpuState::Yielded);
+    assert_eq!(call_as(&spmc, vcpu, &AGREED).0, PartitionNext::Response(0x8400_0070));
 }
 
 #[test]

@@ -432,6 +432,11 @@ fn entry_points_of_secondary_vcpus() {
     let second = VcpuRef { partition: 1, vcpu: 0 };
     let memory = spmc.partitions()[1].memory();
     assert_eq!(spmc.partitions()[1].secondary_entry(), memory.start() + 0x4000, "the first one's");
+    let good = [0xc400_0087, memory.start() + 8];
+    assert_eq!(call_as(&spmc, second, &good).1[2], DENIED, "it has started");
+    for vcpu in [0, 1] {
+        spmc.partitions()[1].vcpu(vcpu).unwrap().set_work(Work::Start);
+    }
     for (from, entry, status) in [
         (second, memory.end(), INVALID_PARAMETERS),
         (second, memory.start() + 2, INVALID_PARAMETERS),
@@ -439,7 +444,15 @@ fn entry_points_of_secondary_vcpus() {
     ] {
         assert_eq!(call_as(&spmc, from, &[0xc400_0087, entry]).1[2], status);
     }
-    assert_eq!(call_as(&spmc, second, &[0xc400_0087, memory.start() + 8]).1[0], OK);
+    assert_eq!(call_as(&spmc, second, &good).1[0], OK);
+    assert_eq!(spmc.partitions()[1].secondary_entry(), memory.start() + 8);
+    spmc.started(second, &FakeHardware::default());
+    let another = VcpuRef { partition: 1, vcpu: 1 };
+    assert_eq!(
+        call_as(&spmc, another, &[0xc400_0087, memory.start()]).1[2],
+        DENIED,
+        "one that the first starts"
+    );
     assert_eq!(spmc.partitions()[1].secondary_entry(), memory.start() + 8);
 }
 

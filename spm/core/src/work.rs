@@ -84,6 +84,13 @@ impl Work {
         }
     }
 
+    /// Tells whether it is a message of spm itself: whoever has it may neither send direct requests nor let others run (FF-A 1.3
+    /// §18.2.4).
+    #[must_use]
+    pub const fn is_framework_message(self) -> bool {
+        matches!(self, Self::Request(OpenRequest { kind: RequestKind::Framework, .. }))
+    }
+
     /// Returns it as a word.
     #[inline(always)]
     #[must_use]

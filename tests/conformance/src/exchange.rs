@@ -76,6 +76,17 @@ pub struct Interruptions {
     pub at: u64,
 }
 
+/// That a core goes off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// How often it was told.
+    pub count: u64,
+    /// x0 to x7 of the last message.
+    pub message: [u64; 8],
+    /// w2 of what came of it when it sent a direct request, let another partition run, and yielded before it answered.
+    pub statuses: [u64; 3],
+}
+
 /// A partition while it does its side.
 pub trait PartitionEndpoint: Endpoint {
     /// Returns the registers with which it was entered last: those of the request that it works on.
@@ -98,8 +109,8 @@ pub trait PartitionEndpoint: Endpoint {
     fn quiet_device(&mut self);
     /// Returns what FFA_INTERRUPT brought to this vCPU while it waited, and forgets it.
     fn interruptions(&mut self) -> Interruptions;
-    /// Returns how often this vCPU was told that its core goes off, and x0 to x7 of the last such message.
-    fn told_off(&self) -> (u64, [u64; 8]);
+    /// Returns what there is to know of the messages by which this vCPU was told that its core goes off.
+    fn told_off(&self) -> Told;
     /// Waits for an interrupt (WFI).
     fn wait(&mut self);
     /// Reads the first word of a page that it was given; there is room for a few of these.

@@ -56,6 +56,8 @@ fn bitmap(registers: &MessageRegisters) -> Result<Bitmap, FfaError> {
 
 /// FFA_NOTIFICATION_BITMAP_CREATE (§16.1): the VM, and how many vCPUs it has.
 pub(super) fn creation(registers: &MessageRegisters) -> Result<(EndpointId, NonZeroU16), FfaError> {
+    // Bits 31–16 have to be zero (table 16.3).
+    require(low_half(registers[1]) >> 16 == 0)?;
     // vCPU IDs have 16 bits.
     let vcpus = u16::try_from(low_half(registers[2])).ok().and_then(NonZeroU16::new);
     Ok((vm(registers)?, vcpus.ok_or(FfaError::InvalidParameters)?))

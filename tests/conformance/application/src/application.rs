@@ -12,7 +12,7 @@ use conformance::application::{ApplicationEndpoint, Violation};
 use conformance::case::{Instance, Spmc, World};
 use conformance::chapters::at_start;
 use conformance::endpoint::{Endpoint, Foreign, Registers, call};
-use conformance::exchange::{self, Interruptions, PartitionEndpoint};
+use conformance::exchange::{self, Interruptions, PartitionEndpoint, Told};
 use conformance::outcome::{Failure, Outcome};
 use conformance::vectors::Vectors;
 
@@ -183,9 +183,9 @@ impl PartitionEndpoint for Application {
         unsafe { core::arch::asm!("wfi", options(nostack, preserves_flags)) };
     }
 
-    fn told_off(&self) -> (u64, [u64; 8]) {
+    fn told_off(&self) -> Told {
         // Power management messages are not for partitions at S-EL0.
-        (0, [0; 8])
+        Told::default()
     }
 
     fn load(&self, _: u64, _: bool) -> Option<u64> {

@@ -13,8 +13,9 @@ mod vcpu;
 
 use arm_ffa::{FuncId, Version};
 use conformance::chapters::negotiate;
-use conformance::endpoint::call;
-use conformance::exchange::{answer_32, answer2, secret, serve, told};
+use conformance::endpoint::{call, ids};
+use conformance::exchange::{Told, answer_32, answer2, secret, serve, told};
+use conformance::partner::Partner;
 use core::convert::Infallible;
 use side::{Side, enter, take_interrupts};
 use sp_runtime::{BootInfo, CallError, EndpointId, Manifest, Partition, VcpuId, partition};
@@ -101,10 +102,12 @@ impl Partition for ConformanceSp {
                     *function = WAIT;
                 }
                 REQUEST_32 if x2 & FRAMEWORK_MESSAGE != 0 => {
+                    let statuses = self.try_to_leave(vcpu);
+                    let message = [x0, x1, x2, x3, x4, x5, x6, x7];
                     let mut told = own.told_off.lock();
-                    *told = (told.0 + 1, [x0, x1, x2, x3, x4, x5, x6, x7]);
+                    *told = Told { count: told.count + 1, message, statuses };
                     // The runtime agrees.
-                    return told.1;
+                    return message;
                 }
                 RUN => {
                     if let Some(request) = own.kept.lock().take() {
@@ -116,6 +119,20 @@ impl Partition for ConformanceSp {
                 _ => return [x0, x1, x2, x3, x4, x5, x6, x7],
             }
         }
+    }
+}
+
+impl ConformanceSp {
+    /// Tries whatever would give the core to others before a message of the SPMC is answered. Returns w2 of the answers.
+    fn try_to_leave(&self, vcpu: VcpuId) -> [u64; 3] {
+        let mut side = self.side(vcpu, [0; 2]);
+        let request = [ids(self.id.0, Partner::PeerUp.id())];
+        let run = [ids(Partner::PeerUp.id(), 0)];
+        [
+            call(&mut side, FuncId::MsgSendDirectReq64, &request).x(2),
+            call(&mut side, FuncId::Run32, &run).x(2),
+            call(&mut side, FuncId::Yield32, &[]).x(2),
+        ]
     }
 }
 

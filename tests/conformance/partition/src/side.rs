@@ -9,7 +9,7 @@ use crate::vcpu::Vcpu;
 use arm_ffa::Version;
 use conformance::case::{Instance, Spmc, World};
 use conformance::endpoint::{Endpoint, Foreign, Registers};
-use conformance::exchange::{Interruptions, PartitionEndpoint};
+use conformance::exchange::{Interruptions, PartitionEndpoint, Told};
 use core::sync::atomic::{AtomicU64, Ordering};
 use sp_runtime::{EndpointId, interrupts, time};
 
@@ -129,7 +129,7 @@ impl PartitionEndpoint for Side {
         alarm::quiet();
     }
 
-    fn told_off(&self) -> (u64, [u64; 8]) {
+    fn told_off(&self) -> Told {
         *self.vcpu.told_off.lock()
     }
 

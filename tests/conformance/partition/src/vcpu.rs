@@ -2,7 +2,7 @@
 //! What each vCPU has of its own.
 
 use conformance::endpoint::Registers;
-use conformance::exchange::Interruptions;
+use conformance::exchange::{Interruptions, Told};
 use sp_runtime::{MAX_VCPUS, VcpuId};
 use spin::mutex::SpinMutex;
 
@@ -14,8 +14,9 @@ pub(crate) struct Vcpu {
     pub(crate) kept: SpinMutex<Option<[u64; 5]>>,
     /// What came of it.
     pub(crate) outcome: SpinMutex<[u64; 5]>,
+    /// What it knows of its core going off.
+    pub(crate) told_off: SpinMutex<Told>,
     /// What came by FFA_INTERRUPT.
-    pub(crate) told_off: SpinMutex<(u64, [u64; 8])>,
     pub(crate) interruptions: SpinMutex<Interruptions>,
 }
 
@@ -24,7 +25,7 @@ static VCPUS: [Vcpu; MAX_VCPUS] = [const {
         arrival: SpinMutex::new([0; 18]),
         kept: SpinMutex::new(None),
         outcome: SpinMutex::new([2, 0, 0, 0, 0]),
-        told_off: SpinMutex::new((0, [0; 8])),
+        told_off: SpinMutex::new(Told { count: 0, message: [0; 8], statuses: [0; 3] }),
         interruptions: SpinMutex::new(Interruptions { count: 0, arrival: [0; 2], taken: 0, at: 0 }),
     }
 }; MAX_VCPUS];

@@ -7,12 +7,12 @@ use super::secure_interrupts::{
 };
 use crate::case::{Case, Instance, no_side};
 use crate::endpoint::{Endpoint, Foreign, call, ids};
-use crate::exchange::{NormalWorld, PartitionEndpoint, ask, begin, outcome_of};
+use crate::exchange::{NormalWorld, PartitionEndpoint, Told, ask, begin, outcome_of};
 use crate::interface::Interface;
 use crate::outcome::{Failure, Outcome, ensure, same};
 use crate::partner::Partner;
 use crate::suite::number_of;
-use arm_ffa::FfaError::{Busy, InvalidParameters, NotSupported};
+use arm_ffa::FfaError::{Busy, Denied, InvalidParameters, NotSupported};
 use arm_ffa::FuncId;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -71,7 +71,13 @@ pub(super) const CASES: &[Case] = &[
         wait_for_interrupts,
     )
     .with_cores(4),
-    Case::alone(Interface::SecondaryEpRegister, "addresses", "18.2.2", Instance::SECURE, addresses),
+    Case::alone(
+        Interface::SecondaryEpRegister,
+        "after-the-start",
+        "18.2.2.1.1",
+        Instance::SECURE,
+        after_the_start,
+    ),
     Case::exchange(
         Interface::SecondaryEpRegister,
         "one-context",
@@ -121,11 +127,15 @@ fn ask_told_off(endpoint: &mut dyn Endpoint) -> Outcome<u64> {
     Ok(count)
 }
 
-/// Returns how often its core went off.
+/// Returns how often its core went off. What it then tried to do was refused: it is to answer, and to call nobody.
 fn told_off(endpoint: &mut dyn PartitionEndpoint, _: [u64; 4]) -> Outcome<[u64; 4]> {
     const PSCI_CPU_OFF: u64 = 0x8400_0002;
-    let (count, message) = endpoint.told_off();
+    let Told { count, message, statuses } = endpoint.told_off();
     if count > 0 {
+        let denied = i64::from(i32::from(Denied)).cast_unsigned() & 0xffff_ffff;
+        for (what, status) in statuses.into_iter().enumerate() {
+            ensure(status == denied, [what as u64, status, denied])?;
+        }
         let spmc = call(endpoint, FuncId::SpmIdGet, &[]);
         spmc.success()?;
         let addresses = u64::from(spmc.w(2)) << 16 | u64::from(endpoint.id());
@@ -261,14 +271,13 @@ fn other_vcpu(normal: &mut dyn NormalWorld) -> Outcome {
     Ok(())
 }
 
-/// The entry point is code of the partition, at a multiple of four. None of these becomes it.
-fn addresses(endpoint: &mut dyn Endpoint) -> Outcome {
+/// When the partition has started it is too late, whatever the address.
+fn after_the_start(endpoint: &mut dyn Endpoint) -> Outcome {
     let (own, spmc) = (endpoint.pages(), endpoint.foreign(Foreign::Spmc));
-    let other = endpoint.foreign(Foreign::OtherWorld);
-    for address in [0, 1, own + 1, own + 2, spmc, other, u64::MAX, !3] {
-        call(endpoint, FuncId::SecondaryEpRegister64, &[address]).error(InvalidParameters)?;
+    for address in [own, own + 1, 0, spmc, u64::MAX] {
+        call(endpoint, FuncId::SecondaryEpRegister64, &[address]).error(Denied)?;
     }
-    call(endpoint, FuncId::SecondaryEpRegister32, &[1]).error(InvalidParameters)
+    call(endpoint, FuncId::SecondaryEpRegister32, &[own & 0xffff_ffff]).error(Denied)
 }
 
 fn one_context(normal: &mut dyn NormalWorld) -> Outcome {

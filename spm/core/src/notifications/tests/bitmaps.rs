@@ -30,8 +30,13 @@ fn only_ids_of_the_normal_world_name_vms() {
         world.refused(0, &[BITMAP_CREATE, u64::from(id), 1], FfaError::InvalidParameters);
         world.refused(0, &[BITMAP_DESTROY, u64::from(id)], FfaError::InvalidParameters);
     }
-    // Bits 31-16 of w1 are no part of the ID.
-    world.refused(0, &[BITMAP_CREATE, 0xffff_8000_0000 | u64::from(VM), 1], FfaError::Denied);
+    // Bits 31-16 of w1 must be zero (table 16.3); of FFA_NOTIFICATION_BITMAP_DESTROY they are ignored (table 16.8).
+    for junk in [0x1_0000, 0x8000_0000] {
+        let call = [BITMAP_CREATE, junk | u64::from(OTHER_VM), 1];
+        world.refused(0, &call, FfaError::InvalidParameters);
+        world.ok(0, &[BITMAP_DESTROY, junk | u64::from(VM)]);
+        world.ok(0, &[BITMAP_CREATE, 0xffff_0000_0000 | u64::from(VM), 1]);
+    }
 }
 
 #[test]
