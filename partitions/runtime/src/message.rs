@@ -78,6 +78,7 @@ const DIRECT_REQ_64: u32 = FuncId::MsgSendDirectReq64 as u32;
 const DIRECT_REQ_32: u32 = FuncId::MsgSendDirectReq32 as u32;
 const INTERRUPT: u32 = FuncId::Interrupt32 as u32;
 const ERROR: u32 = FuncId::Error32 as u32;
+const ABORTED: u32 = (FfaError::Aborted as i32).cast_unsigned();
 const DIRECT_RESP_64: u64 = FuncId::MsgSendDirectResp64 as u64;
 const DIRECT_RESP_32: u64 = FuncId::MsgSendDirectResp32 as u64;
 /// x0 to x7 of FFA_MSG_WAIT.
@@ -104,6 +105,8 @@ pub(crate) fn serve<P: Partition>(partition: &P, vcpu: VcpuId) -> ! {
                 let (kind, status) = framework_answer(flags);
                 [DIRECT_RESP_32, answer_ids(ids), FRAMEWORK_MESSAGE | kind, status, 0, 0, 0, 0]
             }
+            // Whoever asked has aborted, so that nobody wants the answer (FF-A 1.2 table 15.12).
+            ERROR if low(flags) == ABORTED => WAIT,
             ERROR => refused(low(flags)),
             INTERRUPT => {
                 partition.interrupted(vcpu);

@@ -3,14 +3,15 @@
 //! FFA_RUN.
 
 use crate::case::{Case, Instance};
-use crate::endpoint::{Answer, Endpoint, call, ids};
+use crate::endpoint::{Answer, Endpoint, PAGE, call, ids};
 use crate::exchange::{
     NormalWorld, PartitionEndpoint, ask, ask_at_next_run, begin, collect, outcome_of, present,
 };
 use crate::interface::Interface;
 use crate::outcome::{Outcome, same};
 use crate::partner::Partner;
-use arm_ffa::FfaError::{Denied, InvalidParameters};
+use crate::suite::number_of;
+use arm_ffa::FfaError::{Aborted, Busy, Denied, InvalidParameters};
 use arm_ffa::FuncId;
 
 /// The instances of whoever takes part in an exchange of the normal world and partitions.
@@ -57,6 +58,14 @@ pub(super) const CASES: &[Case] = &[
         Instance::SECURE,
         yielded_to_us,
         run_for_others,
+    ),
+    Case::exchange(
+        Interface::Run,
+        "its-requester-has-aborted",
+        "7.2.8, R0104; 14.3; table 15.12",
+        BOTH,
+        abandoned,
+        call_and_abort,
     ),
 ];
 
@@ -213,4 +222,43 @@ fn run_for_others(endpoint: &mut dyn PartitionEndpoint, [yields, ..]: [u64; 4]) 
         run(endpoint, Partner::PeerUp).error(Denied)?;
     }
     Ok([0; 4])
+}
+
+/// What a partition does: calls another one, and aborts when that one has yielded; is that one; or tells what it did last.
+const CALL: u64 = 0;
+const YIELD: u64 = 1;
+const TELL: u64 = 2;
+/// Offset in its pages of the word that it got.
+const KEPT: u64 = 2 * PAGE;
+
+/// A partition aborts whose callee has yielded to it. The normal world lets that one go on, whose response is for nobody; then it
+/// serves as ever.
+fn abandoned(normal: &mut dyn NormalWorld) -> Outcome {
+    let (number, word) = (normal.number(), normal.random());
+    begin(normal.endpoint(), Partner::PeerUp, number, [CALL, word, 0, 0]).error(Aborted)?;
+    begin(normal.endpoint(), Partner::PeerMp, number, [TELL, 0, 0, 0]).error(Busy)?;
+    run(normal.endpoint(), Partner::PeerMp).is(FuncId::MsgWait32)?;
+    let [back, ..] = ask(normal.endpoint(), Partner::PeerMp, number, [TELL, 0, 0, 0])?;
+    same(back, word)
+}
+
+fn call_and_abort(endpoint: &mut dyn PartitionEndpoint, [what, word, ..]: [u64; 4]) -> Outcome<[u64; 4]> {
+    match what {
+        CALL => {
+            let number = number_of(Interface::Run, "its-requester-has-aborted")?;
+            begin(endpoint, Partner::PeerMp, number, [YIELD, word, 0, 0]).is(FuncId::Yield32)?;
+            endpoint.fail()
+        }
+        YIELD => {
+            call(endpoint, FuncId::Yield32, &[]).is(FuncId::Run32)?;
+            endpoint.write(KEPT, &word.to_le_bytes());
+            Ok([0; 4])
+        }
+        _ => {
+            let mut kept = [0; 8];
+            endpoint.read(KEPT, &mut kept);
+            endpoint.write(KEPT, &[0; 8]);
+            Ok([u64::from_le_bytes(kept), 0, 0, 0])
+        }
+    }
 }
