@@ -48,6 +48,8 @@ struct Lent {
     application: bool,
     /// The core, which the normal world's interrupts take from it.
     core: bool,
+    /// Nothing: it was asked to exit, and until it does so these interrupts wait.
+    exits: bool,
     /// What its virtual interrupt lines say, as HCR_EL2 holds it.
     signals: Signals,
 }
@@ -125,6 +127,9 @@ impl Run<'_> {
         context.el1.save();
         if lent.anything() {
             self.take_back(context, lent);
+            if lent.exits {
+                held.action = NsInterruptsAction::Queued;
+            }
         }
         if self.world.features.sme {
             fp_context::open_streaming(&self.world.features);
@@ -158,7 +163,7 @@ impl Run<'_> {
         // laid out as vectors.s expects and held by this core alone.
         let kind = unsafe { enter_partition(&raw mut context.registers) };
         if kind != exit::SYNCHRONOUS {
-            return self.interrupted(kind, vcpu, state, context, actions);
+            return self.interrupted(kind, vcpu, state, context, actions, lent);
         }
         if lent.application {
             let trap =
@@ -262,12 +267,13 @@ impl Run<'_> {
         state: &Vcpu,
         context: &VcpuContext,
         (action, others): Actions,
+        lent: &mut Lent,
     ) -> Option<Left> {
         match (kind, action) {
             (exit::IRQ, _) => {
                 self.take_interrupts();
                 if self.is_tick_due() {
-                    return self.wants_core(state, action);
+                    return self.wants_core(state, action, lent);
                 }
                 match others {
                     OtherInterruptsAction::Queued => None,
@@ -281,22 +287,25 @@ impl Run<'_> {
                 _ = ask_spmd(function::EL3_INTR_HANDLE, 0);
                 None
             }
-            (exit::FIQ, _) => self.wants_core(state, action),
+            (exit::FIQ, _) => self.wants_core(state, action, lent),
             _ => Some(self.fault(vcpu, context, &Fault::SystemError(ESR_EL2::read()))),
         }
     }
 
     /// The normal world has an interrupt.
     #[cold]
-    fn wants_core(&mut self, state: &Vcpu, action: NsInterruptsAction) -> Option<Left> {
+    fn wants_core(&mut self, state: &Vcpu, action: NsInterruptsAction, lent: &mut Lent) -> Option<Left> {
         match action {
             NsInterruptsAction::Signalled => return Some(Left::Preempted),
             // It would not learn of it.
             NsInterruptsAction::ManagedExit if !state.interrupts.is_enabled(InterruptLine::MANAGED_EXIT) => {
                 return Some(Left::Preempted);
             }
-            // It is asked once: from here on the interrupt waits (FF-A 1.3 §9.3.1.2.1, rule 5).
-            NsInterruptsAction::ManagedExit => state.interrupts.pend(InterruptLine::MANAGED_EXIT),
+            // It is asked once: from here on the interrupt waits, for whom it calls, too (FF-A 1.3 §9.3.1.2.1, rule 5).
+            NsInterruptsAction::ManagedExit => {
+                state.interrupts.pend(InterruptLine::MANAGED_EXIT);
+                lent.exits = true;
+            }
             NsInterruptsAction::Queued => {}
         }
         gic::mask_normal_world();

@@ -11,9 +11,17 @@ use crate::exchange::{NormalWorld, PartitionEndpoint, ask, begin, outcome_of};
 use crate::interface::Interface;
 use crate::outcome::{Outcome, ensure, same};
 use crate::partner::Partner;
+use crate::suite::number_of;
 
 pub(super) const CASES: &[Case] = &[
-    Case::exchange(Interface::Interrupt, "managed-exit", "9.3.1.2", OLD_1_1, exited, work_until_exit),
+    Case::exchange(
+        Interface::Interrupt,
+        "managed-exit",
+        "9.3.1.2; 9.3.1.2.1",
+        OLD_1_1,
+        exited,
+        work_until_exit,
+    ),
     Case::exchange(
         Interface::Interrupt,
         "managed-exit-refused",
@@ -31,7 +39,8 @@ const OLD_1_1: &[Instance] =
 /// Hafnium's virtual INTID.
 const MANAGED_EXIT: u64 = 4;
 
-/// The partition is asked to give the core back, and does so by its response.
+/// The partition is asked once to give the core back, has another one's help meanwhile, which the interrupt waits for (rule 5), and
+/// gives it back by its response.
 fn exited(normal: &mut dyn NormalWorld) -> Outcome {
     let number = normal.number();
     for virtually in [false, true, false] {
@@ -49,12 +58,20 @@ fn exited(normal: &mut dyn NormalWorld) -> Outcome {
     Ok(())
 }
 
-fn work_until_exit(endpoint: &mut dyn PartitionEndpoint, _: [u64; 4]) -> Outcome<[u64; 4]> {
+fn work_until_exit(endpoint: &mut dyn PartitionEndpoint, [helps, ..]: [u64; 4]) -> Outcome<[u64; 4]> {
+    if helps == 1 {
+        return Ok([helps, 0, 0, 0]);
+    }
     let start = endpoint.now();
     while endpoint.signalled() != (true, false) {
         ensure(endpoint.now() < start + PATIENCE, [start, endpoint.now(), 0])?;
     }
     same(endpoint.hypercall([GET, 0, 0, 0]), MANAGED_EXIT)?;
+    same(endpoint.hypercall([GET, 0, 0, 0]), NONE)?;
+    let number = number_of(Interface::Interrupt, "managed-exit")?;
+    // By itself it would be preempted.
+    ask(endpoint, Partner::PeerUp, number, [1, 0, 0, 0])?;
+    ensure(endpoint.signalled() == (false, false), [0; 3])?;
     same(endpoint.hypercall([GET, 0, 0, 0]), NONE)?;
     Ok([endpoint.now(), 0, 0, 0])
 }
