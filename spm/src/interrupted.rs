@@ -8,7 +8,7 @@ use spm_core::gic::{KICK_SGI, TIMER_INTID};
 use spm_core::hardware::Hardware;
 use spm_core::interrupts::InterruptLine;
 use spm_core::interrupts::hypercall::finish_all;
-use spm_core::interrupts::routing::Owner;
+use spm_core::interrupts::routing::{Owner, Rounds};
 use spm_core::manifest::actions::NsInterruptsAction;
 use spm_core::normal_timer::deadline;
 use spm_core::partition::Partition;
@@ -22,23 +22,17 @@ use crate::run::{Held, Run};
 
 /// Most interrupts that are taken one after the other. A source that does not stop gets its turn again at the next one.
 const MOST_AT_ONCE: usize = 64;
-/// How often waiting partitions are asked before the normal world goes on, though some still have interrupts pending.
-const ROUNDS: usize = 4;
 
 /// How far a core is with the vCPUs that run for interrupts before it goes back to the normal world.
 pub(crate) struct SideChains {
     /// The normal world's registers: what becomes of those vCPUs is no answer to its call.
     message: MessageRegisters,
-    /// Places of the partitions that were asked in this round.
-    seen: u64,
-    rounds: usize,
-    /// Something happened since the round began.
-    again: bool,
+    rounds: Rounds,
 }
 
 impl SideChains {
-    const fn new(message: MessageRegisters) -> Self {
-        Self { message, seen: 0, rounds: 0, again: false }
+    fn new(message: MessageRegisters) -> Self {
+        Self { message, rounds: Rounds::default() }
     }
 }
 
@@ -113,22 +107,18 @@ impl<'a> Run<'a> {
     pub(crate) fn next_interrupted(&mut self, side: &mut Option<SideChains>) -> Option<Held<'a>> {
         let side = side.get_or_insert_with(|| SideChains::new(self.normal.message));
         loop {
-            side.again |= core::mem::take(&mut self.normal.look);
+            side.rounds.note(core::mem::take(&mut self.normal.look));
             if let Some(held) = self.next_to_start() {
                 return Some(held);
             }
-            while let Some((vcpu, line)) = self.world.spmc.claim_for_interrupt(self.core, &mut side.seen) {
-                if let Some(mut held) = self.hold(vcpu, VcpuState::Waiting) {
-                    held.prepare_interrupt(line);
-                    return Some(held);
-                }
-            }
-            if side.rounds >= ROUNDS || !core::mem::take(&mut side.again) {
+            let Some((vcpu, line)) = self.world.spmc.claim_next(self.core, &mut side.rounds) else {
                 self.normal.message = side.message;
                 return None;
+            };
+            if let Some(mut held) = self.hold(vcpu, VcpuState::Waiting) {
+                held.prepare_interrupt(line);
+                return Some(held);
             }
-            side.rounds = side.rounds.saturating_add(1);
-            side.seen = 0;
         }
     }
 

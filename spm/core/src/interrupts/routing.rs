@@ -49,7 +49,8 @@ impl Spmc {
         match vcpu.state() {
             // One that has no core of its own runs here.
             VcpuState::Waiting if partition.contexts() == 1 => {}
-            VcpuState::Waiting if target.vcpu != core.get() => {
+            // Only if it runs for it there: otherwise the core would be interrupted for nothing.
+            VcpuState::Waiting if target.vcpu != core.get() && vcpu.interrupts.wakes() => {
                 if let Some(its) = CoreIndex::new(target.vcpu as u64) {
                     hardware.kick(its);
                 }
@@ -107,6 +108,41 @@ impl Spmc {
             }
         }
         None
+    }
+}
+
+/// How far a core is with asking the vCPUs that wait: each once a round, and as many rounds as there are lines, so that one that takes
+/// a single interrupt whenever it runs has got all of them when the normal world goes on (FF-A 1.3 §9.3.2.2, 3.1). One
+/// whose interrupts never end gets its turn again when the core is interrupted next.
+#[derive(Debug, Default)]
+pub struct Rounds {
+    /// Places of the partitions that were asked in this one.
+    seen: u64,
+    done: usize,
+    /// Something happened since it began.
+    again: bool,
+}
+
+impl Rounds {
+    /// Notes that something may have become pending.
+    pub const fn note(&mut self, happened: bool) {
+        self.again |= happened;
+    }
+}
+
+impl Spmc {
+    /// Claims the next waiting vCPU that has to run on `core` for an interrupt; nothing if this is over.
+    pub fn claim_next(&self, core: CoreIndex, rounds: &mut Rounds) -> Option<(VcpuRef, InterruptLine)> {
+        loop {
+            if let Some(next) = self.claim_for_interrupt(core, &mut rounds.seen) {
+                return Some(next);
+            }
+            if rounds.done >= InterruptLine::COUNT || !core::mem::take(&mut rounds.again) {
+                return None;
+            }
+            rounds.done = rounds.done.saturating_add(1);
+            rounds.seen = 0;
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::interrupts::hypercall::{
     INTERRUPT_DEACTIVATE, INTERRUPT_ENABLE, INTERRUPT_GET, INTERRUPT_RECONFIGURE, INTERRUPT_SEND_IPI, NONE,
     finish_all, reconfigure,
 };
-use crate::interrupts::routing::Owner;
+use crate::interrupts::routing::{Owner, Rounds};
 use crate::interrupts::{InterruptLine, Signals};
 use crate::manifest::interrupt::{DeviceInterrupt, MAX_INTERRUPTS, Trigger};
 
@@ -134,12 +134,63 @@ fn a_vcpu_that_runs_on_another_core_is_told_there() {
 }
 
 #[test]
+fn another_core_is_interrupted_for_a_waiting_vcpu_if_that_runs_for_it() {
+    let (spmc, hardware) = (spmc(), FakeHardware::default());
+    let at = VcpuRef { partition: 1, vcpu: 5 };
+    for (line, enabled, kicks) in
+        [(InterruptLine::IPI, true, 0), (InterruptLine::TIMER, false, 0), (InterruptLine::TIMER, true, 1)]
+    {
+        spmc.partitions()[1].vcpu(5).unwrap().interrupts.enable(line, enabled, false);
+        spmc.pend(at, line, core(0), &hardware);
+        assert_eq!(done(&hardware), [InterruptAction::Kick(5)][..kicks], "{line:?}");
+        spmc.pend(at, line, core(5), &hardware);
+        assert_eq!(done(&hardware), [], "its own core looks anyway");
+    }
+}
+
+#[test]
+fn who_takes_one_interrupt_whenever_it_runs_gets_all_before_the_normal_world_goes_on() {
+    for most in [1, 7, 48] {
+        let spmc = spmc();
+        let vcpu = spmc.partitions()[0].vcpu(0).unwrap();
+        for line in (0..most).filter_map(InterruptLine::device) {
+            vcpu.interrupts.enable(line, true, false);
+            vcpu.interrupts.pend(line);
+        }
+        let (mut rounds, mut taken) = (Rounds::default(), 0);
+        while let Some((at, line)) = spmc.claim_next(core(0), &mut rounds) {
+            assert_eq!(at, AT_FIRST);
+            vcpu.interrupts.accept(line);
+            taken += 1;
+            finish(&spmc, AT_FIRST);
+            rounds.note(vcpu.interrupts.wakes());
+        }
+        assert_eq!(taken, most);
+        assert!(!vcpu.interrupts.wakes());
+    }
+}
+
+#[test]
+fn who_takes_none_is_not_asked_for_ever() {
+    let spmc = spmc();
+    enable(&spmc, AT_FIRST, 40);
+    spmc.take_interrupt(40, core(0), &FakeHardware::default());
+    let (mut rounds, mut asked) = (Rounds::default(), 0);
+    while spmc.claim_next(core(0), &mut rounds).is_some() {
+        asked += 1;
+        finish(&spmc, AT_FIRST);
+        rounds.note(true);
+    }
+    assert_eq!(asked, InterruptLine::COUNT + 1);
+}
+
+#[test]
 fn a_vcpu_tells_another_of_its_partition() {
     let (spmc, hardware) = (spmc(), FakeHardware::default());
     let from = VcpuRef { partition: 1, vcpu: 0 };
     let send = u64::from(INTERRUPT_SEND_IPI);
     assert_eq!(hypercall(&spmc, from, &hardware, &[send, 5]), 0);
-    assert_eq!(done(&hardware), [InterruptAction::Kick(5)]);
+    assert_eq!(done(&hardware), [], "nothing would run there");
     assert!(spmc.partitions()[1].vcpu(5).unwrap().interrupts.is_pending(InterruptLine::IPI));
     for nobody in [8, 0xffff_ffff, u64::MAX] {
         assert_eq!(hypercall(&spmc, from, &hardware, &[send, nobody]), FAILED);
@@ -155,14 +206,14 @@ fn a_waiting_vcpus_scheduler_is_told_of_what_another_one_wants() {
     let told = || call(&spmc, &[0xc400_0083])[..4].to_vec();
     let nothing = [ERROR, 0, 0xffff_fff7, 0].to_vec();
     send(5);
-    assert_eq!(done(&hardware), [InterruptAction::Kick(5)], "it could not take it");
+    assert_eq!(done(&hardware), [], "it could not take it");
     assert_eq!(told(), nothing);
     enable(&spmc, vcpu(5), 9);
     assert_eq!(told()[2..], [0b01 << 12 | 1 << 7, 5 << 16 | SECOND], "vCPU 5 of the second partition");
     assert_eq!(told(), nothing, "it is told once");
     for _ in 0..2 {
         send(5);
-        assert_eq!(done(&hardware), [InterruptAction::Kick(5), InterruptAction::ScheduleReceiverOf(5)]);
+        assert_eq!(done(&hardware), [InterruptAction::ScheduleReceiverOf(5)]);
     }
     // It runs and takes it: nobody has to be told any more.
     let running = spmc.partitions()[1].vcpu(5).unwrap();

@@ -22,7 +22,7 @@ impl InterruptLine {
     /// Number of the first device's.
     pub const DEVICES: usize = 16;
     /// How many there can be.
-    const COUNT: usize = u64::BITS as usize;
+    pub const COUNT: usize = u64::BITS as usize;
 
     /// Returns the line of the device interrupt at `place` of the manifest's list.
     #[must_use]
