@@ -169,6 +169,10 @@ impl State {
 fn check_borrowers(share: &Share, request: &Descriptor, caller: &Caller) -> Result<(), FfaError> {
     let bypassed = caller.format == Format::V1_2 && request.flags & flag::BYPASS_BORROWERS != 0;
     let expected = if bypassed { 1 } else { share.receivers.len() };
+    // The flag is about several borrowers (MM table 1.22, bit 10).
+    if bypassed && share.receivers.len() == 1 {
+        return Err(FfaError::InvalidParameters);
+    }
     if request.access.len() != expected {
         return Err(FfaError::InvalidParameters);
     }

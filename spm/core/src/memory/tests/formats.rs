@@ -104,6 +104,17 @@ fn a_receiver_of_1_2_may_leave_the_others_out() {
 }
 
 #[test]
+fn the_only_receiver_has_none_to_leave_out() {
+    let bench = Bench::with(Version(1, 2), 1);
+    let sent = Message { format: Format::V1_2, ..Message::new(0, &[(B, READ)], &[(RAM, 1)]) };
+    let handle = bench.send(Who::Normal, SHARE, &sent).unwrap();
+    let request = Message { format: Format::V1_2, ..Bench::request(0, handle, &[(B, READ)]) };
+    let bypassing = Message { flags: 1 << 10, ..request.clone() };
+    assert_eq!(bench.retrieve(1, &bypassing), Err(FfaError::InvalidParameters));
+    bench.retrieve(1, &request).unwrap();
+}
+
+#[test]
 fn who_speaks_1_0_can_ask_to_be_told_of_security() {
     let bench = Bench::with(Version(1, 0), 1);
     let features = |w2: u64| bench.call(Who::Sp(1), &[0x8400_0064, RETRIEVE, w2]);
