@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Random numbers that nobody can guess: what the service needs from the platform for the hypervisor's key.
 
-use core::fmt::Debug;
+use core::fmt;
 
 /// A source of random numbers.
-pub trait Entropy: Debug + Sync {
+pub trait Entropy: Sync {
     /// Returns 64 random bits, or `None` where the platform has no source or the source fails. Returns within a bound.
     fn word(&self) -> Option<u64>;
+}
+
+impl fmt::Debug for dyn Entropy + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Entropy")
+    }
 }
 
 /// A platform without a source.

@@ -43,12 +43,10 @@ fn holders(device: &Device) -> &'static str {
 /// Says whether a hypervisor must claim its role, and whether it can.
 pub(crate) fn roles(policy: &Policy, has_entropy: bool) {
     match (policy.hyp, has_entropy) {
-        (HypRole::Absent, _) => log!("no hypervisor: the kernel is the only client"),
-        (HypRole::Required, true) => log!("nobody is served until the hypervisor has claimed its role"),
+        (HypRole::Absent, _) => log!("no hypervisor is expected"),
+        (HypRole::Required, true) => log!("nobody is served until a hypervisor claims its role"),
         (HypRole::Required, false) => {
-            log!(
-                "NOBODY WILL BE SERVED: a hypervisor must claim its role, and no core has random numbers (RNDR)"
-            );
+            log!("no hypervisor can claim its role, so nobody is served: this core has no RNDR");
         }
     }
 }

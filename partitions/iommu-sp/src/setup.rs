@@ -37,8 +37,6 @@ pub(crate) enum SetupError {
     Policy(#[from] BlobError),
     #[error("{0} {1} cannot be mapped: {2}")]
     Map(&'static str, Range, MapError),
-    #[error("{0} is too small for the accounts of managed pages")]
-    Accounts(Range),
     #[error("pool: {0}")]
     Pool(#[from] PoolError),
     #[error("SMMU {0}: {1}")]
@@ -104,12 +102,10 @@ fn map_accounts(policy: &Policy) -> Result<Option<Accounts<'static>>, SetupError
     let Some(range) = policy.accounts else { return Ok(None) };
     let memory =
         mmu::map_own(range.base, range.size).map_err(|error| SetupError::Map("accounts", range, error))?;
-    let too_small = SetupError::Accounts(range);
-    let count = |count: u64| usize::try_from(count).map_err(|_| too_small.clone());
-    let (words, halves) =
-        memory.words_and_halves(count(policy.managed_blocks())?).ok_or(too_small.clone())?;
-    let pages = halves.get(..count(policy.managed_pages())?).ok_or(too_small.clone())?;
-    Ok(Some(Accounts { pages, blocks: words }))
+    // Too few of either are refused by the service.
+    let (blocks, pages) =
+        memory.words_and_halves(usize::try_from(policy.managed_blocks()).unwrap_or(usize::MAX));
+    Ok(Some(Accounts { pages, blocks }))
 }
 
 /// SMMUs that abort all DMA and use no memory, in the policy's order.

@@ -60,19 +60,19 @@ impl OwnMemory {
         Self { words: unsafe { core::slice::from_raw_parts(first, count) } }
     }
 
-    /// Returns the first `count` 32-bit words, and all that follows them as 16-bit words; `None` where there are not so many.
+    /// Returns the first `count` 32-bit words, or as many as there are, and all that follows them as 16-bit words.
     #[must_use]
-    pub fn words_and_halves(self, count: usize) -> Option<(&'static [AtomicU32], &'static [AtomicU16])> {
+    pub fn words_and_halves(self, count: usize) -> (&'static [AtomicU32], &'static [AtomicU16]) {
         let words: &'static [AtomicU32] = {
             let first = self.words.as_ptr().cast::<AtomicU32>();
             // SAFETY: it is the same memory, aligned for more, as twice as many words of half the size; any value is valid, and
             // the words of 64 bits are not used any more: `self` was all that led to them.
             unsafe { core::slice::from_raw_parts(first, 2 * self.words.len()) }
         };
-        let (words, rest) = words.split_at_checked(count)?;
+        let (words, rest) = words.split_at_checked(count).unwrap_or((words, &[]));
         let first = rest.as_ptr().cast::<AtomicU16>();
         // SAFETY: as above; what is returned as 32-bit words lies before it.
-        Some((words, unsafe { core::slice::from_raw_parts(first, 2 * rest.len()) }))
+        (words, unsafe { core::slice::from_raw_parts(first, 2 * rest.len()) })
     }
 }
 

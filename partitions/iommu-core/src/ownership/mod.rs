@@ -30,7 +30,7 @@ pub use pins::{NoPins, Pins, Refusal};
 
 use crate::client::Client;
 use crate::policy::{MAX_MANAGED, Policy, Range};
-use crate::table::{LeafSize, PAGE_BITS};
+use crate::table::{LeafSize, PAGE_BITS, PAGE_SIZE};
 use account::Account;
 use core::sync::atomic::{AtomicU16, AtomicU32, Ordering::Acquire};
 use ffa_abi::{PageOwner, PageState, PhysAddr};
@@ -94,16 +94,9 @@ struct Managed<'a> {
     blocks: &'a [AtomicU32],
 }
 
-impl<'a> Managed<'a> {
-    fn contains(&self, first: u64, last: u64) -> bool {
-        self.first <= first && last <= self.last
-    }
-
-    /// Returns the account of a page and of the block that it is in.
-    fn accounts(&self, address: u64) -> Option<(&'a AtomicU16, &'a AtomicU32)> {
-        let page = address.checked_sub(self.first)? >> PAGE_BITS;
-        let block = (address >> BLOCK_BITS).checked_sub(self.first >> BLOCK_BITS)?;
-        Some((self.pages.get(usize::try_from(page).ok()?)?, self.blocks.get(usize::try_from(block).ok()?)?))
+impl Managed<'_> {
+    fn block_of(&self, address: u64) -> Option<usize> {
+        usize::try_from((address >> BLOCK_BITS).checked_sub(self.first >> BLOCK_BITS)?).ok()
     }
 }
 
@@ -155,11 +148,12 @@ impl<'a> Ownership<'a> {
         if self.pool.contains(&Range { base: address.0, size: 1 }) {
             return Some(PageState { owner: PageOwner::Pool, host_access: false, pins: 0 });
         }
-        let Some((page, block)) = self.find(address.0, 1)?.accounts(address.0) else {
-            return Some(PageState { owner: PageOwner::Host, host_access: true, pins: 0 });
-        };
-        let account = Account::of(page.load(Acquire));
-        let pins = u32::from(account.pins()).saturating_add(account::block_pins(block.load(Acquire)).into());
+        self.find(address.0, 1)?;
+        let page = self.pages(address.0 & !(PAGE_SIZE - 1), 1).and_then(|pages| pages.first());
+        // Where nothing is counted, all is as it was at boot.
+        let account = page.map_or(Account::HOST, |page| Account::of(page.load(Acquire)));
+        let block = self.block(address.0).map_or(0, |block| account::block_pins(block.load(Acquire)));
+        let pins = u32::from(account.pins()).saturating_add(block.into());
         Some(PageState { owner: account.owner(), host_access: account.host_access(), pins })
     }
 
@@ -169,9 +163,31 @@ impl<'a> Ownership<'a> {
         self.managed.iter().map(|range| range.last.saturating_add(1)).max().unwrap_or(0)
     }
 
+    /// Not inlined: it would stand in all that looks for accounts.
+    #[inline(never)]
     fn find(&self, base: u64, size: u64) -> Option<&Managed<'a>> {
         let last = base.checked_add(size.checked_sub(1)?)?;
-        self.managed.iter().find(|range| range.contains(base, last))
+        self.managed.iter().find(|range| range.first <= base && last <= range.last)
+    }
+
+    /// Returns the accounts of pages, or `None` where one of them has none.
+    fn pages(&self, base: u64, count: usize) -> Option<&'a [AtomicU16]> {
+        let range = self.find(base, (count as u64).checked_mul(PAGE_SIZE)?)?;
+        let first = usize::try_from(base.checked_sub(range.first)? >> PAGE_BITS).ok()?;
+        range.pages.get(first..first.checked_add(count)?)
+    }
+
+    /// Returns the accounts of blocks, or `None` where one of them is not managed to its last byte.
+    fn blocks(&self, base: u64, count: usize) -> Option<&'a [AtomicU32]> {
+        let range = self.find(base, (count as u64).checked_mul(LeafSize::Block2M.bytes())?)?;
+        let first = range.block_of(base)?;
+        range.blocks.get(first..first.checked_add(count)?)
+    }
+
+    /// Returns the account of the block that a page is in, also where only a part of the block is managed.
+    fn block(&self, address: u64) -> Option<&'a AtomicU32> {
+        let range = self.find(address, 1)?;
+        range.blocks.get(range.block_of(address)?)
     }
 }
 

@@ -6,11 +6,15 @@
 //! becomes, and blocks are opened for pages that the kernel may use afterwards.
 
 use super::account::{self, Account, Holder};
-use super::{BLOCK_BITS, Managed, Ownership};
+use super::{BLOCK_BITS, Ownership};
 use crate::domain::lock;
 use crate::table::{PAGE_BITS, PAGE_SIZE};
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use core::sync::atomic::{
+    AtomicU16, AtomicU32,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
 use ffa_abi::{Pages, PhysAddr, Status};
+use heapless::Vec;
 
 /// Pages that one call moves: as many as a block has.
 pub const PAGES_PER_MOVE: u16 = 1 << (BLOCK_BITS - PAGE_BITS);
@@ -54,17 +58,10 @@ impl Change {
     }
 }
 
-/// Pages that follow each other in one block.
-#[derive(Clone, Copy)]
-struct Part {
-    first: u64,
-    pages: u16,
-}
-
-impl Part {
-    fn addresses(self) -> impl Iterator<Item = u64> {
-        (0..u64::from(self.pages)).map(move |page| self.first.saturating_add(page << PAGE_BITS))
-    }
+/// Accounts of pages that follow each other in one block, and that of the block.
+struct Part<'a> {
+    pages: &'a [AtomicU16],
+    block: &'a AtomicU32,
 }
 
 impl Ownership<'_> {
@@ -75,103 +72,92 @@ impl Ownership<'_> {
     /// [`Status::Misaligned`], [`Status::OutOfRange`] for no page or too many; [`Status::Denied`] where a page is not managed, or is
     /// not what the change begins with; [`Status::Busy`] where it is pinned, or another move is under way.
     pub fn change(&self, pages: Pages, change: Change) -> Result<(), Refused> {
-        let refuse = |status| Refused { status, at: pages.first };
+        let refuse = |status, behind: usize| {
+            let at = pages.first.0.saturating_add((behind as u64) << PAGE_BITS);
+            Refused { status, at: PhysAddr(at) }
+        };
         if pages.first.0 & (PAGE_SIZE - 1) != 0 {
-            return Err(refuse(Status::Misaligned));
+            return Err(refuse(Status::Misaligned, 0));
         }
         if pages.count == 0 || pages.count > PAGES_PER_MOVE {
-            return Err(refuse(Status::OutOfRange));
+            return Err(refuse(Status::OutOfRange, 0));
         }
-        let size = u64::from(pages.count) * PAGE_SIZE;
-        let range = self.find(pages.first.0, size).ok_or(refuse(Status::Denied))?;
-        let parts = parts(pages);
-        let _one_at_a_time = lock::lock(&self.moves).map_err(refuse)?;
+        let parts = self.parts(pages).ok_or(refuse(Status::Denied, 0))?;
+        let _one_at_a_time = lock::lock(&self.moves).map_err(|status| refuse(status, 0))?;
+        let mut before = 0_usize;
         for (place, part) in parts.iter().enumerate() {
-            if let Err(refused) = range.mark(*part, change) {
-                parts.iter().take(place).for_each(|part| range.unmark(*part, part.pages));
-                return Err(refused);
+            if let Err((status, marked)) = part.mark(change) {
+                parts.iter().take(place).for_each(|part| part.finish(part.pages, None));
+                return Err(refuse(status, before.saturating_add(marked)));
             }
+            before = before.saturating_add(part.pages.len());
         }
-        parts.iter().for_each(|part| range.commit(*part, change));
+        parts.iter().for_each(|part| part.finish(part.pages, Some(change)));
         Ok(())
     }
-}
 
-/// Cuts pages where blocks end: into two parts at most, of which the second may be empty.
-fn parts(pages: Pages) -> [Part; 2] {
-    let first = pages.first.0;
-    let to_end = ((1 << BLOCK_BITS) - (first & ((1 << BLOCK_BITS) - 1))) / PAGE_SIZE;
-    let here = u16::try_from(to_end).map_or(pages.count, |to_end| pages.count.min(to_end));
-    let behind = first.saturating_add(u64::from(here) * PAGE_SIZE);
-    [Part { first, pages: here }, Part { first: behind, pages: pages.count.saturating_sub(here) }]
+    /// Cuts pages where blocks end: into two parts at most. `None` where one of them is not managed.
+    fn parts(&self, Pages { first, count }: Pages) -> Option<Vec<Part<'_>, 2>> {
+        let mut rest = self.pages(first.0, count.into())?;
+        let mut parts = Vec::new();
+        let mut at = first.0;
+        while !rest.is_empty() {
+            let end = (at | ((1 << BLOCK_BITS) - 1)).saturating_add(1);
+            let here = usize::try_from(end.saturating_sub(at) >> PAGE_BITS).ok()?.min(rest.len());
+            let (pages, behind) = rest.split_at_checked(here)?;
+            parts.push(Part { pages, block: self.block(at)? }).ok()?;
+            (rest, at) = (behind, end);
+        }
+        Some(parts)
+    }
 }
 
 /// The steps of a move. Nobody else changes owners meanwhile: the caller has the lock.
-impl Managed<'_> {
-    /// Closes a block for the pages of a part, and marks them as moving.
-    fn mark(&self, part: Part, change: Change) -> Result<(), Refused> {
-        let refuse = |status, at| Refused { status, at: PhysAddr(at) };
-        if part.pages == 0 {
-            return Ok(());
-        }
-        let (page, block) = self.accounts(part.first).ok_or(refuse(Status::Denied, part.first))?;
-        let close = |word| account::block_closed(word, part.pages);
-        if block.fetch_update(AcqRel, Acquire, close).is_err() {
-            // All of the block is mapped as one, this page too.
-            let fits = change.of(Account::of(page.load(Acquire))).is_some();
-            return Err(refuse(if fits { Status::Busy } else { Status::Denied }, part.first));
-        }
-        for (done, address) in (0..part.pages).zip(part.addresses()) {
-            if let Err(status) = self.mark_page(address, change) {
-                self.unmark(part, done);
-                return Err(refuse(status, address));
+impl Part<'_> {
+    /// Closes the block for all the pages, and marks them as moving; or says why not, and behind how many pages.
+    fn mark(&self, change: Change) -> Result<(), (Status, usize)> {
+        let close = |word| account::block_closed(word, self.count());
+        let closed = self.block.fetch_update(AcqRel, Acquire, close).is_ok();
+        for (done, page) in self.pages.iter().enumerate() {
+            let mark = |word| Account::of(word).moving().map(Account::word);
+            let refused = if change.of(Account::of(page.load(Acquire))).is_none() {
+                Status::Denied
+            } else if closed && page.fetch_update(AcqRel, Acquire, mark).is_ok() {
+                // Acquire: what SMMUs did by a mapping is over when its pin is gone.
+                continue;
+            } else {
+                // It is pinned, or all of the block is.
+                Status::Busy
+            };
+            if closed {
+                self.finish(self.pages.get(..done).unwrap_or_default(), None);
             }
+            return Err((refused, done));
         }
         Ok(())
     }
 
-    fn mark_page(&self, address: u64, change: Change) -> Result<(), Status> {
-        let (page, _) = self.accounts(address).ok_or(Status::Denied)?;
-        let mark = |word| Account::of(word).moving().map(Account::word);
-        if change.of(Account::of(page.load(Acquire))).is_none() {
-            return Err(Status::Denied);
-        }
-        // Acquire: what SMMUs did by a mapping is over when its pin is gone.
-        page.fetch_update(AcqRel, Acquire, mark).map(|_| ()).map_err(|_| Status::Busy)
-    }
-
-    /// Takes back what `mark` did with the first pages of a part, and opens the block.
-    fn unmark(&self, part: Part, marked: u16) {
-        if part.pages == 0 {
-            return;
-        }
-        for address in part.addresses().take(marked.into()) {
-            if let Some((page, _)) = self.accounts(address) {
-                page.store(Account::of(page.load(Relaxed)).unmoved().word(), Release);
+    /// Gives each page that was marked what it becomes, or what it was where nothing is changed, and opens the block for those
+    /// that the kernel may use.
+    fn finish(&self, marked: &[AtomicU16], change: Option<Change>) {
+        // `mark` closed the block for each page once more, whatever it was before: all are opened where nothing is changed.
+        let mut opened = if change.is_some() { 0 } else { self.count() };
+        for page in marked {
+            let before = Account::of(page.load(Relaxed)).unmoved();
+            let after = change.and_then(|change| change.of(before)).unwrap_or(before);
+            page.store(after.word(), Release);
+            if change.is_some() {
+                // At most two for each of 512 pages.
+                let twice = u16::from(!before.host_access()).wrapping_add(after.host_access().into());
+                opened = opened.wrapping_add(twice);
             }
         }
-        self.open(part, part.pages);
+        let open = |word| Some(account::block_opened(word, opened));
+        let _ = self.block.fetch_update(AcqRel, Acquire, open);
     }
 
-    /// Gives each page of a part what it becomes.
-    fn commit(&self, part: Part, change: Change) {
-        // `mark` closed the block for each page once more, whatever it was before.
-        let mut opened = 0_u16;
-        for address in part.addresses() {
-            let Some((page, _)) = self.accounts(address) else { continue };
-            let before = Account::of(page.load(Relaxed)).unmoved();
-            let Some(after) = change.of(before) else { continue };
-            page.store(after.word(), Release);
-            // At most two for each of 512 pages.
-            let twice = u16::from(!before.host_access()).wrapping_add(after.host_access().into());
-            opened = opened.wrapping_add(twice);
-        }
-        self.open(part, opened);
-    }
-
-    fn open(&self, part: Part, pages: u16) {
-        if let Some((_, block)) = self.accounts(part.first).filter(|_| pages > 0) {
-            let _ = block.fetch_update(AcqRel, Acquire, |word| Some(account::block_opened(word, pages)));
-        }
+    /// Returns how many pages there are, 512 at most.
+    fn count(&self) -> u16 {
+        u16::try_from(self.pages.len()).unwrap_or(PAGES_PER_MOVE)
     }
 }

@@ -3,11 +3,8 @@
 
 use super::account::{self, Account};
 use super::{BLOCK_BITS, Ownership};
-use crate::table::{LeafSize, PAGE_BITS};
-use core::sync::atomic::{
-    AtomicU16, AtomicU32,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
-};
+use crate::table::LeafSize;
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use ffa_abi::PhysAddr;
 
 /// Why memory cannot be pinned.
@@ -74,17 +71,11 @@ impl Pins for Ownership<'_> {
             LeafSize::Page4K => self.pin_pages(memory, count),
             LeafSize::Block2M => self.pin_blocks(memory, count),
             LeafSize::Block1G => {
-                for done in 0..count {
-                    let at = at(memory, LeafSize::Block1G, done);
-                    let blocks = self.pin_blocks(at, BLOCKS_OF_1G);
-                    match blocks {
-                        Ok(BLOCKS_OF_1G) => continue,
-                        Ok(some) => self.unpin(at, LeafSize::Block2M, some),
-                        Err(_) => {}
-                    }
-                    return if done == 0 { Err(blocks.err().unwrap_or(Refusal::Denied)) } else { Ok(done) };
-                }
-                Ok(count)
+                let blocks = self.pin_blocks(memory, count.saturating_mul(BLOCKS_OF_1G))?;
+                let whole = blocks / BLOCKS_OF_1G;
+                let behind = memory.0.saturating_add(leaf.bytes().saturating_mul(whole as u64));
+                self.unpin(PhysAddr(behind), LeafSize::Block2M, blocks % BLOCKS_OF_1G);
+                if whole == 0 { Err(Refusal::Denied) } else { Ok(whole) }
             }
         }
     }
@@ -142,25 +133,6 @@ impl Ownership<'_> {
         }
         Ok(blocks.len())
     }
-
-    /// Returns the accounts of pages, or `None` where one of them is not managed.
-    fn pages(&self, base: u64, count: usize) -> Option<&[AtomicU16]> {
-        let range = self.find(base, (count as u64).checked_mul(LeafSize::Page4K.bytes())?)?;
-        let first = usize::try_from(base.checked_sub(range.first)? >> PAGE_BITS).ok()?;
-        range.pages.get(first..first.checked_add(count)?)
-    }
-
-    /// Returns the accounts of blocks, or `None` where one of them is not managed to its last byte.
-    fn blocks(&self, base: u64, count: usize) -> Option<&[AtomicU32]> {
-        let range = self.find(base, (count as u64).checked_mul(LeafSize::Block2M.bytes())?)?;
-        let first = (base >> BLOCK_BITS).checked_sub(range.first >> BLOCK_BITS)?;
-        let first = usize::try_from(first).ok()?;
-        range.blocks.get(first..first.checked_add(count)?)
-    }
-}
-
-fn at(memory: PhysAddr, leaf: LeafSize, leaves: usize) -> PhysAddr {
-    PhysAddr(memory.0.saturating_add(leaf.bytes().saturating_mul(leaves as u64)))
 }
 
 fn refusal(account: Account) -> Refusal {

@@ -32,7 +32,7 @@ pub enum PolicyError {
     #[error("no SMMU is described")]
     NoSmmu,
     /// A name is empty or not printable ASCII.
-    #[error("name {0:?} is not printable ASCII")]
+    #[error("name \"{0}\" is not printable ASCII")]
     Name(Name),
     /// Memory is not page-aligned, empty, or beyond the address space.
     #[error("{0} {1} is not a range of whole pages below 2^48")]
@@ -43,12 +43,9 @@ pub enum PolicyError {
     /// Stream tables, queues and a table for each device do not fit.
     #[error("pool {0} is too small: the SMMUs and devices of this policy need {1} pages")]
     PoolTooSmall(Range, u64),
-    /// There is no memory for accounts where pages can move, or some where they cannot.
-    #[error("hyp = required and memory for accounts of pages belong together")]
-    Accounts,
-    /// Not every managed page would have its account.
-    #[error("{0} for accounts is too small: managed memory needs {1:#x} bytes")]
-    AccountsTooSmall(Range, u64),
+    /// Not every page that can move would have its account, or there is memory for accounts where none moves.
+    #[error("memory for accounts of pages: {0:#x} bytes are needed")]
+    Accounts(u64),
     /// Two things share addresses that must not.
     #[error("{0} {1} overlaps {2} {3}")]
     Overlap(&'static str, Range, &'static str, Range),
@@ -157,14 +154,12 @@ impl Policy {
     }
 
     fn check_accounts(&self) -> Result<(), PolicyError> {
-        match (self.hyp, self.accounts) {
-            (HypRole::Absent, None) => Ok(()),
-            (HypRole::Absent, Some(_)) | (HypRole::Required, None) => Err(PolicyError::Accounts),
-            (HypRole::Required, Some(range)) => {
-                let needed = self.accounts_bytes_needed();
-                if range.size < needed { Err(PolicyError::AccountsTooSmall(range, needed)) } else { Ok(()) }
-            }
-        }
+        let there = self.accounts.map_or(0, |range| range.size);
+        let (needed, fits) = match self.hyp {
+            HypRole::Absent => (0, there == 0),
+            HypRole::Required => (self.accounts_bytes_needed(), there >= self.accounts_bytes_needed()),
+        };
+        if fits { Ok(()) } else { Err(PolicyError::Accounts(needed)) }
     }
 
     fn check_interrupts(&self) -> Result<(), PolicyError> {

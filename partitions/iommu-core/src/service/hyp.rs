@@ -12,16 +12,15 @@ impl<S: Smmu> Service<'_, S> {
     /// Serves who has the key. Nothing else of the message is looked at before.
     pub(super) fn serve_hyp(&self, message: &HypMessage) -> Result<Response, Status> {
         let hyp = self.role.check(message.key)?;
-        match message.request()? {
-            HypRequest::Own(pages, owner) => {
-                self.move_pages(hyp, pages, Change::Own(self.new_holder(owner)?))
-            }
-            HypRequest::Disown(pages, owner) => self.move_pages(hyp, pages, Change::Disown(holder(owner)?)),
-            HypRequest::Share(pages, owner) => self.move_pages(hyp, pages, Change::Share(holder(owner)?)),
-            HypRequest::Unshare(pages, owner) => self.move_pages(hyp, pages, Change::Unshare(holder(owner)?)),
-            HypRequest::PageState(address) => self.page_state(hyp, address),
-            HypRequest::Statistics => Ok(self.statistics(hyp)),
-        }
+        let (pages, owner, change): (_, _, fn(Holder) -> Change) = match message.request()? {
+            HypRequest::Own(pages, owner) => (pages, owner, Change::Own),
+            HypRequest::Disown(pages, owner) => (pages, owner, Change::Disown),
+            HypRequest::Share(pages, owner) => (pages, owner, Change::Share),
+            HypRequest::Unshare(pages, owner) => (pages, owner, Change::Unshare),
+            HypRequest::PageState(address) => return self.page_state(hyp, address),
+            HypRequest::Statistics => return Ok(self.statistics(hyp)),
+        };
+        self.move_pages(hyp, pages, change(holder(owner)?))
     }
 
     /// Tells whether pages can be a guest's: not where nobody guards the tables, since such a guest would only seem
@@ -30,12 +29,13 @@ impl<S: Smmu> Service<'_, S> {
         self.policy.hyp == HypRole::Required && self.policy.guard != Guard::Nobody
     }
 
-    fn new_holder(&self, owner: PageOwner) -> Result<Holder, Status> {
-        let holder = holder(owner)?;
-        if holder.is_guest() && !self.guests_may_own() { Err(Status::Denied) } else { Ok(holder) }
-    }
-
     fn move_pages(&self, Hyp { .. }: Hyp, pages: Pages, change: Change) -> Result<Response, Status> {
+        if let Change::Own(holder) = change
+            && holder.is_guest()
+            && !self.guests_may_own()
+        {
+            return Err(Status::Denied);
+        }
         Ok(match self.ownership.change(pages, change) {
             Ok(()) => Response::status(Status::Ok),
             Err(Refused { status, at }) => Response { status, ..Response::value(at.0) },

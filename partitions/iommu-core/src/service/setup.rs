@@ -40,7 +40,7 @@ pub enum SetupError {
     #[error("SMMU {0} puts out {1} address bits, managed memory needs more")]
     OutputBits(usize, u8),
     /// Pages could move without an account of who may.
-    #[error("there are no accounts for the pages that a hypervisor may move, or too few")]
+    #[error("not every managed page has an account")]
     Accounts,
 }
 

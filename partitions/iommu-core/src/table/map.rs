@@ -107,7 +107,8 @@ impl Table<'_> {
         let level = leaf.level();
         let here = ENTRIES.saturating_sub(level.index(rest.iova.0));
         let wanted = usize::try_from(rest.size >> level.shift()).unwrap_or(ENTRIES);
-        let wanted = wanted.min(here).min((budget / pins.cost(leaf)).max(1));
+        // What counts for more than one entry is mapped one at a time.
+        let wanted = wanted.min(here).min(if pins.cost(leaf) == 1 { budget } else { 1 });
         let pinned = match pins.pin(rest.pa, leaf, wanted) {
             Ok(pinned) => pinned,
             Err(refusal) if leaf == LeafSize::Page4K => return Err(MapError::Pins(refusal)),

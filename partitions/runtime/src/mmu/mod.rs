@@ -107,6 +107,7 @@ pub(crate) fn map_image() -> Result<(Registers, u64), MapError> {
     Ok((Registers::for_root(root), end))
 }
 
+#[inline(never)]
 fn page_range(start: u64, size: u64) -> Result<Range<usize>, MapError> {
     let end = start.checked_add(size).ok_or(MapError::BadRange)?;
     let (Ok(start), Ok(end)) = (usize::try_from(start), usize::try_from(end)) else {

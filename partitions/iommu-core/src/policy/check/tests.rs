@@ -77,8 +77,9 @@ fn with_hyp() -> Policy {
 #[test]
 fn a_hypervisor_and_accounts_belong_together() {
     assert_eq!(with_hyp().check(), Ok(()));
-    assert_eq!(refusal(|policy| policy.hyp = HypRole::Required), PolicyError::Accounts);
-    assert_eq!(refusal(|policy| policy.accounts = with_hyp().accounts), PolicyError::Accounts);
+    let needed = with_hyp().accounts_bytes_needed();
+    assert_eq!(refusal(|policy| policy.hyp = HypRole::Required), PolicyError::Accounts(needed));
+    assert_eq!(refusal(|policy| policy.accounts = with_hyp().accounts), PolicyError::Accounts(0));
 }
 
 #[test]
@@ -90,7 +91,7 @@ fn every_managed_page_has_its_account() {
     assert_eq!(policy.accounts_bytes_needed(), needed);
     let small = range(0x2000_0000, 0x2_0000);
     policy.accounts = Some(small);
-    assert_eq!(policy.check(), Err(PolicyError::AccountsTooSmall(small, needed)));
+    assert_eq!(policy.check(), Err(PolicyError::Accounts(needed)));
     policy.managed[1] = range(0x6000_0000, 0x4000_0000);
     assert!(policy.accounts_bytes_needed() - needed < 1 << 20, "at most 1 MiB for 1 GiB");
     // A range that begins and ends within blocks has a part of both.
