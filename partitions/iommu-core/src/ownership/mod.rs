@@ -29,12 +29,11 @@ pub use moves::{Change, PAGES_PER_MOVE, Refused};
 pub use pins::{NoPins, Pins, Refusal};
 
 use crate::client::Client;
-use crate::policy::{MAX_MANAGED, Policy, Range};
+use crate::policy::{Policy, Range};
 use crate::table::{LeafSize, PAGE_BITS, PAGE_SIZE};
 use account::Account;
 use core::sync::atomic::{AtomicU16, AtomicU32, Ordering::Acquire};
 use ffa_abi::{PageOwner, PageState, PhysAddr};
-use heapless::Vec;
 use spin::mutex::SpinMutex;
 
 /// log2 of the bytes of a block.
@@ -77,27 +76,19 @@ pub struct TooFewAccounts;
 /// Owners of pages.
 #[derive(Debug)]
 pub struct Ownership<'a> {
-    managed: Vec<Managed<'a>, MAX_MANAGED>,
-    pool: Range,
-    counts: bool,
+    policy: &'a Policy,
+    /// Of all managed ranges, one after the other; none where nothing moves.
+    accounts: Option<Accounts<'a>>,
     /// One move at a time.
     moves: SpinMutex<()>,
 }
 
-/// One range of managed memory. They do not overlap each other or the pool: the policy was checked.
-#[derive(Debug)]
-struct Managed<'a> {
+/// Where the accounts of a range of managed memory begin.
+struct Place {
+    /// Its first address.
     first: u64,
-    last: u64,
-    /// Empty where nothing is counted.
-    pages: &'a [AtomicU16],
-    blocks: &'a [AtomicU32],
-}
-
-impl Managed<'_> {
-    fn block_of(&self, address: u64) -> Option<usize> {
-        usize::try_from((address >> BLOCK_BITS).checked_sub(self.first >> BLOCK_BITS)?).ok()
-    }
+    pages: u64,
+    blocks: u64,
 }
 
 impl<'a> Ownership<'a> {
@@ -105,29 +96,14 @@ impl<'a> Ownership<'a> {
     ///
     /// # Errors
     /// [`TooFewAccounts`].
-    pub fn new(policy: &Policy, accounts: Option<Accounts<'a>>) -> Result<Self, TooFewAccounts> {
-        let mut managed = Vec::new();
-        let mut rest = accounts;
-        for range in &policy.managed {
-            let Some(end) = range.end() else { continue };
-            let (pages, blocks) = match &mut rest {
-                Some(Accounts { pages, blocks }) => {
-                    let wanted = |count: u64| usize::try_from(count).map_err(|_| TooFewAccounts);
-                    let (own, others) =
-                        pages.split_at_checked(wanted(range.size >> PAGE_BITS)?).ok_or(TooFewAccounts)?;
-                    *pages = others;
-                    let count = ((end - 1) >> BLOCK_BITS) - (range.base >> BLOCK_BITS) + 1;
-                    let (own_blocks, others) =
-                        blocks.split_at_checked(wanted(count)?).ok_or(TooFewAccounts)?;
-                    *blocks = others;
-                    (own, own_blocks)
-                }
-                None => Default::default(),
-            };
-            let entry = Managed { first: range.base, last: end - 1, pages, blocks };
-            managed.push(entry).map_err(|_| TooFewAccounts)?;
+    pub fn new(policy: &'a Policy, accounts: Option<Accounts<'a>>) -> Result<Self, TooFewAccounts> {
+        let enough = |Accounts { pages, blocks }: Accounts<'_>| {
+            pages.len() as u64 >= policy.managed_pages() && blocks.len() as u64 >= policy.managed_blocks()
+        };
+        if !accounts.is_none_or(enough) {
+            return Err(TooFewAccounts);
         }
-        Ok(Self { managed, pool: policy.pool, counts: accounts.is_some(), moves: SpinMutex::new(()) })
+        Ok(Self { policy, accounts, moves: SpinMutex::new(()) })
     }
 
     /// Returns the memory as one that may be mapped where its pages allow it, or `None` where any byte of it is not managed.
@@ -145,7 +121,7 @@ impl<'a> Ownership<'a> {
     /// Tells whose a page is, or `None` for what is nobody's.
     #[must_use]
     pub fn state(&self, address: PhysAddr) -> Option<PageState> {
-        if self.pool.contains(&Range { base: address.0, size: 1 }) {
+        if self.policy.pool.contains(&Range { base: address.0, size: 1 }) {
             return Some(PageState { owner: PageOwner::Pool, host_access: false, pins: 0 });
         }
         self.find(address.0, 1)?;
@@ -160,34 +136,52 @@ impl<'a> Ownership<'a> {
     /// Returns the first address behind all managed memory.
     #[must_use]
     pub fn limit(&self) -> u64 {
-        self.managed.iter().map(|range| range.last.saturating_add(1)).max().unwrap_or(0)
+        self.policy.managed.iter().filter_map(Range::end).max().unwrap_or(0)
     }
 
+    /// Finds the range of managed memory that holds all of this. They do not overlap each other or the pool: the policy was
+    /// checked.
+    ///
     /// Not inlined: it would stand in all that looks for accounts.
     #[inline(never)]
-    fn find(&self, base: u64, size: u64) -> Option<&Managed<'a>> {
-        let last = base.checked_add(size.checked_sub(1)?)?;
-        self.managed.iter().find(|range| range.first <= base && last <= range.last)
+    fn find(&self, base: u64, size: u64) -> Option<Place> {
+        let (mut pages, mut blocks) = (0_u64, 0_u64);
+        for range in &self.policy.managed {
+            if range.contains(&Range { base, size }) {
+                return Some(Place { first: range.base, pages, blocks });
+            }
+            pages = pages.wrapping_add(range.size >> PAGE_BITS);
+            blocks = blocks.wrapping_add(range.blocks());
+        }
+        None
     }
 
     /// Returns the accounts of pages, or `None` where one of them has none.
     fn pages(&self, base: u64, count: usize) -> Option<&'a [AtomicU16]> {
-        let range = self.find(base, (count as u64).checked_mul(PAGE_SIZE)?)?;
-        let first = usize::try_from(base.checked_sub(range.first)? >> PAGE_BITS).ok()?;
-        range.pages.get(first..first.checked_add(count)?)
+        let place = self.find(base, (count as u64).checked_mul(PAGE_SIZE)?)?;
+        let first = place.pages.wrapping_add(base.wrapping_sub(place.first) >> PAGE_BITS);
+        let first = usize::try_from(first).ok()?;
+        self.accounts?.pages.get(first..first.checked_add(count)?)
     }
 
     /// Returns the accounts of blocks, or `None` where one of them is not managed to its last byte.
     fn blocks(&self, base: u64, count: usize) -> Option<&'a [AtomicU32]> {
-        let range = self.find(base, (count as u64).checked_mul(LeafSize::Block2M.bytes())?)?;
-        let first = range.block_of(base)?;
-        range.blocks.get(first..first.checked_add(count)?)
+        let place = self.find(base, (count as u64).checked_mul(LeafSize::Block2M.bytes())?)?;
+        let first = place.block_of(base)?;
+        self.accounts?.blocks.get(first..first.checked_add(count)?)
     }
 
     /// Returns the account of the block that a page is in, also where only a part of the block is managed.
     fn block(&self, address: u64) -> Option<&'a AtomicU32> {
-        let range = self.find(address, 1)?;
-        range.blocks.get(range.block_of(address)?)
+        let place = self.find(address, 1)?;
+        self.accounts?.blocks.get(place.block_of(address)?)
+    }
+}
+
+impl Place {
+    fn block_of(&self, address: u64) -> Option<usize> {
+        let behind = (address >> BLOCK_BITS).wrapping_sub(self.first >> BLOCK_BITS);
+        usize::try_from(self.blocks.wrapping_add(behind)).ok()
     }
 }
 

@@ -64,7 +64,7 @@ const BLOCKS_OF_1G: usize = 1 << (LeafSize::Block1G.bytes().trailing_zeros() - B
 
 impl Pins for Ownership<'_> {
     fn pin(&self, memory: PhysAddr, leaf: LeafSize, count: usize) -> Result<usize, Refusal> {
-        if !self.counts {
+        if self.accounts.is_none() {
             return Ok(count);
         }
         match leaf {
@@ -81,7 +81,7 @@ impl Pins for Ownership<'_> {
     }
 
     fn unpin(&self, memory: PhysAddr, leaf: LeafSize, count: usize) {
-        if !self.counts {
+        if self.accounts.is_none() {
             return;
         }
         match leaf {
@@ -108,7 +108,7 @@ impl Pins for Ownership<'_> {
     }
 
     fn counts(&self) -> bool {
-        self.counts
+        self.accounts.is_some()
     }
 }
 

@@ -2,6 +2,7 @@
 //! Ownership against a naive model: a list of pages, each with an owner, a bit and a count.
 
 use super::*;
+use crate::kept::kept;
 use crate::policy::{FORMAT_VERSION, Guard, HypRole};
 use core::sync::atomic::Ordering::SeqCst;
 use core::sync::atomic::{AtomicBool, AtomicUsize};
@@ -24,7 +25,7 @@ fn ownership(counts: bool) -> Ownership<'static> {
     policy.managed = [FIRST, SECOND].into_iter().collect();
     policy.pool = Range { base: POOL, size: M2 };
     let accounts = crate::service::tests::accounts(&policy);
-    Ownership::new(&policy, counts.then_some(accounts)).unwrap()
+    Ownership::new(kept(policy), counts.then_some(accounts)).unwrap()
 }
 
 fn may(base: u64, size: u64) -> bool {

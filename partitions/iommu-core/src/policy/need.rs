@@ -19,6 +19,14 @@ const LEVELS: u64 = 4;
 const PAGE_BITS: u32 = 12;
 const BLOCK_BITS: u32 = 21;
 
+impl Range {
+    /// Returns how many blocks of 2 MiB have an address in common with this range of whole pages.
+    pub(crate) fn blocks(&self) -> u64 {
+        let last = self.base.saturating_add(self.size.saturating_sub(1));
+        (last >> BLOCK_BITS).saturating_sub(self.base >> BLOCK_BITS).saturating_add(1)
+    }
+}
+
 impl Policy {
     /// Returns how many pages are managed.
     #[must_use]
@@ -30,11 +38,7 @@ impl Policy {
     /// a part of the block is in it.
     #[must_use]
     pub fn managed_blocks(&self) -> u64 {
-        let blocks = |range: &Range| {
-            let last = range.end()?.checked_sub(1)?;
-            Some((last >> BLOCK_BITS) - (range.base >> BLOCK_BITS) + 1)
-        };
-        self.managed.iter().filter_map(blocks).fold(0, u64::saturating_add)
+        self.managed.iter().map(Range::blocks).fold(0, u64::saturating_add)
     }
 
     /// Returns how many bytes the accounts of all managed pages take, 4 for each block and 2 for each page: just more than half a

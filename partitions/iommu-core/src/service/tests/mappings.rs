@@ -194,7 +194,8 @@ fn a_slot_s_last_handle_retires_it() {
     let wanted = Allocation { client: Client::Host, smmu: SmmuIndex(0), window: WINDOW };
     let last = domains.allocate(&wanted, &quota).unwrap();
     assert_eq!((last.slot(), last.generation()), (0, DomainHandle::MAX_GENERATION));
-    let ownership = Ownership::new(&policy(), None).unwrap();
+    let policy = policy();
+    let ownership = Ownership::new(&policy, None).unwrap();
     let means = Means { smmus: machine.smmus, quota: &quota, ownership: &ownership };
     domains.free(Client::Host, last, means).unwrap();
     assert_eq!(domains.allocate(&wanted, &quota).unwrap().slot(), 1);
