@@ -3,7 +3,7 @@
 //! FFA_SECONDARY_EP_REGISTER (18.2.2); and what becomes of interrupts of one that goes off.
 
 use super::secure_interrupts::{
-    RECONFIGURE, SOON, TIMER, device_or_tell, interrupted_once, job, timer_or_tell, told_after,
+    RECONFIGURE, SOON, TIMER, device_or_tell, interrupted, job, raise, timer_or_tell,
 };
 use crate::case::{Case, Instance, no_side};
 use crate::endpoint::{Endpoint, Foreign, call, ids};
@@ -153,14 +153,12 @@ fn left_behind(normal: &mut dyn NormalWorld) -> Outcome {
     let number = normal.number();
     ask(normal.endpoint(), Partner::PeerUp, number, [job::TELL, 0, 0, 0])?;
     let [intid, ..] = ask(normal.endpoint(), Partner::PeerMp, number, [job::DEVICE, 0, 0, 0])?;
-    let start = normal.now();
-    normal.with_other_cores(leave_behind, |_| Ok(()))?;
-    let (told, end) = told_after(normal, Partner::PeerUp, SOON)?;
-    interrupted_once(told, TIMER, [start, end])?;
-    let start = normal.now();
-    normal.raise_device();
-    let (told, end) = told_after(normal, Partner::PeerMp, SOON)?;
-    interrupted_once(told, intid, [start, end])
+    interrupted(normal, Partner::PeerUp, (TIMER, SOON), &|normal| {
+        let start = normal.now();
+        normal.with_other_cores(leave_behind, |_| Ok(()))?;
+        Ok(start)
+    })?;
+    interrupted(normal, Partner::PeerMp, (intid, SOON), &raise)
 }
 
 fn leave_behind(endpoint: &mut dyn Endpoint, core: u64) -> Outcome {
