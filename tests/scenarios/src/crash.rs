@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Makes spm fail on the first core, then lets the second one call it: neither may come back. What is said here is judged
-//! by the tool that started the run, since a core that spm stops says nothing any more.
+//! Makes spm fail on the first core, by itself or with a partition, then lets the second one call it: neither may come back. What
+//! is said here is judged by the tool that started the run, since a core that spm stops says nothing any more.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use arm_ffa::FuncId;
 use nwd::{cores, counter, ffa, log};
 
+use crate::firmware::command;
 use crate::world::World;
 
 /// An FFA_FEATURES for this makes spm fail, if it was compiled with `broken-panic`.
 const NO_FEATURE: u64 = 0xbad;
+/// Flag of the mailbox: a partition aborts, whose manifest has spm fail with it.
+const WITH_PARTITION: u64 = 1;
 /// A third of a second: longer than spm takes to say why it failed.
 const PAUSES_PER_SECOND: u64 = 3;
 
@@ -57,5 +60,11 @@ pub(crate) fn run(world: &World) {
     }
     log!("crash: core 0 makes spm fail");
     FAILING.store(true, Ordering::SeqCst);
-    fail(0, NO_FEATURE);
+    match world.test_sp {
+        Some(partition) if world.mailbox.flags & WITH_PARTITION != 0 => {
+            let answer = ffa::direct(partition, [command::UNDEFINED, 0, 0, 0, 0]);
+            log!("crash: core 0 goes on with {answer:x?}");
+        }
+        _ => fail(0, NO_FEATURE),
+    }
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A boot of an spm that one call makes fail: it must say where, and let no core go on that calls it.
+//! A boot of an spm that one call makes fail, and one of an spm that is to fail with a partition: it must say where or why, and let
+//! no core go on that calls it.
 
 use super::{Prepared, prepare};
 use crate::contract::{Mailbox, Mode, random_seed};
 use crate::firmware::Broken;
-use crate::image::Kit;
+use crate::image::variant::Change;
+use crate::image::{Image, Kit};
 use crate::panics::SUBJECTS;
 use crate::platform::Machine;
 use crate::qemu::{Boot, Console, Ended, Flow};
@@ -48,15 +50,11 @@ impl Seen {
         }
     }
 
-    /// Returns each claim and whether it holds.
-    fn claims(&self, ended: Ended) -> [(String, bool); 3] {
+    /// Returns each claim and whether it holds; `says_why` judges what spm reports.
+    fn claims(&self, ended: Ended, says_why: fn(&str) -> bool) -> [(String, bool); 3] {
         let report = self.report.as_deref().unwrap_or_default();
-        // "spm: core 0 FAILED: words at spm/src/panic.rs:12"
-        let place = report.rsplit_once("panic.rs:").is_some_and(|(before, line)| {
-            before.starts_with("spm: core 0 FAILED:") && line.parse::<u32>().is_ok()
-        });
         [
-            (format!("spm says where it failed: `{report}`"), place),
+            (format!("spm says why it failed: `{report}`"), says_why(report)),
             (
                 "the core that made spm fail does not go on".to_owned(),
                 self.fails && self.went_on.iter().all(|line| !line.contains("core 0")),
@@ -69,18 +67,61 @@ impl Seen {
     }
 }
 
+/// Tells whether a report names the place: "spm: core 0 FAILED: words at spm/src/panic.rs:12".
+fn names_place(report: &str) -> bool {
+    report.rsplit_once("panic.rs:").is_some_and(|(before, line)| {
+        before.starts_with("spm: core 0 FAILED:") && line.parse::<u32>().is_ok()
+    })
+}
+
+/// Tells whether a report names the partition that spm fails with.
+fn names_partition(report: &str) -> bool {
+    report == "spm: core 0 FAILED: test-sp aborted, and its abort-action is to propagate"
+}
+
+/// Boots an spm that is to fail with a partition that aborts, and looks what becomes of the machine.
+pub(super) fn check_propagation(workspace: &Workspace, machine: Machine) -> Result<Tally> {
+    let change = Some(Change::Propagates);
+    let Prepared { kit, images } =
+        prepare(workspace, machine.platform(), Set::Product, Purpose::Run, None, &[change])?;
+    println!("\nA partition that spm fails with on {machine}");
+    boot(workspace, machine, &kit, &images, WITH_PARTITION, names_partition)
+}
+
+/// Flag of the mailbox: a partition aborts, whose manifest has spm fail with it.
+const WITH_PARTITION: u64 = 1;
+
 /// Boots it and looks what becomes of the machine; and looks whether the way to the failure is seen in the image.
 pub(super) fn check(workspace: &Workspace, machine: Machine) -> Result<Tally> {
     let broken = Some(Broken::SpmPanic);
     let Prepared { kit, images } =
         prepare(workspace, machine.platform(), Set::Product, Purpose::Run, broken, &[None])?;
-    let image = images.first().context("no image was built")?;
     println!("\nA failure of spm on {machine}");
+    let mut tally = boot(workspace, machine, &kit, &images, 0, names_place)?;
+    let found = is_found(workspace, &kit)?;
+    println!(
+        "    {} {machine}: the way to the failure is found in the image",
+        if found { "ok  " } else { "FAIL" }
+    );
+    tally.add(Tally::of(found));
+    Ok(tally)
+}
+
+/// Boots the first image, and judges what is said.
+fn boot(
+    workspace: &Workspace,
+    machine: Machine,
+    kit: &Kit,
+    images: &[Image],
+    flags: u64,
+    says_why: fn(&str) -> bool,
+) -> Result<Tally> {
+    let image = images.first().context("no image was built")?;
     let boot = Boot {
         machine,
         image,
         platform: &kit.platform,
-        mailbox: Mailbox { seed: random_seed()?, mode: Mode::Crash, flags: 0, cores: CORES },
+        mailbox: Mailbox { seed: random_seed()?, mode: Mode::Crash, flags, cores: CORES },
         counted: false,
         limit: LIMIT,
         extra: &[],
@@ -91,8 +132,7 @@ pub(super) fn check(workspace: &Workspace, machine: Machine) -> Result<Tally> {
         Flow::Continue
     })?;
     let mut tally = Tally::default();
-    let found = ("the way to the failure is found in the image".to_owned(), is_found(workspace, &kit)?);
-    for (claim, holds) in seen.claims(outcome.ended).into_iter().chain([found]) {
+    for (claim, holds) in seen.claims(outcome.ended, says_why) {
         println!("    {} {machine}: {claim}", if holds { "ok  " } else { "FAIL" });
         tally.add(Tally::of(holds));
     }
@@ -125,7 +165,7 @@ mod tests {
         for (console, line) in lines {
             seen.see(*console, line);
         }
-        seen.claims(ended).map(|(_, holds)| holds)
+        seen.claims(ended, names_place).map(|(_, holds)| holds)
     }
 
     #[test]

@@ -118,6 +118,8 @@ fn on_machine(workspace: &Workspace, machine: Machine, smp: Option<u64>, groups:
         });
     groups.add(&format!("damaged images on {machine}"), refused);
     groups.add(&format!("a failure of spm on {machine}"), crash::check(workspace, machine));
+    let name = format!("a partition that spm fails with on {machine}");
+    groups.add(&name, crash::check_propagation(workspace, machine));
 }
 
 fn conformance_on_machine(

@@ -18,6 +18,8 @@ pub(crate) enum Change {
     SeededBug(u32),
     /// The manifest of the partition for tests asks for a device that the SPMC manifest does not offer.
     ForeignDevice,
+    /// The manifest of the partition for tests says that spm fails with it.
+    Propagates,
 }
 
 /// A partition by its part, since its name stands in the platform description.
@@ -45,13 +47,20 @@ impl Change {
                 packed.pack(platform)
             }
             Self::SeededBug(number) => {
-                parts.spmc_manifest = with_bug(&parts.spmc_manifest.text, number, workspace)?;
+                let bug = format!("sidguard,seeded-bug = <{number}>");
+                parts.spmc_manifest = with_property(&parts.spmc_manifest.text, &bug, workspace)?;
                 Ok(())
             }
             Self::ForeignDevice => {
                 let uart = platform.devices.secure_uart;
                 let packed = find(parts, platform, Role::Other)?;
                 packed.manifest = with_device(&packed.manifest.text, uart.base, workspace)?;
+                packed.pack(platform)
+            }
+            Self::Propagates => {
+                let packed = find(parts, platform, Role::Other)?;
+                let action = "lifecycle-support;\n\tabort-action = <3>";
+                packed.manifest = with_property(&packed.manifest.text, action, workspace)?;
                 packed.pack(platform)
             }
         }
@@ -86,11 +95,11 @@ fn with_device(text: &str, base: u64, workspace: &Workspace) -> Result<DeviceTre
     compile(text, workspace)
 }
 
-/// Returns the SPMC manifest with the number of a bug.
-fn with_bug(text: &str, number: u32, workspace: &Workspace) -> Result<DeviceTree> {
+/// Returns a manifest with one more property of its root.
+fn with_property(text: &str, property: &str, workspace: &Workspace) -> Result<DeviceTree> {
     const START: &str = "/ {\n";
     let (before, after) = text.split_once(START).context("the manifest's text has no root")?;
-    compile(format!("{before}{START}\tsidguard,seeded-bug = <{number}>;\n{after}"), workspace)
+    compile(format!("{before}{START}\t{property};\n{after}"), workspace)
 }
 
 /// Compiles a tree that was changed by hand.
