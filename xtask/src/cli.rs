@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Fuzz(Fuzz),
     /// Run tests of the logic under Miri, which sees undefined behaviour, data races and leaks
     Miri(Miri),
+    /// Let clients and devices try everything on a model machine with iommu-sp's logic on it
+    Model(Model),
     /// Tell which lines of spm and iommu-sp the tests on QEMU reach
     Coverage(Coverage),
 }
@@ -151,6 +153,26 @@ pub(crate) struct Miri {
     /// Only this package
     #[arg(long)]
     pub(crate) package: Option<String>,
+}
+
+/// Arguments of `model`.
+#[derive(Debug, Args)]
+pub(crate) struct Model {
+    /// How many steps
+    #[arg(long, default_value_t = 200_000)]
+    pub(crate) steps: u64,
+    /// What everything that happens by chance depends on; a new one otherwise
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Run the steps of a file, as a failure has left it
+    #[arg(long, value_name = "FILE", conflicts_with = "seed")]
+    pub(crate) replay: Option<PathBuf>,
+    /// Search for each of the bugs that can be seeded into iommu-sp's logic
+    #[arg(long, conflicts_with_all = ["seed", "replay"])]
+    pub(crate) bugs: bool,
+    /// Seed this bug
+    #[arg(long, value_name = "BUG", conflicts_with = "bugs")]
+    pub(crate) with: Option<String>,
 }
 
 /// Arguments of `build` and `image`.

@@ -15,7 +15,10 @@ use std::time::Duration;
 const INTERLEAVINGS: [&str; 6] =
     ["--package", "spm-core", "--lib", "--features", "interleavings", "interleavings::"];
 
-/// Runs all host tests but those of interleavings; those that fail are named.
+/// The model machine is compiled against a service that tells it of its accesses: apart from the others.
+const MODEL: [&str; 2] = ["--package", "model"];
+
+/// Runs all host tests but those of interleavings and of the model machine; those that fail are named.
 pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
     cargo_test(workspace, "host tests", "host-tests", &["--no-fail-fast"])
 }
@@ -23,6 +26,11 @@ pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
 /// Runs the tests of interleavings.
 pub(super) fn interleavings(workspace: &Workspace) -> Result<Tally> {
     cargo_test(workspace, "interleavings of cores", "interleavings", &INTERLEAVINGS)
+}
+
+/// Runs the tests of the model machine itself.
+pub(super) fn model(workspace: &Workspace) -> Result<Tally> {
+    cargo_test(workspace, "tests of the model machine", "model-tests", &MODEL)
 }
 
 fn cargo_test(workspace: &Workspace, title: &str, log: &str, arguments: &[&str]) -> Result<Tally> {

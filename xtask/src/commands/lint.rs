@@ -35,6 +35,8 @@ pub(super) fn lint(workspace: &Workspace) -> Result<ExitCode> {
     let interleavings = ["--package", "spm-core", "--all-targets", "--features", "interleavings"];
     let arguments = [&["clippy", "--quiet"][..], &interleavings, &["--", "-D", "warnings"]].concat();
     cargo(workspace, &arguments, &[])?;
+    let model = ["clippy", "--quiet", "--package", "model", "--all-targets", "--", "-D", "warnings"];
+    cargo(workspace, &model, &[])?;
     let constants = workspace.cache_dir("platforms")?.join("lint.rs");
     let platform = manifests::Platform::load(&workspace.root().join("manifests"), manifests::PLATFORMS[0])?;
     write_whole(&constants, platform.constants()?.as_bytes())?;

@@ -14,6 +14,7 @@ mod hypervisor;
 mod lint;
 mod linux;
 mod miri;
+mod model;
 mod panics;
 mod refusals;
 mod restart;
@@ -74,6 +75,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         Command::Miri(arguments) => miri::miri(&workspace, &arguments),
         Command::Coverage(arguments) => coverage::coverage(&workspace, &arguments),
         Command::Fuzz(arguments) => fuzz::fuzz(&workspace, &arguments),
+        Command::Model(arguments) => model::model(&workspace, &arguments),
     }
 }
 

@@ -2,8 +2,8 @@
 //! `test`: every test there is, and one line at the end that counts them all.
 
 use super::{
-    Prepared, conformance, contention, crash, host_tests, hypervisor, linux, panics, prepare, refusals,
-    restart,
+    Prepared, conformance, contention, crash, host_tests, hypervisor, linux, model, panics, prepare,
+    refusals, restart,
 };
 use crate::cli::Test;
 use crate::contract::{Mailbox, Mode, random_seed};
@@ -34,6 +34,9 @@ pub(super) fn test(workspace: &Workspace, arguments: &Test) -> Result<ExitCode> 
     let mut groups = Groups::default();
     groups.add("host tests", host_tests::run(workspace));
     groups.add("interleavings of cores", host_tests::interleavings(workspace));
+    groups.add("tests of the model machine", host_tests::model(workspace));
+    groups.add("model machine", model::check(workspace));
+    groups.add("bugs that are seeded into iommu-sp", model::check_seeded_bugs(workspace));
     let mut results = conformance::Results::default();
     for machine in Machine::ALL {
         if arguments.machine.is_none_or(|only| only == machine) {

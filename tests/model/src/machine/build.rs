@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A machine from a number: which SMMUs, devices, memory and pool it has; then the service's own way from reset to its
+//! first message, with devices at work all the time.
+
+use super::{Cost, Counts, Inner, Machine, Port, edge};
+use crate::finding::{Findings, Invariant};
+use crate::memory::{Memory, Place, Region};
+use crate::oracle::Oracle;
+use crate::random::Random;
+use crate::smmu::{Features, Smmu, Surroundings};
+use ffa_abi::{PhysAddr, SmmuIndex};
+use iommu_core::domain::{Device, MAX_DOMAINS, Slot};
+use iommu_core::entropy::NoEntropy;
+use iommu_core::policy::{self, FORMAT_VERSION, Guard, Holders, HypRole, MAX_DEVICES, Name, Policy, Range};
+use iommu_core::pool::{PageSlot, Pool, Word};
+use iommu_core::service::{Faults, Memory as State, Service};
+use iommu_core::smmu::{PoolMapping, Quiet, SmmuV3};
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Where the carve-out begins.
+const POOL: u64 = 0xd000_0000;
+/// Pages that a carve-out can have here.
+const MOST_PAGES: usize = 256;
+/// The host's memory: enough for a block of 1 GiB, and a range that ends at no boundary.
+const MANAGED: [Range; 2] =
+    [Range { base: 0x4000_0000, size: 0x8000_0000 }, Range { base: 0x1_0000_0000, size: 0x40_3000 }];
+const SECURE: Range = Range { base: 0xe000_0000, size: 0x100_0000 };
+const PAGE: u64 = 4096;
+
+fn leak<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+/// Returns the words of this thread's carve-outs, one after the other: no two machines run at a time.
+fn words(pages: usize) -> &'static [Word] {
+    thread_local! {
+        static WORDS: OnceCell<&'static [Word]> = const { OnceCell::new() };
+    }
+    let all = WORDS.with(|words| {
+        *words.get_or_init(|| (0..MOST_PAGES * 512).map(|_| Word::new(0)).collect::<Vec<_>>().leak())
+    });
+    let words = all.get(..pages * 512).unwrap_or(all);
+    // What was there before is nobody's business, and no service may rely on it.
+    words.iter().for_each(|word| word.poke(0xdead_beef_dead_beef));
+    words
+}
+
+fn device(name: &str, smmu: u8, first_sid: u32, sids: u16, host: bool, iova: Range) -> policy::Device {
+    let holders = Holders { host, ..Holders::default() };
+    policy::Device { name: Name::try_from(name).unwrap_or_default(), smmu, first_sid, sids, holders, iova }
+}
+
+/// Makes a policy: devices with one stream and with many, one that nobody may hold, and an SMMU without any.
+fn policy(random: &mut Random) -> Policy {
+    let smmu = |(index, name): (u64, &str)| policy::Smmu {
+        name: Name::try_from(name).unwrap_or_default(),
+        frame: Range { base: 0x5_0000_0000 + index * 0x10_0000, size: 0x2_0000 },
+        resets_to_bypass: true,
+        interrupts: None,
+    };
+    let wide = Range { base: 0, size: 1 << 39 };
+    let narrow = Range { base: 0x10_0000, size: random.any(&[0x1_0000_0000, 0x8010_0000, 0x7f_0000_0000]) };
+    let second = random.once_in(2);
+    let mut devices = vec![
+        device("one", 0, 0x10, 1, true, narrow),
+        device("many", 0, 0x38, random.any(&[2, 12, 70]), true, wide),
+        device("nobody", 0, 0x18, 1, false, Range { base: 0, size: PAGE }),
+    ];
+    if second {
+        devices.push(device("other", 1, 0x10, 1, true, random.any_range(&[wide, narrow])));
+        devices.push(device("far", 1, random.any(&[0x11, 0x1c0]), 3, true, wide));
+    }
+    let count = if second { 3 } else { 1 };
+    let mut policy = Policy {
+        version: FORMAT_VERSION,
+        guard: Guard::Nobody,
+        hyp: HypRole::Absent,
+        managed: MANAGED.into_iter().collect(),
+        pool: Range { base: POOL, size: PAGE },
+        smmus: (0..).zip(["smmu0", "smmu1", "smmu2"]).take(count).map(smmu).collect(),
+        devices: devices.into_iter().collect(),
+        unprotected: heapless::Vec::new(),
+        accounts: None,
+    };
+    let spare = random.any(&[0, 3, 8, 24, 60]);
+    policy.pool.size = (policy.pool_pages_needed() + spare) * PAGE;
+    policy
+}
+
+impl Machine {
+    /// Makes the machine that a number stands for and brings its service up. What goes wrong on the way is a finding.
+    pub(crate) fn new(seed: u64) -> Rc<Self> {
+        let mut random = Random::new(seed);
+        let policy = leak(policy(&mut random));
+        let pages = usize::try_from(policy.pool.size / PAGE).unwrap_or(0);
+        let words = words(pages);
+        let smmus: Vec<Smmu> = policy
+            .smmus
+            .iter()
+            .map(|_| {
+                let features = Features::choose(&mut random);
+                Smmu::new(features, &mut random)
+            })
+            .collect();
+        let region = |range: &Range, place| Region { base: range.base, size: range.size, place };
+        let mut regions: Vec<Region> = MANAGED.iter().map(|range| region(range, Place::Host)).collect();
+        regions.push(region(&policy.pool, Place::Pool));
+        regions.push(region(&SECURE, Place::Secure));
+        regions.extend(policy.smmus.iter().map(|smmu| region(&smmu.frame, Place::Frame)));
+        let around =
+            Surroundings { memory: Memory::new(regions, POOL, words), random, findings: Findings::default() };
+        let inner = Inner {
+            policy,
+            armed: smmus.iter().map(|_| false).collect(),
+            smmus,
+            around,
+            oracle: Oracle::new(policy),
+            core: 0,
+            labels: BTreeMap::new(),
+            gap: 2,
+            left: 0,
+            meanwhile: Vec::new(),
+            driver_at_work: false,
+            focus: vec![0x10_0000, MANAGED[0].base, POOL, SECURE.base],
+            cost: Cost::default(),
+            time: 0,
+            digest: seed,
+            counts: Counts::default(),
+        };
+        let machine = Rc::new(Self {
+            inner: RefCell::new(inner),
+            pool: OnceCell::new(),
+            service: OnceCell::new(),
+            tables: OnceCell::new(),
+        });
+        edge::enter(&machine);
+        machine.start(policy, words);
+        machine
+    }
+
+    /// Does what the partition does at its start.
+    fn start(&self, policy: &'static Policy, words: &'static [Word]) {
+        let wrong = |what: String| self.inner().note(Invariant::Service, || what);
+        if let Err(error) = policy.check() {
+            return wrong(format!("policy: {error}"));
+        }
+        let slots: Vec<PageSlot> = (0..words.len() / 512).map(|_| PageSlot::new()).collect();
+        let pool = match Pool::new(words, PhysAddr(POOL), slots.leak()) {
+            Ok(pool) => leak(pool),
+            Err(error) => return wrong(format!("pool: {error}")),
+        };
+        let mut quiet = Vec::new();
+        for index in 0..policy.smmus.len() {
+            match Quiet::new(Port::new(index)) {
+                Ok(smmu) => quiet.push(smmu),
+                Err(error) => return wrong(format!("SMMU {index}: {error}")),
+            }
+        }
+        let mut smmus = Vec::new();
+        for (index, quiet) in (0..).zip(quiet) {
+            match SmmuV3::bring_up(quiet, policy, SmmuIndex(index), pool, PoolMapping::WriteBack) {
+                Ok(smmu) => smmus.push(smmu),
+                Err(error) => return wrong(format!("SMMU {index}: {error}")),
+            }
+        }
+        let state = State {
+            pool,
+            domains: leak([const { Slot::new() }; MAX_DOMAINS]),
+            devices: leak([const { Device::new() }; MAX_DEVICES]),
+            faults: leak(Faults::new()),
+            entropy: &NoEntropy,
+            accounts: None,
+        };
+        match Service::new(policy, [7; 32], smmus.leak(), &state) {
+            Ok(service) => {
+                let _: Result<(), usize> = self.tables.set(pool.available());
+                let _: Result<(), _> = self.pool.set(pool);
+                let _: Result<(), _> = self.service.set(leak(service));
+            }
+            Err(error) => wrong(format!("service: {error}")),
+        }
+    }
+}
+
+impl Random {
+    fn any_range(&mut self, ranges: &[Range]) -> Range {
+        self.pick(ranges).copied().unwrap_or(Range { base: 0, size: PAGE })
+    }
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Physical memory: what each address is, and the words of the pool as SMMUs see them.
+//!
+//! A core's writes become visible to SMMUs at its next barrier at the latest. Before, each may be visible or not, in any
+//! order but that of writes to one word, and those with release semantics come after all that the core wrote before. What
+//! another core has seen, SMMUs see too: memory of Armv8 is other-multi-copy atomic (DDI 0487, B2.3).
+
+use crate::random::Random;
+use iommu_core::pool::Word;
+use std::sync::atomic::Ordering;
+
+/// What is at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Non-secure memory of the host.
+    Host,
+    /// The carve-out.
+    Pool,
+    /// Secure memory.
+    Secure,
+    /// Registers of SMMUs.
+    Frame,
+    /// Nothing.
+    Hole,
+}
+
+/// A range of addresses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Region {
+    pub(crate) base: u64,
+    pub(crate) size: u64,
+    pub(crate) place: Place,
+}
+
+/// An access that no memory answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Aborted;
+
+/// A write that SMMUs may not see yet.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    core: usize,
+    word: usize,
+    value: u64,
+    release: bool,
+}
+
+/// All memory.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    regions: Vec<Region>,
+    base: u64,
+    words: &'static [Word],
+    /// The words as SMMUs see them.
+    seen: Vec<u64>,
+    pending: Vec<Pending>,
+}
+
+/// Writes that a core can have on their way.
+const MOST_PENDING: usize = 24;
+
+impl Memory {
+    /// Makes memory of regions, with the words of a pool.
+    pub(crate) fn new(regions: Vec<Region>, base: u64, words: &'static [Word]) -> Self {
+        let seen = words.iter().map(Word::peek).collect();
+        Self { regions, base, words, seen, pending: Vec::new() }
+    }
+
+    /// Tells what is at an address.
+    pub(crate) fn place(&self, address: u64) -> Place {
+        let here =
+            |region: &&Region| address.checked_sub(region.base).is_some_and(|offset| offset < region.size);
+        self.regions.iter().find(here).map_or(Place::Hole, |region| region.place)
+    }
+
+    /// Finds which word of the pool this is.
+    pub(crate) fn index(&self, word: &Word) -> Option<usize> {
+        let first = std::ptr::from_ref(self.words.first()?).addr();
+        let offset = std::ptr::from_ref(word).addr().checked_sub(first)? / size_of::<Word>();
+        (offset < self.words.len()).then_some(offset)
+    }
+
+    /// Returns the physical address of a word.
+    pub(crate) fn address(&self, index: usize) -> u64 {
+        self.base + 8 * u64::try_from(index).unwrap_or(0)
+    }
+
+    fn word_at(&self, address: u64) -> Option<usize> {
+        let offset = address.checked_sub(self.base)?;
+        usize::try_from(offset / 8).ok().filter(|index| *index < self.words.len())
+    }
+
+    /// Reads a word as an SMMU does.
+    pub(crate) fn read(&self, address: u64) -> Result<u64, Aborted> {
+        let index = self.word_at(address).ok_or(Aborted)?;
+        self.seen.get(index).copied().ok_or(Aborted)
+    }
+
+    /// Writes a word as an SMMU, or a tamperer, does.
+    pub(crate) fn write(&mut self, address: u64, value: u64) -> Result<(), Aborted> {
+        let index = self.word_at(address).ok_or(Aborted)?;
+        if let (Some(seen), Some(word)) = (self.seen.get_mut(index), self.words.get(index)) {
+            *seen = value;
+            // What a core wrote there and nobody has seen yet comes later, and the core sees its own.
+            if !self.pending.iter().any(|pending| pending.word == index) {
+                word.poke(value);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of a core's write.
+    pub(crate) fn stored(
+        &mut self,
+        core: usize,
+        word: usize,
+        value: u64,
+        order: Ordering,
+        random: &mut Random,
+    ) {
+        let release = matches!(order, Ordering::Release | Ordering::AcqRel | Ordering::SeqCst);
+        if self.pending.len() >= MOST_PENDING {
+            self.show_one(random);
+        }
+        self.pending.push(Pending { core, word, value, release });
+    }
+
+    /// Takes note of a core's read: what it sees of another core's, everybody sees.
+    pub(crate) fn loaded(&mut self, core: usize, word: usize) {
+        if let Some(writer) = self.pending.iter().find(|p| p.word == word && p.core != core).map(|p| p.core) {
+            self.publish(writer);
+        }
+    }
+
+    /// Makes all writes of a core visible, as a barrier does.
+    pub(crate) fn publish(&mut self, core: usize) {
+        let (shown, kept) = self.pending.drain(..).partition::<Vec<_>, _>(|pending| pending.core == core);
+        self.pending = kept;
+        for pending in shown {
+            self.show(pending);
+        }
+    }
+
+    /// Makes all writes visible of cores above this one, which have answered what they were asked: what they wrote comes
+    /// before the locks that they released.
+    pub(crate) fn publish_others(&mut self, core: usize) {
+        let cores: Vec<usize> =
+            self.pending.iter().map(|pending| pending.core).filter(|c| *c > core).collect();
+        cores.into_iter().for_each(|core| self.publish(core));
+    }
+
+    /// Makes one write visible that may be.
+    pub(crate) fn show_one(&mut self, random: &mut Random) {
+        let place = random.place(self.pending.len());
+        let Some(&chosen) = self.pending.get(place) else { return };
+        let earlier = self.pending.iter().take(place);
+        let waits =
+            |before: &Pending| before.word == chosen.word || (chosen.release && before.core == chosen.core);
+        // Instead of one that has to wait, what it waits for.
+        let place = earlier.clone().position(waits).unwrap_or(place);
+        let first = self.pending.get(place).is_some_and(|p| !(p.release && place > 0));
+        let pending = self.pending.remove(if first { place } else { 0 });
+        self.show(pending);
+    }
+
+    fn show(&mut self, pending: Pending) {
+        if let Some(seen) = self.seen.get_mut(pending.word) {
+            *seen = pending.value;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory() -> Memory {
+        let words: &'static [Word] = (0..1024).map(|_| Word::new(0)).collect::<Vec<_>>().leak();
+        let pool = Region { base: 0x9000_0000, size: 0x2000, place: Place::Pool };
+        Memory::new(vec![pool], 0x9000_0000, words)
+    }
+
+    #[test]
+    fn writes_are_seen_at_a_barrier_and_perhaps_before() {
+        let mut memory = memory();
+        let mut random = Random::new(1);
+        memory.stored(0, 3, 7, Ordering::Relaxed, &mut random);
+        assert_eq!(memory.read(0x9000_0018), Ok(0));
+        memory.publish(1);
+        assert_eq!(memory.read(0x9000_0018), Ok(0));
+        memory.loaded(0, 3);
+        assert_eq!(memory.read(0x9000_0018), Ok(0));
+        memory.loaded(1, 3);
+        assert_eq!(memory.read(0x9000_0018), Ok(7));
+    }
+
+    #[test]
+    fn what_is_released_comes_after_what_was_written_before() {
+        for seed in 0..200 {
+            let mut memory = memory();
+            let mut random = Random::new(seed);
+            memory.stored(0, 0, 1, Ordering::Relaxed, &mut random);
+            memory.stored(0, 1, 1, Ordering::Relaxed, &mut random);
+            memory.stored(0, 2, 1, Ordering::Release, &mut random);
+            for _ in 0..3 {
+                memory.show_one(&mut random);
+                let [a, b, c] = [0, 8, 16].map(|offset| memory.read(0x9000_0000 + offset).unwrap());
+                assert!(c == 0 || (a, b) == (1, 1));
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_pool_answers() {
+        let mut memory = memory();
+        assert_eq!(memory.read(0x8fff_fff8), Err(Aborted));
+        assert_eq!(memory.write(0x9000_2000, 1), Err(Aborted));
+        assert_eq!(memory.place(0x9000_1fff), Place::Pool);
+        assert_eq!(memory.place(0x9000_2000), Place::Hole);
+        assert_eq!(memory.index(&memory.words[5]), Some(5));
+        assert_eq!(memory.index(&Word::new(0)), None);
+    }
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Whether an answer can be right, from the protocol's description (docs/protocol.md): a status is justified by what is
+//! known, and success by the absence of every reason against it.
+
+use super::calls::Call;
+use super::{Domain, Oracle};
+use ffa_abi::{DeviceState, DomainHandle, Request, Response, SmmuIndex, Status, StreamId};
+use iommu_core::policy::Range;
+
+/// Domains that exist at a time (FEATURES).
+const MOST_DOMAINS: usize = 128;
+/// The smallest page.
+const PAGE: u64 = 4096;
+
+fn claim(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
+impl Oracle {
+    /// Says what cannot be right about an answer. `available` is how many pages the pool has left.
+    pub(super) fn check(&self, call: &Call, response: &Response, available: usize) -> Result<(), String> {
+        let Response { status, values } = *response;
+        let alone = !call.met;
+        let wrong = |why: &str| Err(format!("{:?} was answered {status:?} {values:x?}: {why}", call.request));
+        match (call.request, status) {
+            // Nobody was there to be busy with, unless a failed SMMU left something behind for ever.
+            (Request::Map { .. } | Request::Unmap { .. } | Request::DeviceSetState { .. }, Status::Busy)
+                if alone && self.hurt.is_empty() && !self.tampered =>
+            {
+                wrong("nobody else is there")
+            }
+            (_, Status::Tampered) if !self.tampered => wrong("nobody tampered"),
+            (_, Status::Hardware) if self.hurt.is_empty() => wrong("all SMMUs work"),
+            (Request::Map { domain, iova, pa, size, .. }, status) => self
+                .check_map(domain, (iova.0, pa.0, size), status, values, call, available)
+                .or_else(|why| wrong(&why)),
+            (Request::Unmap { domain, iova, size }, status) => {
+                self.check_unmap(domain, (iova.0, size), status, values, alone).or_else(|why| wrong(&why))
+            }
+            (Request::IovaToPa { domain, iova }, status) => {
+                self.check_lookup(domain, iova.0, status, values).or_else(|why| wrong(&why))
+            }
+            (Request::DomainAlloc { smmu, .. }, status) => {
+                self.check_alloc(smmu, status, values, (alone, available)).or_else(|why| wrong(&why))
+            }
+            (Request::DomainFree(handle), status) => {
+                self.check_free(handle, status, alone).or_else(|why| wrong(&why))
+            }
+            (Request::DeviceSetState { smmu, sid, state }, status) => {
+                self.check_set(smmu, sid, state, status).or_else(|why| wrong(&why))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn live(&self, handle: DomainHandle) -> Result<&Domain, String> {
+        self.domains.get(&handle.raw()).ok_or_else(|| "the handle names nothing".to_owned())
+    }
+
+    fn is_managed(&self, pa: u64, size: u64) -> bool {
+        self.policy.managed.iter().any(|range| range.contains(&Range { base: pa, size }))
+    }
+
+    fn check_map(
+        &self,
+        handle: DomainHandle,
+        (iova, pa, size): (u64, u64, u64),
+        status: Status,
+        [bytes, ..]: [u64; 4],
+        call: &Call,
+        available: usize,
+    ) -> Result<(), String> {
+        let alone = !call.met;
+        let changes = matches!(status, Status::Ok | Status::AlreadyMapped | Status::NoMemory);
+        if changes {
+            let domain = self.live(handle)?;
+            let window = self.window(domain.smmu).unwrap_or(Range { base: 0, size: 0 });
+            claim((iova | pa | size) % PAGE == 0, || "it is misaligned".to_owned())?;
+            claim(self.is_managed(pa, size), || "the memory is not the host's".to_owned())?;
+            claim(window.contains(&Range { base: iova, size }), || "it is not in the window".to_owned())?;
+            claim(bytes <= size && bytes % PAGE == 0, || "it says more than was asked for".to_owned())?;
+            let mut space = std::borrow::Cow::Borrowed(&domain.space);
+            // Others may have unmapped what was there, and not know yet that they are done.
+            for (_, first, size) in call.unmapped.iter().filter(|(other, ..)| *other == handle) {
+                space.to_mut().remove(*first, *size);
+            }
+            let replaced = space.certain_bytes(iova, bytes);
+            claim(replaced == 0 || self.tampered, || format!("{replaced:#x} bytes were mapped before"))?;
+        }
+        match status {
+            Status::Ok => claim(bytes > 0, || "it did nothing".to_owned()),
+            Status::AlreadyMapped => {
+                let there = self.live(handle)?.space.overlapping(iova + bytes, PAGE).next().is_some();
+                claim(there || !alone || self.tampered, || "nothing is mapped there".to_owned())
+            }
+            Status::NoMemory => claim(available == 0 || !alone, || format!("{available} pages are left")),
+            Status::Denied => claim(!self.is_managed(pa, size), || "the memory is the host's".to_owned()),
+            Status::InvalidHandle => claim(self.live(handle).is_err(), || "the handle is good".to_owned()),
+            Status::Misaligned => claim((iova | pa | size) % PAGE != 0, || "it is aligned".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_unmap(
+        &self,
+        handle: DomainHandle,
+        (iova, size): (u64, u64),
+        status: Status,
+        [bytes, removed, ..]: [u64; 4],
+        alone: bool,
+    ) -> Result<(), String> {
+        match status {
+            Status::Ok => {
+                let space = &self.live(handle)?.space;
+                claim(bytes > 0 && bytes <= size, || "it says more than was asked for".to_owned())?;
+                let mapped = space.certain_bytes(iova, bytes);
+                let exact = alone && !space.is_doubtful(iova, bytes) && !self.tampered;
+                claim(!exact || removed == mapped, || format!("{mapped:#x} bytes were mapped"))
+            }
+            Status::WouldSplit => {
+                let there = self.live(handle)?.space.overlapping(iova, PAGE).next().is_some();
+                claim(there || !alone || self.tampered, || "nothing is mapped there".to_owned())
+            }
+            Status::InvalidHandle => claim(self.live(handle).is_err(), || "the handle is good".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_lookup(
+        &self,
+        handle: DomainHandle,
+        iova: u64,
+        status: Status,
+        [pa, protection, ..]: [u64; 4],
+    ) -> Result<(), String> {
+        if self.tampered {
+            return Ok(());
+        }
+        let found = |(first, extent): (u64, super::Extent)| {
+            let bits = u64::from(extent.read) | u64::from(extent.write) << 1;
+            extent.pa + (iova - first) == pa && bits == protection
+        };
+        match status {
+            Status::Ok => {
+                let space = &self.live(handle)?.space;
+                let coming = self.calls.iter().any(|call| call.maps(handle).is_some());
+                claim(coming || space.overlapping(iova, 1).any(found), || "it is not mapped so".to_owned())
+            }
+            Status::NotMapped => {
+                let page = iova & !(PAGE - 1);
+                let space = &self.live(handle)?.space;
+                // Another call may be removing it.
+                let going = self.calls.iter().any(|call| matches!(call.request, Request::Unmap { .. }));
+                claim(going || space.certain_bytes(page, PAGE) == 0, || "it is mapped".to_owned())
+            }
+            Status::InvalidHandle => claim(self.live(handle).is_err(), || "the handle is good".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_alloc(
+        &self,
+        smmu: SmmuIndex,
+        status: Status,
+        [raw, ..]: [u64; 4],
+        (alone, available): (bool, usize),
+    ) -> Result<(), String> {
+        match status {
+            Status::Ok => {
+                claim(self.window(smmu.0).is_some(), || "no device there is the host's".to_owned())?;
+                let fresh = u32::try_from(raw).is_ok_and(|raw| !self.given.contains(&raw));
+                claim(fresh, || "the handle was given out before".to_owned())
+            }
+            Status::NoMemory => {
+                let used = self.domains.len() + self.freeing.len();
+                claim(!alone || available == 0 || used >= MOST_DOMAINS, || {
+                    format!("{available} pages are left")
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_free(&self, handle: DomainHandle, status: Status, alone: bool) -> Result<(), String> {
+        let attached = self.settings.iter().any(|settings| settings.contains(&Some(handle)));
+        let known = self.domains.contains_key(&handle.raw()) || self.freeing.contains(&handle.raw());
+        match status {
+            Status::Ok | Status::Again => {
+                claim(known, || "the handle names nothing".to_owned())?;
+                claim(!attached, || "a device is in it".to_owned())
+            }
+            Status::Busy => claim(attached || !alone, || "no device is in it".to_owned()),
+            Status::InvalidHandle => claim(!known, || "the handle is good".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_set(
+        &self,
+        smmu: SmmuIndex,
+        sid: StreamId,
+        state: DeviceState,
+        status: Status,
+    ) -> Result<(), String> {
+        let device = self.policy.device(smmu.0, sid.0).map(|(_, device)| device);
+        let held = device.is_some_and(|device| device.holders.host);
+        match status {
+            Status::Ok => {
+                claim(held, || "the device is not the host's".to_owned())?;
+                let DeviceState::Paging(handle) = state else { return Ok(()) };
+                let domain = self.live(handle)?;
+                claim(domain.smmu == smmu.0, || "the domain is another SMMU's".to_owned())
+            }
+            Status::Denied => claim(!held, || "the device is the host's".to_owned()),
+            Status::InvalidHandle => {
+                let good = matches!(state, DeviceState::Paging(handle) if self.live(handle).is_ok());
+                claim(!good, || "the handle is good".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What clients were told, and so what devices may reach: the other half of each comparison.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `space` | what is mapped in one domain |
+//! | `calls` | messages that are under way, and what their answers change |
+//! | `answers` | whether an answer can be right |
+//!
+//! It knows the protocol and the policy, and nothing of how the service keeps its state.
+
+mod answers;
+mod calls;
+mod space;
+
+pub(crate) use space::{Extent, Space};
+
+use calls::Call;
+use ffa_abi::{DomainHandle, Request};
+use iommu_core::policy::{Device, Policy, Range};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A domain that exists.
+#[derive(Clone, Debug)]
+pub(crate) struct Domain {
+    pub(crate) smmu: u16,
+    pub(crate) space: Space,
+}
+
+/// What a device may be set to: a domain, or nothing where it is blocked. Two while a call is changing it.
+type Settings = Vec<Option<DomainHandle>>;
+
+/// What is known.
+#[derive(Debug)]
+pub(crate) struct Oracle {
+    policy: &'static Policy,
+    domains: BTreeMap<u32, Domain>,
+    /// Domains that are being freed in steps.
+    freeing: BTreeSet<u32>,
+    /// Handles that were ever given out.
+    given: BTreeSet<u32>,
+    settings: Vec<Settings>,
+    /// SMMUs that something was done to which makes them useless.
+    hurt: BTreeSet<u16>,
+    calls: Vec<Call>,
+    /// Whether somebody wrote into the pool: then nothing that is mapped is known.
+    pub(crate) tampered: bool,
+}
+
+/// Where an access may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It may.
+    Fine,
+    /// The stream is nobody's, or blocked.
+    StreamReachesNothing,
+    /// Nothing is mapped there, or something else, or not for this.
+    NotMapped,
+}
+
+impl Oracle {
+    pub(crate) fn new(policy: &'static Policy) -> Self {
+        Self {
+            policy,
+            domains: BTreeMap::new(),
+            freeing: BTreeSet::new(),
+            given: BTreeSet::new(),
+            settings: policy.devices.iter().map(|_| vec![None]).collect(),
+            hurt: BTreeSet::new(),
+            calls: Vec::new(),
+            tampered: false,
+        }
+    }
+
+    /// Says that an SMMU cannot be relied on to work any more.
+    pub(crate) fn hurt(&mut self, smmu: u16) {
+        self.hurt.insert(smmu);
+    }
+
+    /// Tells whether an SMMU should work.
+    pub(crate) fn works(&self, smmu: u16) -> bool {
+        !self.hurt.contains(&smmu)
+    }
+
+    /// Returns what a stream's device may be set to.
+    pub(crate) fn settings(&self, smmu: u16, stream: u32) -> &[Option<DomainHandle>] {
+        let device = self.policy.device(smmu, stream);
+        device.and_then(|(index, _)| self.settings.get(index)).map_or(&[None], Vec::as_slice)
+    }
+
+    /// Returns the domain of a stream where there is no doubt which.
+    pub(crate) fn domain_of(&self, smmu: u16, stream: u32) -> Option<&Domain> {
+        match self.settings(smmu, stream) {
+            [Some(handle)] => self.domains.get(&handle.raw()),
+            _ => None,
+        }
+    }
+
+    /// Tells whether an access of a stream may reach an address, now.
+    pub(crate) fn judge(&self, smmu: u16, stream: u32, iova: u64, write: bool, pa: u64) -> Verdict {
+        let handles: Vec<DomainHandle> = self.settings(smmu, stream).iter().copied().flatten().collect();
+        if handles.is_empty() {
+            return Verdict::StreamReachesNothing;
+        }
+        let leads = |first: u64, extent: &Extent| {
+            let allowed = if write { extent.write } else { extent.read };
+            iova.checked_sub(first)
+                .is_some_and(|offset| offset < extent.size && extent.pa + offset == pa && allowed)
+        };
+        let mapped = handles.iter().any(|handle| {
+            let domain = self.domains.get(&handle.raw());
+            let here = |domain: &Domain| domain.space.overlapping(iova, 1).any(|(first, e)| leads(first, &e));
+            let coming =
+                |call: &Call| call.maps(*handle).is_some_and(|(first, extent)| leads(first, &extent));
+            domain.is_some_and(here) || self.calls.iter().any(coming)
+        });
+        if mapped { Verdict::Fine } else { Verdict::NotMapped }
+    }
+
+    /// Returns devices of an SMMU that are in a domain for sure, with the domain.
+    pub(crate) fn attached(&self, smmu: u16) -> impl Iterator<Item = (&Device, DomainHandle, &Domain)> {
+        self.policy.devices.iter().zip(&self.settings).filter_map(move |(device, settings)| {
+            let [Some(handle)] = settings.as_slice() else { return None };
+            let domain = self.domains.get(&handle.raw())?;
+            (u16::from(device.smmu) == smmu).then_some((device, *handle, domain))
+        })
+    }
+
+    /// Returns streams behind an SMMU whose devices may be in a domain.
+    pub(crate) fn streams(&self, smmu: u16, handle: DomainHandle) -> impl Iterator<Item = u32> {
+        self.policy.devices.iter().zip(&self.settings).filter_map(move |(device, settings)| {
+            let here = u16::from(device.smmu) == smmu && settings.contains(&Some(handle));
+            here.then_some(device.first_sid)
+        })
+    }
+
+    /// Returns a domain.
+    pub(crate) fn domain(&self, handle: u32) -> Option<&Domain> {
+        self.domains.get(&handle)
+    }
+
+    /// Returns the handles of all domains that exist, those that are on their way out included.
+    pub(crate) fn handles(&self) -> Vec<u32> {
+        self.domains.keys().chain(&self.freeing).copied().collect()
+    }
+
+    /// Returns the requests that have no answer yet.
+    pub(crate) fn under_way(&self) -> Vec<Request> {
+        self.calls.iter().map(|call| call.request).collect()
+    }
+
+    /// Tells whether a call is under way.
+    pub(crate) const fn is_busy(&self) -> bool {
+        !self.calls.is_empty()
+    }
+
+    /// Returns the window of a domain for an SMMU: what all devices allow that the host may hold.
+    pub(crate) fn window(&self, smmu: u16) -> Option<Range> {
+        let held = |device: &&Device| u16::from(device.smmu) == smmu && device.holders.host;
+        self.policy.devices.iter().filter(held).map(|device| device.iova).reduce(|one, other| {
+            let base = one.base.max(other.base);
+            let end = (one.base + one.size).min(other.base + other.size);
+            Range { base, size: end.saturating_sub(base) }
+        })
+    }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What is done to a machine, step by step, as text that can be replayed.
+//!
+//! The first line names the machine, `machine 0x2a`. Each further line is a step: a seed for whatever happens by chance
+//! meanwhile, how many accesses of the service pass at most until others act, what is done, and behind bars what other
+//! cores do after so many writes to tables:
+//!
+//! ```text
+//! 0x1f 3 map d1 0x100000 0x40000000 0x3000 rw | 2 unmap d1 0x100000 0x1000
+//! ```
+
+mod text;
+
+/// Something that a client, or somebody hostile, does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// DOMAIN_ALLOC; the handle gets a name.
+    Alloc { label: u8, smmu: u16 },
+    /// DOMAIN_FREE.
+    Free { label: u8 },
+    /// DEVICE_SET_STATE to a domain.
+    Attach { smmu: u16, stream: u32, label: u8 },
+    /// DEVICE_SET_STATE to blocked.
+    Block { smmu: u16, stream: u32 },
+    /// MAP; bit 0 of `access` is read, bit 1 write.
+    Map { label: u8, iova: u64, pa: u64, size: u64, access: u64 },
+    /// UNMAP.
+    Unmap { label: u8, iova: u64, size: u64 },
+    /// IOVA_TO_PA.
+    Look { label: u8, iova: u64 },
+    /// FAULT_POLL.
+    Poll,
+    /// Whatever the registers say.
+    Raw { endpoint: u16, registers: [u64; 5] },
+    /// Devices try so many accesses.
+    Burst { count: u64 },
+    /// All devices are blocked and all domains freed: everything has to come back.
+    Settle,
+    /// An SMMU stops doing anything.
+    Wedge { smmu: u16 },
+    /// An SMMU reports a global error.
+    Error { smmu: u16, error: u32 },
+    /// An SMMU loses its registers.
+    Power { smmu: u16 },
+    /// Somebody writes into the pool.
+    Tamper { word: u64, value: u64 },
+}
+
+impl Act {
+    /// Tells whether it has nothing to say to an SMMU.
+    pub(crate) const fn needs_no_driver(&self) -> bool {
+        matches!(self, Self::Alloc { .. } | Self::Map { .. } | Self::Look { .. })
+    }
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) seed: u64,
+    pub(crate) gap: u64,
+    pub(crate) act: Act,
+    pub(crate) meanwhile: Vec<(u64, Act)>,
+}
+
+/// A machine and what is done to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    pub(crate) machine: u64,
+    pub(crate) steps: Vec<Step>,
+}
+
+impl Script {
+    /// Returns how many steps there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Tells whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+}

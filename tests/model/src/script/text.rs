@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Scripts as text, and back.
+
+use super::{Act, Script, Step};
+use std::fmt;
+use std::str::FromStr;
+
+/// How accesses are written, by their bits.
+const ACCESSES: [&str; 4] = ["-", "r", "w", "rw"];
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Alloc { label, smmu } => write!(f, "alloc d{label} {smmu}"),
+            Self::Free { label } => write!(f, "free d{label}"),
+            Self::Attach { smmu, stream, label } => write!(f, "attach {smmu} {stream:#x} d{label}"),
+            Self::Block { smmu, stream } => write!(f, "block {smmu} {stream:#x}"),
+            Self::Map { label, iova, pa, size, access } => {
+                let access =
+                    usize::try_from(*access).ok().and_then(|bits| ACCESSES.get(bits)).unwrap_or(&"-");
+                write!(f, "map d{label} {iova:#x} {pa:#x} {size:#x} {access}")
+            }
+            Self::Unmap { label, iova, size } => write!(f, "unmap d{label} {iova:#x} {size:#x}"),
+            Self::Look { label, iova } => write!(f, "look d{label} {iova:#x}"),
+            Self::Poll => write!(f, "poll"),
+            Self::Raw { endpoint, registers: [a, b, c, d, e] } => {
+                write!(f, "raw {endpoint:#x} {a:#x} {b:#x} {c:#x} {d:#x} {e:#x}")
+            }
+            Self::Burst { count } => write!(f, "burst {count}"),
+            Self::Settle => write!(f, "settle"),
+            Self::Wedge { smmu } => write!(f, "wedge {smmu}"),
+            Self::Error { smmu, error } => write!(f, "error {smmu} {error:#x}"),
+            Self::Power { smmu } => write!(f, "power {smmu}"),
+            Self::Tamper { word, value } => write!(f, "tamper {word:#x} {value:#x}"),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x} {} {}", self.seed, self.gap, self.act)?;
+        self.meanwhile.iter().try_for_each(|(after, act)| write!(f, " | {after} {act}"))
+    }
+}
+
+impl fmt::Display for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "machine {:#x}", self.machine)?;
+        self.steps.iter().try_for_each(|step| writeln!(f, "{step}"))
+    }
+}
+
+/// The words of a line, one after the other.
+struct Words<'a>(std::str::SplitWhitespace<'a>);
+
+impl<'a> Words<'a> {
+    fn next(&mut self) -> Result<&'a str, String> {
+        self.0.next().ok_or_else(|| "the line ends too early".to_owned())
+    }
+
+    fn number(&mut self) -> Result<u64, String> {
+        let word = self.next()?;
+        let parsed = match word.strip_prefix("0x") {
+            Some(digits) => u64::from_str_radix(digits, 16),
+            None => word.parse(),
+        };
+        parsed.map_err(|_| format!("`{word}` is no number"))
+    }
+
+    fn small<T: TryFrom<u64>>(&mut self) -> Result<T, String> {
+        let number = self.number()?;
+        T::try_from(number).map_err(|_| format!("{number} is too large"))
+    }
+
+    fn label(&mut self) -> Result<u8, String> {
+        let word = self.next()?;
+        word.strip_prefix('d')
+            .and_then(|digits| digits.parse().ok())
+            .ok_or_else(|| format!("`{word}` names no domain"))
+    }
+
+    fn access(&mut self) -> Result<u64, String> {
+        let word = self.next()?;
+        let place = ACCESSES.iter().position(|access| *access == word);
+        place.and_then(|place| u64::try_from(place).ok()).ok_or_else(|| format!("`{word}` is no access"))
+    }
+}
+
+fn act(words: &mut Words<'_>) -> Result<Act, String> {
+    Ok(match words.next()? {
+        "alloc" => Act::Alloc { label: words.label()?, smmu: words.small()? },
+        "free" => Act::Free { label: words.label()? },
+        "attach" => Act::Attach { smmu: words.small()?, stream: words.small()?, label: words.label()? },
+        "block" => Act::Block { smmu: words.small()?, stream: words.small()? },
+        "map" => Act::Map {
+            label: words.label()?,
+            iova: words.number()?,
+            pa: words.number()?,
+            size: words.number()?,
+            access: words.access()?,
+        },
+        "unmap" => Act::Unmap { label: words.label()?, iova: words.number()?, size: words.number()? },
+        "look" => Act::Look { label: words.label()?, iova: words.number()? },
+        "poll" => Act::Poll,
+        "raw" => {
+            let endpoint = words.small()?;
+            let mut registers = [0; 5];
+            for register in &mut registers {
+                *register = words.number()?;
+            }
+            Act::Raw { endpoint, registers }
+        }
+        "burst" => Act::Burst { count: words.number()? },
+        "settle" => Act::Settle,
+        "wedge" => Act::Wedge { smmu: words.small()? },
+        "error" => Act::Error { smmu: words.small()?, error: words.small()? },
+        "power" => Act::Power { smmu: words.small()? },
+        "tamper" => Act::Tamper { word: words.number()?, value: words.number()? },
+        other => return Err(format!("nobody knows how to `{other}`")),
+    })
+}
+
+impl FromStr for Step {
+    type Err = String;
+
+    fn from_str(line: &str) -> Result<Self, String> {
+        let mut parts = line.split('|').map(|part| Words(part.split_whitespace()));
+        let first = parts
+            .next()
+            .as_mut()
+            .map(|words| Ok::<_, String>((words.number()?, words.number()?, act(words)?)));
+        let (seed, gap, act_itself) = first.ok_or("the line is empty")??;
+        let others = parts.map(|mut words| Ok((words.number()?, act(&mut words)?)));
+        Ok(Self { seed, gap, act: act_itself, meanwhile: others.collect::<Result<_, String>>()? })
+    }
+}
+
+impl FromStr for Script {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+        let machine = lines.next().ok_or("there is nothing in it")?;
+        let number = machine.strip_prefix("machine").ok_or("the first line names no machine")?;
+        let machine = Words(number.split_whitespace()).number()?;
+        Ok(Self { machine, steps: lines.map(Step::from_str).collect::<Result<_, _>>()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_act_survives_as_text() {
+        let text = "machine 0x2a\n\
+            0x1 1 alloc d3 1\n\
+            0x2 7 map d3 0x100000 0x40000000 0x3000 rw | 2 unmap d3 0x100000 0x1000 | 0 look d4 0x1fff\n\
+            0x3 1 attach 0 0x10 d3\n0x4 1 block 0 0x10\n0x5 1 unmap d3 0x0 0x1000\n0x6 1 free d3\n0x7 1 poll\n\
+            0x8 1 raw 0x8001 0x1 0x2 0x3 0x4 0x5\n0x9 1 burst 9\n0xa 1 settle\n0xb 1 wedge 2\n\
+            0xc 1 error 1 0x100\n0xd 1 power 0\n0xe 1 tamper 0x200 0xdead\n";
+        let script: Script = text.parse().unwrap();
+        assert_eq!(script.len(), 14);
+        assert_eq!(script.to_string(), text);
+        assert!("machine".parse::<Script>().is_err());
+        assert!("machine 1\n0 0 dance".parse::<Script>().is_err());
+        assert!("machine 1\n0 0 map d1 1 2 3 x".parse::<Script>().is_err());
+    }
+}
