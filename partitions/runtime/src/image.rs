@@ -63,8 +63,9 @@ pub(crate) fn bss() -> Range<usize> {
 pub(crate) fn stacks() -> impl Iterator<Item = Range<usize>> {
     let base = &raw const symbol::__stacks_start as usize;
     (0..MAX_VCPUS).map(move |slot| {
-        let start = base + slot * STACK_STRIDE + STACK_GUARD;
-        start..start + STACK_SIZE
+        // All of them stand within the image.
+        let start = base.wrapping_add(slot.wrapping_mul(STACK_STRIDE)).wrapping_add(STACK_GUARD);
+        start..start.wrapping_add(STACK_SIZE)
     })
 }
 
