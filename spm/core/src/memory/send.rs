@@ -126,7 +126,7 @@ impl State {
         offset: usize,
     ) -> Result<Progress, FfaError> {
         let handle = self.shares.handle(place);
-        let room = self.shares.constituents_left(self.shares.get(place).owner);
+        let owner = self.shares.get(place).owner;
         let share = self.shares.get_mut(place);
         let Phase::Arriving { received, missing } = share.phase else {
             return Err(FfaError::InvalidParameters);
@@ -140,9 +140,8 @@ impl State {
         if count == 0 && offset == 0 {
             return Err(FfaError::InvalidParameters);
         }
-        if count > room {
-            return Err(FfaError::NoMemory);
-        }
+        self.make_room(owner, count)?;
+        let share = self.shares.get_mut(place);
         let mut chunk = [0; CHUNK * composite::CONSTITUENT_BYTES];
         let mut at = offset;
         while at < sent.length {

@@ -305,6 +305,45 @@ fn whoever_cuts_memory_up_pays_for_the_pieces() {
     donate(Who::Normal, 0, 2, &apart(RAM + 0x80_0000, 0, 250)).unwrap();
 }
 
+/// Pages of the first partition's, side by side, each named for itself.
+fn one_by_one(numbers: std::ops::Range<u64>) -> Vec<(u64, u32)> {
+    numbers.map(|number| (own(0).start() + 0x1_0000 + number * 4096, 1)).collect()
+}
+
+/// The first partition donates pages to the second, or the other way round.
+fn donate_between(bench: &Bench, from: usize, pages: &[(u64, u32)]) {
+    let (sender, to, id) = if from == 0 { (A, 1, B) } else { (B, 0, A) };
+    let handle = bench.give(Who::Sp(from), DONATE, &[(id, 0)], pages).unwrap();
+    bench.retrieve(to, &Bench::request(sender, handle, &[(id, 0)])).unwrap();
+}
+
+#[test]
+fn donations_go_to_and_fro_for_ever() {
+    let bench = Bench::with(Version(1, 1), 2);
+    let pages = one_by_one(0..30);
+    for number in 0..30 {
+        donate_between(&bench, number % 2, &pages);
+    }
+    bench.give(Who::Sp(0), SHARE, &[(C, READ)], &pages).unwrap();
+}
+
+#[test]
+fn those_that_are_done_with_make_room_for_the_fragments_of_an_earlier_transaction() {
+    let bench = Bench::with(Version(1, 1), 2);
+    let bytes = Message::new(A, &[(C, READ)], &one_by_one(0..100)).bytes();
+    let first = bytes.len() - 90 * 16;
+    bench.fill(Who::Sp(0), bytes[..first].to_vec());
+    let answer = bench.call(Who::Sp(0), &[SHARE, bytes.len() as u64, first as u64]);
+    assert_eq!(answer[0], FRAG_RX);
+    // Six of the first partition's.
+    for number in 0..11 {
+        donate_between(&bench, number % 2, &one_by_one(100..130));
+    }
+    bench.fill(Who::Sp(0), bytes[first..].to_vec());
+    let last = bench.call(Who::Sp(0), &[FRAG_TX, answer[1], answer[2], (bytes.len() - first) as u64]);
+    assert_eq!(last[0], SUCCESS, "{last:x?}");
+}
+
 #[test]
 fn donations_that_are_done_with_make_room_for_new_transactions() {
     let bench = Bench::with(Version(1, 1), 2);
