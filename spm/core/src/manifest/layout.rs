@@ -7,7 +7,7 @@ use core::num::NonZeroU16;
 
 use heapless::Vec;
 
-use super::interrupt::Interrupts;
+use super::interrupt::{DeviceInterrupt, InterruptKind, Interrupts};
 pub use super::layout_error::{LayoutError, Owner};
 use super::region::{Access, Region, Security};
 use super::spmc::{MemoryKind, SpmcPartition};
@@ -85,7 +85,7 @@ impl<'a> Layout<'a> {
             entry: entry(place, manifest, package)?,
             memory_regions: self.check_regions(place, &manifest.memory_regions, memory_kind)?,
             device_regions: self.check_regions(place, manifest.devices(), device_kind)?,
-            interrupts: self.check_interrupts(&manifest.interrupts)?,
+            interrupts: self.check_interrupts(manifest)?,
         };
         self.check_contexts(place, manifest)?;
         self.admitted.push(layout).map_err(|_| LayoutError::TooMany)?;
@@ -182,7 +182,14 @@ impl<'a> Layout<'a> {
         Ok(placed)
     }
 
-    fn check_interrupts(&self, wanted: &Interrupts) -> Result<Interrupts, LayoutError> {
+    fn check_interrupts(&self, manifest: &PartitionManifest) -> Result<Interrupts, LayoutError> {
+        let wanted = &manifest.interrupts;
+        let private = |interrupt: &&DeviceInterrupt| interrupt.kind() == InterruptKind::Private;
+        if manifest.contexts.get() == 1
+            && let Some(interrupt) = wanted.iter().find(private)
+        {
+            return Err(LayoutError::PrivateInterrupt(interrupt.intid));
+        }
         for partition in &self.admitted {
             let taken = |intid| partition.interrupts.iter().any(|held| held.intid == intid);
             if let Some(interrupt) = wanted.iter().find(|interrupt| taken(interrupt.intid)) {

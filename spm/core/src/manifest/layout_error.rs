@@ -89,6 +89,10 @@ pub enum LayoutError {
         /// Whose it is.
         owner: u16,
     },
+    /// A partition with one execution context has an interrupt that is private to each core: it would be taken on one core, and
+    /// ended on the one where the context is then.
+    #[error("interrupt {0} is private to a core, and the only context runs on any")]
+    PrivateInterrupt(u32),
     /// More partitions than fit.
     #[error("more than {MAX_PARTITIONS} partitions")]
     TooMany,

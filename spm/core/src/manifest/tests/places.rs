@@ -232,6 +232,18 @@ fn an_interrupt_has_one_owner() {
 }
 
 #[test]
+fn a_private_interrupt_needs_a_context_for_each_core() {
+    let device = region("d", 0x0a00_1000, 1, 0b1011).with("interrupts", cells(&[49, 0x900, 16, 0x500]));
+    for (contexts, refused) in [(1, true), (8, false)] {
+        let spmc = spmc_tree().set("hypervisor/vm2", "vcpu_count", cells(&[contexts]));
+        let tree = with_regions("device-regions", device.clone());
+        let second = tree.set("", "execution-ctx-count", cells(&[contexts]));
+        let result = admit_both(&spmc, &partition_tree(), &second).map(|layout| layout.interrupts.len());
+        assert_eq!(result, if refused { Err(LayoutError::PrivateInterrupt(16)) } else { Ok(2) });
+    }
+}
+
+#[test]
 fn a_device_with_streams_is_withheld_and_memory_with_streams_is_given() {
     let streams = |tree: Tree| tree.with("smmu-id", cells(&[0])).with("stream-ids", cells(&[0]));
     // Neither where it lies nor whose it is matters: nothing is given.
