@@ -10,6 +10,7 @@
 //! | [`policy`] | what the integrator fixed at build time, and the check of it |
 //! | [`pool`] | pages of the carve-out that SMMUs fetch from |
 //! | [`role`] | whether the hypervisor is there, and the key by which it is known |
+//! | [`seeded`] | bugs that are there on purpose, in no image |
 //! | [`service`] | one message in, one answer out, every claim checked |
 //! | [`smmu`] | what the service needs from an SMMU, and the SMMUv3 driver |
 //! | [`table`] | stage-2 page tables for DMA |
@@ -25,6 +26,7 @@ pub mod ownership;
 pub mod policy;
 pub mod pool;
 pub mod role;
+pub mod seeded;
 pub mod service;
 pub mod smmu;
 pub mod table;

@@ -6,6 +6,7 @@ use super::{Domain, Domains, ENTRIES_PER_CALL, Means, lock};
 use crate::client::Client;
 use crate::ownership::{Ownership, Pins as _};
 use crate::pool::Owner;
+use crate::seeded::{Bug, seeded};
 use crate::smmu::{Invalidated, Smmu};
 use core::sync::atomic::Ordering;
 use ffa_abi::{DomainHandle, Iova, Status};
@@ -27,13 +28,13 @@ impl<'a> Domains<'a> {
     ) -> Result<(), Status> {
         let slot = self.slots.get(handle.slot()).ok_or(Status::InvalidHandle)?;
         let mut state = lock::write(&slot.state)?;
-        if state.generation != handle.generation() {
+        if state.generation != handle.generation() && !seeded(Bug::AnyGeneration) {
             return Err(Status::InvalidHandle);
         }
         match core::mem::replace(&mut state.usage, Usage::Free) {
             Usage::Allocated(domain) if domain.client == client => {
                 // Acquire: pairs with the release when a device left, after its streams were changed.
-                if slot.attached.load(Ordering::Acquire) != 0 {
+                if slot.attached.load(Ordering::Acquire) != 0 && !seeded(Bug::FreedInUse) {
                     state.usage = Usage::Allocated(domain);
                     return Err(Status::Busy);
                 }
@@ -60,6 +61,7 @@ impl<'a> Domains<'a> {
         let end = domain.window.end().unwrap_or(domain.window.base);
         let (done, at) = match *so_far {
             Freeing::Pinned(done, at) => (done, at),
+            Freeing::Known if seeded(Bug::VmidUsedAgain) => (Invalidated::never_reachable(), end),
             Freeing::Known => {
                 let smmu = smmus.get(usize::from(domain.smmu.0)).ok_or(Status::InvalidHandle)?;
                 let done = Invalidated::vmid(smmu, domain.vmid).map_err(|_| Status::Hardware)?;
@@ -73,7 +75,7 @@ impl<'a> Domains<'a> {
         *so_far = Freeing::Pinned(done, end);
         let owner = Owner::new(handle.slot()).ok_or(Status::InvalidHandle)?;
         for _ in 0..PAGES_PER_CALL {
-            if !self.pool.free_any(owner, done) {
+            if !self.pool.free_any(owner, done) || seeded(Bug::PagesKept) {
                 state.usage = if state.generation < DomainHandle::MAX_GENERATION {
                     Usage::Free
                 } else {

@@ -7,6 +7,7 @@ use crate::client::Client;
 use crate::ownership::{Owned, Ownership, Refusal};
 use crate::policy::Range;
 use crate::pool::Quota;
+use crate::seeded::{Bug, seeded};
 use crate::smmu::{Invalidated, Smmu, TlbRange};
 use crate::table::{
     Detached, LeafSize, MapError, Mapping, PAGE_SIZE, Progress, Translation, UnmapError, Unmapped,
@@ -66,10 +67,13 @@ impl Domains<'_> {
         }
         let smmu = smmus.get(usize::from(domain.smmu.0)).ok_or(Status::InvalidHandle)?;
         let mapping = Mapping { iova, pa: memory.base(), size: memory.size(), protection };
-        let Progress { bytes, end } = domain.table.map(&mapping, quota, ownership, ENTRIES_PER_CALL);
+        let budget = if seeded(Bug::NoBudget) { usize::MAX } else { ENTRIES_PER_CALL };
+        let Progress { bytes, end } = domain.table.map(&mapping, quota, ownership, budget);
         // Entries go from invalid to valid only, and SMMUs do not cache what is invalid (IHI 0070, 3.21.1): there is
         // nothing to invalidate.
-        smmu.publish();
+        if !seeded(Bug::MapNotPublished) {
+            smmu.publish();
+        }
         let status = match end {
             Ok(()) => Status::Ok,
             Err(MapError::AlreadyMapped) => Status::AlreadyMapped,
@@ -146,6 +150,9 @@ fn finish(
     if unmapped.bytes > 0 {
         let range = TlbRange { iova, size: bytes, leaves: unmapped.leaves, tables: false };
         let domain = held.domain()?;
+        if seeded(Bug::SettledEarly) {
+            domain.table.settle(unmapped, Invalidated::never_reachable(), pins);
+        }
         let proof = Invalidated::range(smmu, domain.vmid, &range).map_err(|_| Status::Hardware)?;
         domain.table.settle(unmapped, proof, pins);
     }
@@ -170,9 +177,13 @@ fn release<S: Smmu>(
     let bytes = LeafSize::Block2M.bytes();
     // Even a table without leaves may be in a walk cache.
     let range = TlbRange { iova, size: bytes, leaves: Some(LeafSize::Page4K), tables: true };
+    let early = Invalidated::never_reachable();
+    if seeded(Bug::TableFreedEarly) && domain.table.release(detached, early, ownership).is_ok() {
+        quota.give_back();
+    }
     let proof = Invalidated::range(smmu, domain.vmid, &range).map_err(|_| Status::Hardware)?;
     let removed = detached.bytes();
-    if domain.table.release(detached, proof, ownership).is_ok() {
+    if domain.table.release(detached, proof, ownership).is_ok() && !seeded(Bug::QuotaKept) {
         quota.give_back();
     }
     Ok(Done { status: Status::Ok, bytes, removed })

@@ -5,6 +5,7 @@ use super::lock;
 use crate::client::Client;
 use crate::policy::Range;
 use crate::pool::{MAX_OWNERS, Owner, Pool, Quota};
+use crate::seeded::{Bug, seeded};
 use crate::smmu::{Invalidated, Stage2, Vmid};
 use crate::table::{Geometry, Table};
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -138,6 +139,7 @@ impl<'a> Domains<'a> {
                 Usage::Allocated(_) | Usage::Freeing(..) | Usage::Retired => continue,
             }
             let generation = state.generation.wrapping_add(1);
+            let generation = if seeded(Bug::SameGeneration) { 1 } else { generation };
             let handle = DomainHandle::new(index, generation).ok_or(Status::NoMemory)?;
             let domain = self.domain(index, wanted, quota)?;
             *state = State { generation, usage: Usage::Allocated(domain) };
@@ -174,7 +176,10 @@ impl<'a> Domains<'a> {
         let mut state = slot.state.try_write().ok_or(Status::Busy)?;
         let generation = state.generation;
         let result = match &mut state.usage {
-            Usage::Allocated(domain) if generation == handle.generation() && domain.client == client => {
+            Usage::Allocated(domain)
+                if (generation == handle.generation() || seeded(Bug::AnyGeneration))
+                    && domain.client == client =>
+            {
                 change(domain)
             }
             _ => return Err(Status::InvalidHandle),
@@ -196,7 +201,7 @@ impl<'a> Domains<'a> {
     ) -> Result<Stage2, Status> {
         let held = self.hold(client, handle)?;
         let domain = held.domain()?;
-        if domain.smmu != smmu || !window.contains(&domain.window) {
+        if (domain.smmu != smmu && !seeded(Bug::AnySmmu)) || !window.contains(&domain.window) {
             return Err(Status::InvalidParameters);
         }
         held.slot.attached.fetch_add(1, Ordering::Relaxed);
@@ -227,7 +232,8 @@ impl<'s, 'a> Held<'s, 'a> {
         handle: DomainHandle,
     ) -> Result<Self, Status> {
         let held = Self { slot, state };
-        if held.state.generation != handle.generation() || held.domain()?.client != client {
+        let stale = held.state.generation != handle.generation() && !seeded(Bug::AnyGeneration);
+        if stale || held.domain()?.client != client {
             return Err(Status::InvalidHandle);
         }
         Ok(held)

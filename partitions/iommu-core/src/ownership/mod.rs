@@ -30,6 +30,7 @@ pub use pins::{NoPins, Pins, Refusal};
 
 use crate::client::Client;
 use crate::policy::{Policy, Range};
+use crate::seeded::{Bug, seeded};
 use crate::table::{LeafSize, PAGE_BITS, PAGE_SIZE};
 use account::Account;
 use core::sync::atomic::{AtomicU16, AtomicU32, Ordering::Acquire};
@@ -146,8 +147,13 @@ impl<'a> Ownership<'a> {
     #[inline(never)]
     fn find(&self, base: u64, size: u64) -> Option<Place> {
         let (mut pages, mut blocks) = (0_u64, 0_u64);
+        if seeded(Bug::PoolMapped) && self.policy.pool.contains(&Range { base, size }) {
+            return Some(Place { first: self.policy.pool.base, pages, blocks });
+        }
         for range in &self.policy.managed {
-            if range.contains(&Range { base, size }) {
+            let beyond = if seeded(Bug::OwnershipOffByOne) { PAGE_SIZE } else { 0 };
+            let reach = Range { size: range.size.wrapping_add(beyond), ..*range };
+            if reach.contains(&Range { base, size }) {
                 return Some(Place { first: range.base, pages, blocks });
             }
             pages = pages.wrapping_add(range.size >> PAGE_BITS);

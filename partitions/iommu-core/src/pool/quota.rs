@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! How many pages of the pool one client may hold, so that a client's exhaustion harms only itself.
 
+use crate::seeded::{Bug, seeded};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// A client's share of the pool, in pages.
@@ -31,7 +32,8 @@ impl Quota {
     pub fn charge(&self) -> Option<Charge<'_>> {
         // Added first and taken back where that was too much: no retry, and never more than the limit is granted. At the
         // limit a core may be refused the page that another gives back at this moment; it comes again.
-        if self.used.fetch_add(1, Relaxed) < self.limit {
+        let limit = if seeded(Bug::QuotaOffByOne) { self.limit - 1 } else { self.limit };
+        if self.used.fetch_add(1, Relaxed) < limit {
             Some(Charge(self))
         } else {
             self.give_back();

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 const BASE: PhysAddr = PhysAddr(0x8000_3000);
 
-fn memory(pages: usize) -> (Vec<AtomicU64>, Vec<PageSlot>) {
-    let words = (0..pages * ENTRIES).map(|_| AtomicU64::new(0xdead_beef)).collect();
+fn memory(pages: usize) -> (Vec<Word>, Vec<PageSlot>) {
+    let words = (0..pages * ENTRIES).map(|_| Word::new(0xdead_beef)).collect();
     (words, (0..pages).map(|_| PageSlot::new()).collect())
 }
 

@@ -7,10 +7,10 @@ use crate::entropy::{FakeEntropy, NoEntropy};
 use crate::kept::kept;
 use crate::ownership::Accounts;
 use crate::policy::{Guard, Holders, HypRole, Name};
-use crate::pool::{PageSlot, Pool};
+use crate::pool::{PageSlot, Pool, Word};
 use crate::smmu::StreamConfig;
 use crate::smmu::fake_smmu::{EVENT_QUEUE, FakeSmmu};
-use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicU16, AtomicU32};
 use ffa_abi::{Fault, FaultKind, Operation};
 use proptest::prelude::*;
 use std::boxed::Box;
@@ -108,8 +108,7 @@ impl Machine {
 
     fn of(policy: Policy, pages: usize) -> Self {
         policy.check().unwrap();
-        let words: &'static [AtomicU64] =
-            kept((0..pages * 512).map(|_| AtomicU64::new(!0)).collect::<Box<[_]>>());
+        let words: &'static [Word] = kept((0..pages * 512).map(|_| Word::new(!0)).collect::<Box<[_]>>());
         let slots: &'static [PageSlot] = kept((0..pages).map(|_| PageSlot::new()).collect::<Box<[_]>>());
         let pool = kept(Pool::new(words, PhysAddr(POOL_BASE), slots).unwrap());
         let smmus = kept([0; 3].map(|_| FakeSmmu::new(words, POOL_BASE)));

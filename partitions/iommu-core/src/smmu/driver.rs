@@ -15,6 +15,7 @@ use super::queue::{CommandQueue, GERROR_CMDQ, QueueError};
 use super::spec::commands::Command;
 use super::stream_table::StreamTable;
 use super::{Event, Polled, Smmu, SmmuError, SmmuFeatures, StreamConfig, TlbRange, Unacknowledged, Vmid};
+use crate::seeded::{Bug, seeded};
 use ffa_abi::StreamId;
 use spin::mutex::TicketMutex;
 
@@ -85,6 +86,9 @@ impl<H: Hardware> SmmuV3<'_, H> {
     }
 
     fn forget_streams(&self, first: StreamId, count: u16) -> Result<(), SmmuError> {
+        if seeded(Bug::NoConfigurationInvalidation) {
+            return Ok(());
+        }
         self.run(|queue, hardware| {
             if count > MAX_SINGLE {
                 return queue.push(hardware, Command::forget_all_streams());
@@ -130,6 +134,10 @@ impl<H: Hardware> Smmu for SmmuV3<'_, H> {
 
     #[inline]
     fn invalidate_range(&self, vmid: Vmid, range: &TlbRange) -> Result<(), SmmuError> {
+        if seeded(Bug::NoInvalidation) {
+            return Ok(());
+        }
+        let vmid = if seeded(Bug::WrongVmid) { Vmid(vmid.0 + 1) } else { vmid };
         let plan = plan(vmid, range, self.capabilities.features.range_invalidation);
         self.run(|queue, hardware| match plan {
             Plan::One(command) => queue.push(hardware, command),

@@ -3,9 +3,10 @@
 //! forget exactly that. A missing or too narrow invalidation shows as DMA that still passes.
 
 use super::{Event, Polled, Smmu, SmmuError, SmmuFeatures, StreamConfig, TlbRange, Unacknowledged, Vmid};
+use crate::pool::Word;
 use crate::table::walker::{self, Found};
 use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
 use ffa_abi::{FaultKind, Iova, StreamId};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
@@ -15,7 +16,7 @@ pub(crate) const EVENT_QUEUE: usize = 256;
 
 #[derive(Debug)]
 pub(crate) struct FakeSmmu<'a> {
-    words: &'a [AtomicU64],
+    words: &'a [Word],
     base: u64,
     pub(crate) features: SmmuFeatures,
     state: Mutex<State>,
@@ -67,7 +68,7 @@ struct State {
 const M2: u64 = 2 << 20;
 
 impl<'a> FakeSmmu<'a> {
-    pub(crate) fn new(words: &'a [AtomicU64], base: u64) -> Self {
+    pub(crate) fn new(words: &'a [Word], base: u64) -> Self {
         let features = SmmuFeatures { output_bits: 44, vmid_bits: 16, range_invalidation: true };
         Self {
             words,

@@ -5,6 +5,7 @@
 
 use super::spec::commands::{Command, PageSpan};
 use super::{TlbRange, Vmid};
+use crate::seeded::{Bug, seeded};
 use crate::table::{LeafSize, PAGE_BITS, PAGE_SIZE};
 
 /// Commands for single addresses that are sent before it is cheaper to forget the whole VMID.
@@ -35,16 +36,18 @@ pub(super) enum Plan {
 /// Plans how to forget a range.
 #[inline]
 pub(super) fn plan(vmid: Vmid, range: &TlbRange, by_range: bool) -> Plan {
-    let leaf = !range.tables;
+    let leaf = !range.tables || seeded(Bug::WalkCachesKept);
     let step = range.leaves.map_or(PAGE_SIZE, LeafSize::bytes);
     let first = range.iova.0 & !(step - 1);
     let length = range.size.saturating_add(range.iova.0 - first);
+    let length = if seeded(Bug::ShortRange) && length > step { length - step } else { length };
     // One page of a level that is not known is no range: that encoding is reserved (4.4.1.1).
     if length <= step && (!by_range || range.leaves.is_none()) {
         return Plan::One(Command::invalidate_address(vmid, first, leaf));
     }
     if by_range {
         let level = range.leaves.map_or(0, |leaves| leaves.level().number());
+        let level = if seeded(Bug::WrongLevel) && level > 1 { level - 1 } else { level };
         return match page_span(length, level) {
             Some(span) => Plan::One(Command::invalidate_range(vmid, first, leaf, span)),
             None => Plan::One(Command::invalidate_vmid(vmid)),

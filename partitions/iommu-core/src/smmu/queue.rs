@@ -11,6 +11,7 @@ use super::ring::{Index, Ring};
 use super::spec::commands::{COMMAND_WORDS, Command};
 use super::spec::registers::{CMDQ_CONS, CMDQ_PROD, GERROR, GERRORN};
 use crate::pool::Reserved;
+use crate::seeded::{Bug, seeded};
 use core::sync::atomic::Ordering::Relaxed;
 
 /// How long the SMMU may take to complete what it was told, in milliseconds. What takes longest is waiting for
@@ -90,8 +91,13 @@ impl<'p> CommandQueue<'p> {
     /// Has the SMMU do all commands, and waits until it has. After [`QueueError::Timeout`] and [`QueueError::Stopped`] the queue must not be used again.
     #[inline]
     pub(super) fn sync<H: Hardware>(&mut self, hardware: &H) -> Result<(), QueueError> {
-        self.append(Command::SYNC);
+        if !seeded(Bug::NoSync) {
+            self.append(Command::SYNC);
+        }
         self.submit(hardware);
+        if seeded(Bug::NoWait) {
+            return Ok(());
+        }
         self.wait(hardware)?;
         match core::mem::take(&mut self.skipped) {
             0 => Ok(()),
@@ -127,7 +133,9 @@ impl<'p> CommandQueue<'p> {
 
     #[inline]
     fn submit<H: Hardware>(&self, hardware: &H) {
-        hardware.publish();
+        if !seeded(Bug::NoBarrier) {
+            hardware.publish();
+        }
         hardware.write32(CMDQ_PROD.offset, self.producer.raw());
     }
 

@@ -27,6 +27,7 @@ use super::spec::ste::SPLIT;
 use super::stream_table::{Attributes, StreamTable, sid_bits};
 use crate::policy::{Device, Policy};
 use crate::pool::{Pool, Reserved};
+use crate::seeded::{Bug, seeded};
 use crate::table::PAGE_SIZE;
 use ffa_abi::SmmuIndex;
 use spin::mutex::TicketMutex;
@@ -126,7 +127,9 @@ impl<H: Hardware> Quiet<H> {
     /// # Errors
     /// Says which register did not take its value. DMA is aborted nevertheless, unless that is GBPA.
     pub fn new(hardware: H) -> Result<Self, BringUpError> {
-        gate::set_abort(&hardware, true)?;
+        if !seeded(Bug::GateOpen) {
+            gate::set_abort(&hardware, true)?;
+        }
         gate::set_control(&hardware, 0).map_err(|TimedOut| BringUpError::Timeout(CR0.name))?;
         interrupts::set(&hardware, false).map_err(|TimedOut| BringUpError::Timeout(IRQ_CTRL.name))?;
         Ok(Self(hardware))
@@ -225,9 +228,15 @@ impl<'p, H: Hardware> SmmuV3<'p, H> {
             gate::set_control(hardware, value.value).map_err(|TimedOut| BringUpError::Timeout(CR0.name))
         };
         // All translated traffic is checked against its stream's entry, and none of those allows it.
-        let checked = if self.capabilities.ats { CR0::ATSCHK::SET } else { CR0::ATSCHK::CLEAR };
+        let checked = if self.capabilities.ats && !seeded(Bug::AtsUnchecked) {
+            CR0::ATSCHK::SET
+        } else {
+            CR0::ATSCHK::CLEAR
+        };
         control(CR0::CMDQEN::SET + checked)?;
-        forget_everything(&mut self.commands.lock(), hardware, self.capabilities.hyp)?;
+        if !seeded(Bug::CachesKeptAtStart) {
+            forget_everything(&mut self.commands.lock(), hardware, self.capabilities.hyp)?;
+        }
         control(CR0::CMDQEN::SET + CR0::EVENTQEN::SET + checked)?;
         if LEAVES_OPEN {
             return Ok(gate::set_abort(hardware, false)?);
@@ -235,6 +244,9 @@ impl<'p, H: Hardware> SmmuV3<'p, H> {
         let all = CR0::CMDQEN::SET + CR0::EVENTQEN::SET + checked + CR0::SMMUEN::SET;
         control(all)?;
         compare(CR0.name, u64::from(all.value), u64::from(hardware.read32(CR0.offset)))?;
+        if seeded(Bug::GateOpen) {
+            return Ok(());
+        }
         let abort = u64::from(GBPA::ABORT::SET.value);
         compare(GBPA.name, abort, u64::from(hardware.read32(GBPA.offset)) & abort)
     }

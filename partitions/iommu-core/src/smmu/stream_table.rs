@@ -12,9 +12,10 @@ use super::hardware::PoolMapping;
 use super::spec::ste::{L1STD, SPLIT, STE_VALID_WORD, STE_WORDS, STE0, STE1, STE2, STE3};
 use super::{SmmuError, Stage2, StreamConfig};
 use crate::policy::{Device, MAX_DEVICES};
-use crate::pool::{Pool, Reserved};
+use crate::pool::{Pool, Reserved, Word};
+use crate::seeded::{Bug, seeded};
 use crate::table::{ENTRIES, Geometry, PAGE_SIZE};
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
 use ffa_abi::{PhysAddr, StreamId};
 use heapless::Vec;
 use spin::mutex::TicketMutex;
@@ -98,7 +99,7 @@ impl<'p> StreamTable<'p> {
     }
 
     /// Writes the first level.
-    fn link(&self, descriptors: &[AtomicU64]) -> Option<()> {
+    fn link(&self, descriptors: &[Word]) -> Option<()> {
         let Some(second) = self.second else { return Some(()) };
         let mut table = second.base.0;
         for span in self.runs.iter().flat_map(|run| run.first..=run.last) {
@@ -139,6 +140,7 @@ impl<'p> StreamTable<'p> {
         };
         match device.config {
             StreamConfig::Abort => {}
+            StreamConfig::Stage2(_) if seeded(Bug::LiveEntry) && target.is_some() => {}
             StreamConfig::Stage2(_) => {
                 self.store_valid_words(first, count, 0)?;
                 device.config = StreamConfig::Abort;
@@ -146,6 +148,10 @@ impl<'p> StreamTable<'p> {
             }
         }
         if let Some(words) = target {
+            if seeded(Bug::ValidFirst) {
+                let [valid, ..] = words;
+                self.store_valid_words(first, count, valid)?;
+            }
             for entry in 0..count {
                 let entry = self.entry(first, entry)?;
                 for (place, (word, value)) in entry.iter().zip(words).enumerate() {
@@ -154,9 +160,16 @@ impl<'p> StreamTable<'p> {
                     }
                 }
             }
-            forget()?;
+            if !seeded(Bug::NoForgettingBetween) {
+                forget()?;
+            }
             let [valid, ..] = words;
             self.store_valid_words(first, count, valid)?;
+            if seeded(Bug::NeighbourStream)
+                && let Ok(neighbour) = self.entry(first, count)
+            {
+                neighbour.iter().zip(words).for_each(|(word, value)| word.store(value, Relaxed));
+            }
             device.config = *config;
             forget()?;
         }
@@ -173,7 +186,7 @@ impl<'p> StreamTable<'p> {
     }
 
     /// Finds the entry of a device's stream.
-    fn entry(&self, first: StreamId, place: u16) -> Result<&'p [AtomicU64], SmmuError> {
+    fn entry(&self, first: StreamId, place: u16) -> Result<&'p [Word], SmmuError> {
         let find = || {
             let stream = first.0.checked_add(u32::from(place))?;
             let span = stream >> SPLIT;
@@ -213,6 +226,7 @@ impl<'p> StreamTable<'p> {
         let valid = STE0::V::SET + STE0::CONFIG::Stage2;
         // EATS stays 0: no translated traffic, no translation requests. Events are not merged: each counts.
         let incoming = STE1::SHCFG::Incoming;
+        let incoming = if seeded(Bug::AtsOn) { incoming + STE1::EATS.val(1) } else { incoming };
         // S2S stays 0: no fault stalls. S2PTW matters once a guest has a stage 1 of its own.
         let tables = STE2::S2VMID.val(u64::from(stage2.vmid.0))
             + STE2::S2T0SZ.val(u64::from(u64::BITS - u32::from(geometry.input_bits())))

@@ -4,12 +4,10 @@
 use super::spec::{Entry, Kind};
 use super::{ENTRIES, LeafSize, Level, Progress, Table, Tampered};
 use crate::ownership::{Pins, Refusal};
-use crate::pool::{PageWords, Quota};
+use crate::pool::{PageWords, Quota, Word};
+use crate::seeded::{Bug, seeded};
 use crate::smmu::Invalidated;
-use core::sync::atomic::{
-    AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
-};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use ffa_abi::{Iova, PhysAddr, Protection};
 
 /// Pages to be mapped. Whoever makes one has checked that the range is whole pages, that its end is within the table's
@@ -80,7 +78,8 @@ impl Table<'_> {
                 size: mapping.size - *done,
                 protection: mapping.protection,
             };
-            let mut leaf = largest_leaf(rest.iova.0 | rest.pa.0, rest.size);
+            let bits = if seeded(Bug::MisalignedBlock) { rest.iova.0 } else { rest.iova.0 | rest.pa.0 };
+            let mut leaf = largest_leaf(bits, rest.size);
             let written = loop {
                 match self.map_run(leaf, &rest, quota, pins, budget)? {
                     Filled::Some(count) => break count,
@@ -147,7 +146,7 @@ impl Table<'_> {
     /// Puts an empty table into an invalid entry, and returns what stands there then: ours, or what another core was
     /// faster with.
     #[cold]
-    fn install(&self, word: &AtomicU64, quota: &Quota) -> Result<Entry, MapError> {
+    fn install(&self, word: &Word, quota: &Quota) -> Result<Entry, MapError> {
         let charge = quota.charge().ok_or(MapError::NoMemory)?;
         let page = self.pool.allocate(self.owner).ok_or(MapError::NoMemory)?;
         let ours = Entry::table(self.pool.address(page));
@@ -159,7 +158,9 @@ impl Table<'_> {
             }
             Err(theirs) => {
                 // The page was ours alone until now; it cannot be anybody else's.
-                let _ = self.pool.free(page, self.owner, Invalidated::never_reachable());
+                if !seeded(Bug::LostTable) {
+                    let _ = self.pool.free(page, self.owner, Invalidated::never_reachable());
+                }
                 Ok(Entry(theirs))
             }
         }

@@ -32,7 +32,7 @@ pub use map::{MapError, Mapping};
 pub(crate) use spec::ADDRESS_LIMIT;
 pub use unmap::{Detached, UnmapError, Unmapped};
 
-use crate::pool::{Owner, Page, PageWords, Pool};
+use crate::pool::{Owner, Page, PageWords, Pool, Word};
 use core::sync::atomic::{AtomicU64, Ordering::Acquire};
 use ffa_abi::PhysAddr;
 use spec::{Entry, Kind};
@@ -55,7 +55,7 @@ struct Found<'a> {
     /// The table.
     words: &'a PageWords,
     /// The place of the entry.
-    word: &'a AtomicU64,
+    word: &'a Word,
     /// The level of the table.
     level: Level,
     /// What stood there.

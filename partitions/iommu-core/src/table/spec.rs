@@ -5,6 +5,7 @@
 //! (IHI 0070, 3.4).
 
 use super::{LeafSize, Level};
+use crate::seeded::{Bug, seeded};
 use ffa_abi::{PhysAddr, Protection};
 
 /// Valid: bit 0 (D8.3.1).
@@ -57,13 +58,14 @@ impl Entry {
     pub(super) const INVALID: Self = Self(0);
 
     /// Makes the entry of a leaf.
-    pub(super) const fn leaf(size: LeafSize, address: PhysAddr, protection: Protection) -> Self {
+    pub(super) fn leaf(size: LeafSize, address: PhysAddr, protection: Protection) -> Self {
         let kind = match size {
             LeafSize::Page4K => TABLE_OR_PAGE,
             LeafSize::Block2M | LeafSize::Block1G => 0,
         };
         let read = if protection.contains(Protection::READ) { S2AP_READ } else { 0 };
-        let write = if protection.contains(Protection::WRITE) { S2AP_WRITE } else { 0 };
+        let write = protection.contains(Protection::WRITE) || seeded(Bug::WritableAlways);
+        let write = if write { S2AP_WRITE } else { 0 };
         let attributes = NORMAL_WRITE_BACK | INNER_SHAREABLE | ACCESSED | EXECUTE_NEVER;
         Self((address.0 & ADDRESS) | attributes | read | write | kind | VALID)
     }

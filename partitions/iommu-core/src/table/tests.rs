@@ -19,14 +19,14 @@ const K4: u64 = 4096;
 const READ: Protection = Protection::READ;
 
 struct Memory {
-    words: Vec<AtomicU64>,
+    words: Vec<Word>,
     slots: Vec<PageSlot>,
 }
 
 impl Memory {
     fn new(pages: usize) -> Self {
         Self {
-            words: (0..pages * ENTRIES).map(|_| AtomicU64::new(!0)).collect(),
+            words: (0..pages * ENTRIES).map(|_| Word::new(!0)).collect(),
             slots: (0..pages).map(|_| PageSlot::new()).collect(),
         }
     }

@@ -13,13 +13,11 @@
 use super::spec::{Entry, Kind};
 use super::{ENTRIES, Found, LeafSize, Level, Progress, Table, Tampered};
 use crate::ownership::Pins;
-use crate::pool::{Page, PageWords, PoolError};
+use crate::pool::{Page, PageWords, PoolError, Word};
+use crate::seeded::{Bug, seeded};
 use crate::smmu::Invalidated;
-use core::sync::atomic::{
-    AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
-};
-use ffa_abi::Iova;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use ffa_abi::{Iova, PhysAddr};
 use heapless::Vec;
 
 /// Why unmapping ended before the range did.
@@ -87,7 +85,9 @@ impl<'a> Unmapped<'a> {
         self.bytes = self.bytes.wrapping_add(count.wrapping_mul(leaf.bytes()));
         match self.leaves {
             None if !self.mixed => self.leaves = Some(leaf),
-            Some(other) if other != leaf => (self.leaves, self.mixed) = (None, true),
+            Some(other) if other != leaf && !seeded(Bug::MixtureForgotten) => {
+                (self.leaves, self.mixed) = (None, true)
+            }
             _ => {}
         }
     }
@@ -100,7 +100,7 @@ pub struct Detached<'a> {
     page: Page,
     words: &'a PageWords,
     /// Where the entry stood that led to it, and what stands there now.
-    place: &'a AtomicU64,
+    place: &'a Word,
     mark: Entry,
 }
 
@@ -144,6 +144,7 @@ impl<'a> Table<'a> {
             let (looked_at, bytes) = match entry.kind(level) {
                 // To the entry's end.
                 Kind::Invalid => (1, level.entry_size().wrapping_sub(at & (level.entry_size() - 1))),
+                Kind::Leaf if seeded(Bug::LiveSplit) && !whole && self.split(word, entry, level) => (0, 0),
                 Kind::Leaf => {
                     let leaf = level.leaf().filter(|_| whole).ok_or(UnmapError::WouldSplit)?;
                     if !unmapped.note(words, leaf, level.index(at), 1) {
@@ -175,6 +176,21 @@ impl<'a> Table<'a> {
             *done = done.wrapping_add(bytes).min(size);
         }
         Ok(())
+    }
+
+    /// Puts a table of smaller leaves into the place of a block that an SMMU may know: a bug.
+    fn split(&self, word: &Word, block: Entry, level: Level) -> bool {
+        let split = || {
+            let next = level.next()?;
+            let page = self.pool.allocate(self.owner)?;
+            for (place, word) in (0_u64..).zip(self.pool.words(page)?) {
+                let pa = PhysAddr(block.address().0 + place * next.entry_size());
+                word.store(Entry::leaf(next.leaf()?, pa, block.protection()).0, Relaxed);
+            }
+            word.store(Entry::table(self.pool.address(page)).0, Release);
+            Some(())
+        };
+        seeded(Bug::LiveSplit) && split().is_some()
     }
 
     fn mark(&self) -> Entry {
@@ -238,7 +254,7 @@ impl Detached<'_> {
     /// Counts the bytes that were mapped by the table.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        let leaf = |word: &AtomicU64| Entry(word.load(Relaxed)).validity();
+        let leaf = |word: &Word| Entry(word.load(Relaxed)).validity();
         let mut leaves = 0_u64;
         // Four at a time by hand, as nobody else unrolls it where code is built for size. The sum is at most 512.
         for [a, b, c, d] in self.words.as_chunks().0 {
@@ -257,7 +273,7 @@ fn remove(words: &PageWords, first: usize, wanted: usize, mark: Entry) -> Result
     for (looked_at, word) in (0..run.len()).zip(run) {
         // Acquire: where it is invalid, the invalidation of what was there comes before.
         let entry = Entry(word.load(Acquire));
-        if entry == Entry::INVALID {
+        if entry == Entry::INVALID || seeded(Bug::LeavingIsHole) && entry.validity() == 0 {
             continue;
         }
         let left = mark.in_place_of(entry);

@@ -19,10 +19,11 @@ pub(crate) use tlb::TlbEntry;
 
 use super::hardware::Hardware;
 use crate::kept::kept;
+use crate::pool::Word;
 use crate::pool::{PageSlot, Pool};
 use ffa_abi::PhysAddr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Where the fake's memory starts.
@@ -69,7 +70,7 @@ pub(crate) struct State {
     pub(crate) faults: Faults,
     pub(crate) idr: [u32; 6],
     registers: registers::File,
-    memory: &'static [AtomicU64],
+    memory: &'static [Word],
     clock: u64,
     hostile_reads: usize,
     /// Values of entry words that the SMMU may have cached, by address.
@@ -97,14 +98,14 @@ pub(crate) struct State {
 #[derive(Debug)]
 pub(crate) struct FakeSmmu {
     state: Mutex<State>,
-    memory: &'static [AtomicU64],
+    memory: &'static [Word],
 }
 
 impl FakeSmmu {
     /// Makes an SMMU as it comes out of reset on QEMU: all DMA passes.
     pub(crate) fn new(faults: Faults) -> Arc<Self> {
-        let words = (0..POOL_PAGES * 512).map(|_| AtomicU64::new(0)).collect::<Vec<_>>();
-        let memory: &'static [AtomicU64] = kept(words);
+        let words = (0..POOL_PAGES * 512).map(|_| Word::new(0)).collect::<Vec<_>>();
+        let memory: &'static [Word] = kept(words);
         let state = State {
             faults,
             // As QEMU 10 answers.

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Bugs that are seeded on purpose, to see that the model machine notices each of them.
+//!
+//! They are there only with the feature `seeded-bugs`, which no image has; without it, [`seeded`] is a constant and nothing
+//! of them is left.
+
+/// A bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Bug {
+    /// Translations are not invalidated when a range is unmapped.
+    NoInvalidation = 1,
+    /// No CMD_SYNC stands behind a batch of commands.
+    NoSync,
+    /// A CMD_SYNC is sent, and not waited for.
+    NoWait,
+    /// A changed stream table entry is not invalidated.
+    NoConfigurationInvalidation,
+    /// A stream table entry becomes valid before its other words are written.
+    ValidFirst,
+    /// An entry becomes valid without invalidation of its other words.
+    NoForgettingBetween,
+    /// A valid entry is given other words.
+    LiveEntry,
+    /// A domain is freed, and its VMID used again, without invalidation.
+    VmidUsedAgain,
+    /// The pool may be mapped.
+    PoolMapped,
+    /// A client gets one page less than its share.
+    QuotaOffByOne,
+    /// A page that comes back stays charged.
+    QuotaKept,
+    /// The generation of a handle is not looked at.
+    AnyGeneration,
+    /// A slot is used again under its old generation.
+    SameGeneration,
+    /// A table's page is freed before the SMMU has forgotten the table.
+    TableFreedEarly,
+    /// Cached table descriptors stay when a table is removed.
+    WalkCachesKept,
+    /// What was removed counts as free before the SMMU has forgotten it.
+    SettledEarly,
+    /// What another core has removed counts as a hole before the SMMU has forgotten it.
+    LeavingIsHole,
+    /// A block is split while it is in use.
+    LiveSplit,
+    /// ATS is switched on for a stream.
+    AtsOn,
+    /// Translated traffic is not checked.
+    AtsUnchecked,
+    /// DMA passes while translation is off.
+    GateOpen,
+    /// What the SMMU has cached before it is brought up stays.
+    CachesKeptAtStart,
+    /// Commands are not made visible before the SMMU is told of them.
+    NoBarrier,
+    /// A mapping is not made visible before it is answered.
+    MapNotPublished,
+    /// A device is set whoever may hold it.
+    AnyHolder,
+    /// One stream too many is set.
+    NeighbourStream,
+    /// A domain is freed while a device is in it.
+    FreedInUse,
+    /// A domain is given to devices behind another SMMU.
+    AnySmmu,
+    /// A range is invalidated short of its last page.
+    ShortRange,
+    /// The level hint of an invalidation is that of the level above.
+    WrongLevel,
+    /// Invalidation goes to the next VMID.
+    WrongVmid,
+    /// Write access is granted with any.
+    WritableAlways,
+    /// A page comes into use with what it held before.
+    OldPage,
+    /// Blocks are used wherever the IOVA allows it.
+    MisalignedBlock,
+    /// A table that another core was faster to install is lost.
+    LostTable,
+    /// The page behind managed memory counts as managed.
+    OwnershipOffByOne,
+    /// A domain that is freed gives back one page only.
+    PagesKept,
+    /// A call maps as much as it is asked for.
+    NoBudget,
+    /// The end of a range is computed without a check.
+    UncheckedSum,
+    /// Leaves of two sizes that were removed count as of the first one's.
+    MixtureForgotten,
+}
+
+#[cfg(feature = "seeded-bugs")]
+mod chosen {
+    use super::Bug;
+    use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
+    static CHOSEN: AtomicU8 = AtomicU8::new(0);
+
+    /// Seeds a bug from here on, or none.
+    pub fn choose(bug: Option<Bug>) {
+        CHOSEN.store(bug.map_or(0, |bug| bug as u8), Relaxed);
+    }
+
+    /// Tells whether a bug is there.
+    #[inline(always)]
+    #[must_use]
+    pub fn seeded(bug: Bug) -> bool {
+        CHOSEN.load(Relaxed) == bug as u8
+    }
+
+    impl Bug {
+        /// All of them.
+        pub const ALL: [Self; 40] = {
+            use Bug::*;
+            [
+                NoInvalidation,
+                NoSync,
+                NoWait,
+                NoConfigurationInvalidation,
+                ValidFirst,
+                NoForgettingBetween,
+                LiveEntry,
+                VmidUsedAgain,
+                PoolMapped,
+                QuotaOffByOne,
+                QuotaKept,
+                AnyGeneration,
+                SameGeneration,
+                TableFreedEarly,
+                WalkCachesKept,
+                SettledEarly,
+                LeavingIsHole,
+                LiveSplit,
+                AtsOn,
+                AtsUnchecked,
+                GateOpen,
+                CachesKeptAtStart,
+                NoBarrier,
+                MapNotPublished,
+                AnyHolder,
+                NeighbourStream,
+                FreedInUse,
+                AnySmmu,
+                ShortRange,
+                WrongLevel,
+                WrongVmid,
+                WritableAlways,
+                OldPage,
+                MisalignedBlock,
+                LostTable,
+                OwnershipOffByOne,
+                PagesKept,
+                NoBudget,
+                UncheckedSum,
+                MixtureForgotten,
+            ]
+        };
+    }
+}
+
+#[cfg(feature = "seeded-bugs")]
+pub use chosen::{choose, seeded};
+
+/// Tells whether a bug is there: none is.
+#[cfg(not(feature = "seeded-bugs"))]
+#[inline(always)]
+#[must_use]
+pub const fn seeded(_: Bug) -> bool {
+    false
+}
