@@ -177,7 +177,7 @@ fn hyp_requests() -> impl Strategy<Value = (bool, HypRequest)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 64 }))]
     /// Whatever kernel and hypervisor ask for, no device reaches a page that the kernel may not use, and all comes back.
     #[test]
     fn no_device_reaches_a_page_that_was_taken(
