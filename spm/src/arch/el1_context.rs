@@ -47,6 +47,8 @@ macro_rules! register_pairs {
                 // SAFETY: as in `save`; none of these registers affects execution at EL2.
                 unsafe {
                     core::arch::asm!(
+                        // It must fire neither on the compare value of before nor on the one that comes by the control of before.
+                        "msr cntv_ctl_el0, xzr",
                         $(
                             "ldp {first}, {second}, [{at}], #16",
                             concat!("msr ", $first_name, ", {first}"),
@@ -75,7 +77,7 @@ register_pairs! {
     esr = "esr_el1", far = "far_el1";
     afsr0 = "afsr0_el1", afsr1 = "afsr1_el1";
     par = "par_el1", cntkctl = "cntkctl_el1";
-    // The timer's compare value before its control: it must not fire on an old value.
+    // The timer's compare value before its control, which is off meanwhile.
     csselr = "csselr_el1", cntv_cval = "cntv_cval_el0";
     cntv_ctl = "cntv_ctl_el0", pmr = "s3_0_c4_c6_0";
     // VDISR_EL2, which EL1 reaches as DISR_EL1, and VSESR_EL2: TF-A exchanges them with ENABLE_FEAT_RAS only.
