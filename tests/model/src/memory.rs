@@ -43,6 +43,8 @@ struct Pending {
     word: usize,
     value: u64,
     release: bool,
+    /// Whether the core has answered since.
+    answered: bool,
 }
 
 /// All memory.
@@ -122,7 +124,7 @@ impl Memory {
         if self.pending.len() >= MOST_PENDING {
             self.show_one(random);
         }
-        self.pending.push(Pending { core, word, value, release });
+        self.pending.push(Pending { core, word, value, release, answered: false });
     }
 
     /// Takes note of a core's read: what it sees of another core's, everybody sees.
@@ -141,12 +143,22 @@ impl Memory {
         }
     }
 
-    /// Makes all writes visible of cores above this one, which have answered what they were asked: what they wrote comes
-    /// before the locks that they released.
-    pub(crate) fn publish_others(&mut self, core: usize) {
-        let cores: Vec<usize> =
-            self.pending.iter().map(|pending| pending.core).filter(|c| *c > core).collect();
-        cores.into_iter().for_each(|core| self.publish(core));
+    /// Takes note that a core has answered what it was asked, and released its locks.
+    pub(crate) fn answered(&mut self, core: usize) {
+        self.pending
+            .iter_mut()
+            .filter(|pending| pending.core == core)
+            .for_each(|pending| pending.answered = true);
+    }
+
+    /// Makes visible what other cores wrote before they answered: this one takes locks that they released.
+    pub(crate) fn begun(&mut self, core: usize) {
+        let earlier = |pending: &Pending| pending.answered && pending.core != core;
+        let (shown, kept) = self.pending.drain(..).partition::<Vec<_>, _>(earlier);
+        self.pending = kept;
+        for pending in shown {
+            self.show(pending);
+        }
     }
 
     /// Makes one write visible that may be.
@@ -191,6 +203,20 @@ mod tests {
         memory.loaded(0, 3);
         assert_eq!(memory.read(0x9000_0018), Ok(0));
         memory.loaded(1, 3);
+        assert_eq!(memory.read(0x9000_0018), Ok(7));
+    }
+
+    #[test]
+    fn what_was_written_before_an_answer_is_seen_by_who_takes_the_lock() {
+        let mut memory = memory();
+        let mut random = Random::new(1);
+        memory.stored(0, 3, 7, Ordering::Relaxed, &mut random);
+        memory.begun(1);
+        assert_eq!(memory.read(0x9000_0018), Ok(0));
+        memory.answered(0);
+        memory.begun(0);
+        assert_eq!(memory.read(0x9000_0018), Ok(0));
+        memory.begun(1);
         assert_eq!(memory.read(0x9000_0018), Ok(7));
     }
 

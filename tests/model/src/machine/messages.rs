@@ -170,8 +170,7 @@ impl Machine {
             inner.oracle.begin(core, request);
         }
         inner.cost = Cost::default();
-        // What other cores wrote before they answered: this one takes locks that they released.
-        inner.around.memory.publish_others(core);
+        inner.around.memory.begun(core);
         drop(inner);
         listen();
         SENDING.set(SENDING.get() + 1);
@@ -189,6 +188,7 @@ impl Machine {
                 return None;
             }
         };
+        inner.around.memory.answered(core);
         inner.check_cost();
         inner.counts.messages += 1;
         registers.into_iter().chain(answer).for_each(|word| inner.stir(word));
