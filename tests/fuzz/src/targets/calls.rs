@@ -142,8 +142,9 @@ impl Cores<'_> {
             PartitionNext::Response(_) => self.leave(core, VcpuState::Waiting),
             PartitionNext::Wait => {
                 let work = self.vcpu(from).work();
+                // For an interrupt, or to start again, one runs beside whoever has the core.
                 assert!(
-                    work == Work::Interrupt || self.chains[core].len() == 1,
+                    matches!(work, Work::Interrupt | Work::Start) || self.chains[core].len() == 1,
                     "it waits while somebody waits for it: {work:?}"
                 );
                 if work == Work::Start {
