@@ -23,6 +23,7 @@ use crate::arch::el2_control;
 use crate::arch::entry::{Section, open_for_secondaries, park_core};
 use crate::arch::features::Features;
 use crate::arch::smc::ask_spmd;
+use crate::arch::sysreg::MPIDR_EL1;
 use crate::arch::{distributor, redistributor};
 use crate::console::{self, say};
 use crate::contention;
@@ -71,7 +72,7 @@ pub(crate) fn primary(manifest: u64, core: u64, entered: u64) {
         say!("warning: the image ends behind the binary_size of the SPMC manifest");
     }
 
-    cores::note_affinity(index);
+    cores::come_on(index, |_| ());
     el2_control::initialise(&features);
     stage2::initialise(&features);
     open_gic(&spmc_manifest.gic);
@@ -106,7 +107,7 @@ pub(crate) fn secondary(core: u64) -> ! {
         give_up!("core {core} has other features than the first one");
     }
     let Some(mut normal) = retake_normal(index.get()) else { park_core() };
-    cores::note_affinity(index);
+    cores::come_on(index, |from| interrupt_lines::pass_on(world, from, MPIDR_EL1::read()));
     el2_control::initialise(&features);
     stage2::initialise(&features);
     interrupt_lines::own(core);

@@ -6,10 +6,12 @@ use spm_core::framework_message::{PSCI_SUCCESS, core_off_status, tell_core_off};
 use spm_core::manifest::actions::NsInterruptsAction;
 use spm_core::vcpu::VcpuState;
 
+use crate::arch::sysreg::MPIDR_EL1;
 use crate::arch::{gic, timer};
 use crate::console::say;
+use crate::cores::ROUTES;
+use crate::interrupt_lines;
 use crate::run::Run;
-use crate::{cores, interrupt_lines};
 
 impl Run<'_> {
     /// Serves the SPMD's message in the normal world's registers. A partition that does not agree changes nothing: EL3 would
@@ -33,8 +35,8 @@ impl Run<'_> {
             }
         }
         timer::arm(None);
-        cores::go_off(self.core, |other| {
-            interrupt_lines::pass_on(self.world, other);
+        ROUTES.go_off(self.core, |other| {
+            interrupt_lines::pass_on(self.world, MPIDR_EL1::read(), other);
             // It has the timers of partitions with one context from now.
             gic::kick(other);
         });

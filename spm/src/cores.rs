@@ -2,10 +2,10 @@
 //! Per-core state. A core finds its own by TPIDR_EL2, which TF-A exchanges with the normal world's.
 #![expect(unsafe_code, reason = "TPIDR_EL2 is a pointer")]
 
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 
-use spin::mutex::SpinMutex;
 use spm_core::partition::CoreIndex;
+use spm_core::routes::Routes;
 
 use crate::address::to_usize;
 use crate::arch::sysreg::{MPIDR_EL1, TPIDR_EL2};
@@ -67,40 +67,10 @@ impl Core {
     }
 }
 
-/// Affinities of the cores that are on, by number; [`OFF`] for the others.
-static AFFINITIES: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(OFF) }; MAX_CORES];
-/// No affinity.
-const OFF: u64 = u64::MAX;
-/// Held by whoever sends interrupts to a core that is on, and by one that goes off.
-static ROUTES: SpinMutex<()> = SpinMutex::new(());
+/// Which cores are on.
+pub(crate) static ROUTES: Routes = Routes::new();
 
-/// Notes this core's affinity, for those who want to reach it.
-pub(crate) fn note_affinity(core: CoreIndex) {
-    if let Some(place) = AFFINITIES.get(core.get()) {
-        place.store(MPIDR_EL1::read(), Ordering::Release);
-    }
-}
-
-/// Returns a core's affinity, as MPIDR_EL1 has it; nothing if it is off.
-pub(crate) fn affinity(core: CoreIndex) -> Option<u64> {
-    let affinity = AFFINITIES.get(core.get())?.load(Ordering::Acquire);
-    (affinity != OFF).then_some(affinity)
-}
-
-/// Lets `work` send interrupts to a core, which does not go off meanwhile without taking them along; nothing if it is off.
-pub(crate) fn while_on<R>(core: CoreIndex, work: impl FnOnce(u64) -> R) -> Option<R> {
-    let _routes = ROUTES.lock();
-    affinity(core).map(work)
-}
-
-/// This core goes off. `work` sends its interrupts to another one that is on, whose affinity it gets, if there is any.
-pub(crate) fn go_off(core: CoreIndex, work: impl FnOnce(u64)) {
-    let _routes = ROUTES.lock();
-    if let Some(place) = AFFINITIES.get(core.get()) {
-        place.store(OFF, Ordering::Release);
-    }
-    let on = AFFINITIES.iter().map(|place| place.load(Ordering::Acquire)).find(|&affinity| affinity != OFF);
-    if let Some(affinity) = on {
-        work(affinity);
-    }
+/// This core comes on; `take_over` as [`Routes::come_on`] says.
+pub(crate) fn come_on(core: CoreIndex, take_over: impl FnOnce(u64)) {
+    ROUTES.come_on(core, MPIDR_EL1::read(), take_over);
 }

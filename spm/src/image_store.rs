@@ -139,7 +139,7 @@ pub(crate) fn renew(
             prepare_first(&mut context, partition, kept.boot_register);
         }
     }
-    interrupt_lines::shared_of(partition);
+    interrupt_lines::shared_again(partition);
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use crate::arch::entry::park_core;
 use crate::arch::sysreg::MPIDR_EL1;
 use crate::arch::{distributor, redistributor};
 use crate::console::say;
+use crate::cores::ROUTES;
 use crate::world::World;
 
 /// Priority of spm's own interrupts: the most urgent.
@@ -40,25 +41,32 @@ pub(crate) fn private(world: &World) {
     }
 }
 
-/// Sends what all cores share, and what goes to this one, to the core with this affinity.
-pub(crate) fn pass_on(world: &World, to: u64) {
+/// Sends what all cores share, and what goes to one of them, to another, both by their affinities.
+pub(crate) fn pass_on(world: &World, from: u64, to: u64) {
     for interrupt in all(world).filter(|interrupt| interrupt.kind() == InterruptKind::Shared) {
-        if distributor::goes_to(interrupt.intid, MPIDR_EL1::read()) {
+        if distributor::goes_to(interrupt.intid, from) {
             _ = distributor::route(interrupt.intid, to);
         }
     }
 }
 
-/// Sets up what all cores share. An interrupt whose manifest names no core goes to this one.
+/// Sets up what all cores share. An interrupt whose manifest names no core goes to this one; one whose core is still to come on
+/// waits for it.
 pub(crate) fn shared(world: &World) {
-    world.spmc.partitions().iter().for_each(shared_of);
+    for partition in world.spmc.partitions() {
+        shared_of(partition, |_| true);
+    }
 }
 
-/// As [`shared`], for one partition.
-pub(crate) fn shared_of(partition: &Partition) {
+/// As [`shared`], for one partition that starts again. What would go to a core that is off goes to this one.
+pub(crate) fn shared_again(partition: &Partition) {
+    shared_of(partition, |affinity| ROUTES.is_on(affinity));
+}
+
+fn shared_of(partition: &Partition, may_go_to: impl Fn(u64) -> bool) {
     let shared = |interrupt: &&DeviceInterrupt| interrupt.kind() == InterruptKind::Shared;
     for interrupt in partition.interrupts().iter().filter(shared) {
-        let affinity = interrupt.target.map_or(MPIDR_EL1::read(), Affinity::mpidr);
-        distributor::configure(interrupt, affinity);
+        let named = interrupt.target.map(Affinity::mpidr).filter(|&affinity| may_go_to(affinity));
+        distributor::configure(interrupt, named.unwrap_or(MPIDR_EL1::read()));
     }
 }

@@ -7,8 +7,9 @@ use spm_core::partition::{CoreIndex, Partition};
 
 use crate::arch::sysreg::MPIDR_EL1;
 use crate::arch::{distributor, gic, redistributor};
+use crate::cores::ROUTES;
 use crate::world::WORLD;
-use crate::{buffer_window, console, cores, image_store};
+use crate::{buffer_window, console, image_store};
 
 /// This machine.
 pub(crate) struct Machine;
@@ -51,11 +52,11 @@ impl Hardware for Machine {
     }
 
     fn route_interrupt(&self, intid: u32, core: CoreIndex) -> Result<(), NoRoute> {
-        cores::while_on(core, |affinity| distributor::route(intid, affinity)).flatten().ok_or(NoRoute)
+        ROUTES.while_on(core, |affinity| distributor::route(intid, affinity)).flatten().ok_or(NoRoute)
     }
 
     fn kick(&self, core: CoreIndex) {
-        if let Some(affinity) = cores::affinity(core) {
+        if let Some(affinity) = ROUTES.affinity(core) {
             gic::kick(affinity);
         }
     }
@@ -65,7 +66,7 @@ impl Hardware for Machine {
     }
 
     fn raise_schedule_receiver_interrupt_of(&self, core: CoreIndex) {
-        if let Some(affinity) = cores::affinity(core) {
+        if let Some(affinity) = ROUTES.affinity(core) {
             gic::raise_schedule_receiver_interrupt(affinity);
         }
     }

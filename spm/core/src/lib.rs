@@ -38,6 +38,7 @@ pub mod partition_calls;
 pub mod power;
 pub mod registers;
 pub mod restart;
+pub mod routes;
 pub mod secondary_entry;
 pub mod seeded;
 pub mod spmc;
