@@ -21,6 +21,7 @@ pub enum GuardLevel {
 bitflags! {
     /// Optional abilities, bits 63:8 of x4 in the answer to `FEATURES`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[repr(transparent)]
     pub struct Features: u64 {
         /// Every SMMU invalidates address ranges with one command.
         const RANGE_INVALIDATION = 1 << 8;

@@ -13,6 +13,7 @@ use bitflags::bitflags;
 bitflags! {
     /// What a device may do with mapped pages, x7 of `MAP`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[repr(transparent)]
     pub struct Protection: u64 {
         /// The device may read.
         const READ = 1 << 0;

@@ -57,6 +57,7 @@ pub struct DeviceRecord {
 bitflags! {
     /// Fields in which a device is not as the policy says, x4 of [`Status::Differs`].
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[repr(transparent)]
     pub struct Difference: u64 {
         /// The SMMU that it is behind.
         const SMMU = 1 << 0;

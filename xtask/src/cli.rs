@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Image(OfPlatform),
     /// Boot a machine and show both worlds' consoles
     Run(Run),
+    /// Write the protocol's C header anew
+    Header,
     /// Format all Rust code
     Fmt,
     /// Check format and lints, for this machine and for the firmware

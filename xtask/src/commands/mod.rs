@@ -8,6 +8,7 @@ mod coverage;
 mod crash;
 mod demo;
 mod fuzz;
+mod header;
 mod host_tests;
 mod house;
 mod hypervisor;
@@ -68,6 +69,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        Command::Header => header::header(&workspace),
         Command::Run(arguments) => run::run(&workspace, &arguments),
         Command::Fmt => lint::fmt(&workspace),
         Command::Lint => lint::lint(&workspace),
