@@ -60,11 +60,14 @@ pub(super) const fn flow(at: u64, word: u32) -> Flow {
 pub(super) enum Address {
     /// ADR: this address, into a register.
     Whole(u64, u32),
-    /// ADRP: this page.
-    Page(u64),
-    /// ADD (immediate) of a part of a page.
+    /// ADRP: this page, into a register.
+    Page(u64, u32),
+    /// ADD (immediate) of a part of a page, to anything but the stack pointer: that points to no page of code.
     Offset(u64),
 }
+
+/// Number of the stack pointer, as operand of ADD (immediate).
+const STACK_POINTER: u32 = 31;
 
 /// Says what the instruction `word` at `at` contributes to an address, if anything.
 pub(super) const fn address(at: u64, word: u32) -> Option<Address> {
@@ -74,13 +77,23 @@ pub(super) const fn address(at: u64, word: u32) -> Option<Address> {
         return Some(if word >> 31 == 0 {
             Address::Whole(at.wrapping_add_signed(offset), bits(word, 0, 5))
         } else {
-            Address::Page((at & !0xfff).wrapping_add_signed(offset << 12))
+            Address::Page((at & !0xfff).wrapping_add_signed(offset << 12), bits(word, 0, 5))
         });
     }
-    if word & 0xffc0_0000 == 0x9100_0000 {
+    if word & 0xffc0_0000 == 0x9100_0000 && bits(word, 5, 5) != STACK_POINTER {
         return Some(Address::Offset(bits(word, 10, 12) as u64));
     }
     None
+}
+
+/// Returns the operand and the result of ADD and SUB (immediate, 64 bits), and what ADD adds of a part of a page.
+pub(super) const fn sum(word: u32) -> Option<(u32, u32, Option<u64>)> {
+    let (operand, result) = (bits(word, 5, 5), bits(word, 0, 5));
+    match word & 0xffc0_0000 {
+        0x9100_0000 => Some((operand, result, Some(bits(word, 10, 12) as u64))),
+        0x9140_0000 | 0xd100_0000 | 0xd140_0000 => Some((operand, result, None)),
+        _ => None,
+    }
 }
 
 /// Returns the first operand and the result of ADD (extended or shifted register, 64 bits).
@@ -120,9 +133,14 @@ mod tests {
         assert_eq!(address(0x81d8, 0x1000_008d), Some(Address::Whole(0x81e8, 13)));
         assert_eq!(address(0x8300, 0x3006_8ea1), Some(Address::Whole(0x154d5, 1)));
         assert_eq!(address(0x8300, 0x70ff_ffe0), Some(Address::Whole(0x82ff, 0)));
-        assert_eq!(address(0x8304, 0xb000_0060), Some(Address::Page(0x15000)));
-        assert_eq!(address(0, 0x9101_c3ff), Some(Address::Offset(0x70)));
+        assert_eq!(address(0x8304, 0xb000_0060), Some(Address::Page(0x15000, 0)));
+        assert_eq!(address(0, 0x9101_c000), Some(Address::Offset(0x70)));
+        assert_eq!(address(0, 0x9101_c3ff), None, "of the stack");
         assert_eq!(address(0, 0xd503_201f), None);
+        assert_eq!(sum(0x9100_c001), Some((0, 1, Some(0x30))));
+        assert_eq!(sum(0x9140_0420), Some((1, 0, None)));
+        assert_eq!(sum(0xd101_13a8), Some((29, 8, None)));
+        assert_eq!(sum(0x8b0e_09ad), None);
         assert_eq!(add(0x8b0e_09ad), Some((13, 13)));
         assert_eq!(add(0x8b0c_096b), Some((11, 11)));
         assert_eq!(add(0x9101_c3ff), None);

@@ -2,12 +2,14 @@
 //! Who may call whom in an image, told too widely rather than too narrowly: an indirect call may reach every function whose
 //! address stands in data or is computed by code.
 
-use super::branch::{Address, Flow, add, address, flow};
+use super::branch::{Address, Flow, add, address, flow, sum};
 use crate::elf::{Code, Function};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Between the instructions that compute a place in a jump table and the jump there are at most so many others.
 const TABLE_WINDOW: usize = 8;
+/// So many instructions are looked at for the end of a page's address in its register.
+const PAGE_WINDOW: usize = 4;
 
 /// A step from one function to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +83,7 @@ impl Graph {
 fn read(code: &Code, function: &Function, taken: &mut BTreeSet<usize>) -> Node {
     let mut node = Node::default();
     let (mut pages, mut offsets) = (BTreeSet::new(), BTreeSet::from([0]));
+    let mut whole = Vec::new();
     let mut recent: VecDeque<(u64, u32)> = VecDeque::new();
     let mut last = (function.range.start, Flow::Next);
     let is_within = |to: u64| function.range.contains(&to);
@@ -93,7 +96,8 @@ fn read(code: &Code, function: &Function, taken: &mut BTreeSet<usize>) -> Node {
             taken.extend(code.at(to));
         }
     };
-    for (at, word) in code.instructions(&function.range) {
+    let instructions: Vec<(u64, u32)> = code.instructions(&function.range).collect();
+    for (place, &(at, word)) in instructions.iter().enumerate() {
         last = (at, flow(at, word));
         match last.1 {
             Flow::Jump(to) | Flow::Branch(to) | Flow::Call(to) => step(at, to),
@@ -105,7 +109,12 @@ fn read(code: &Code, function: &Function, taken: &mut BTreeSet<usize>) -> Node {
         }
         match address(at, word) {
             Some(Address::Whole(to, _)) => take(to),
-            Some(Address::Page(page)) => _ = pages.insert(page),
+            Some(Address::Page(page, register)) => {
+                match parts(register, instructions.iter().skip(place + 1)) {
+                    Some(parts) => whole.extend(parts.iter().map(|part| page.wrapping_add(*part))),
+                    None => _ = pages.insert(page),
+                }
+            }
             Some(Address::Offset(offset)) => _ = offsets.insert(offset),
             None => {}
         }
@@ -114,13 +123,12 @@ fn read(code: &Code, function: &Function, taken: &mut BTreeSet<usize>) -> Node {
             recent.pop_front();
         }
     }
-    // The two halves of an address may lie far from each other: each of one is taken with each of the other.
-    for page in &pages {
-        for offset in &offsets {
-            let to = page.wrapping_add(*offset);
-            if code.at(to).and_then(|place| code.functions.get(place)).is_some_and(|f| f.range.start == to) {
-                take(to);
-            }
+    // The two halves of an address may lie far from each other: each of one is taken with each of the other, where nothing
+    // shows that they do not.
+    let pairs = pages.iter().flat_map(|page| offsets.iter().map(|offset: &u64| page.wrapping_add(*offset)));
+    for to in pairs.chain(whole) {
+        if code.at(to).and_then(|place| code.functions.get(place)).is_some_and(|f| f.range.start == to) {
+            take(to);
         }
     }
     // A label runs on into the next one; the compiler ends a function behind calls that do not return.
@@ -133,6 +141,23 @@ fn read(code: &Code, function: &Function, taken: &mut BTreeSet<usize>) -> Node {
         step(last.0, function.range.end);
     }
     node
+}
+
+/// Returns the parts that are added to the page whose address was just written to `register`, if the instructions behind it show
+/// all of them: they use it for nothing else, and overwrite it.
+fn parts<'a>(register: u32, behind: impl Iterator<Item = &'a (u64, u32)>) -> Option<Vec<u64>> {
+    let mut parts = Vec::new();
+    for (_, word) in behind.take(PAGE_WINDOW) {
+        let (operand, result, part) = sum(*word)?;
+        if operand == register {
+            // Nothing added is a copy, which goes on elsewhere.
+            parts.push(part.filter(|part| *part != 0)?);
+        }
+        if result == register {
+            return Some(parts);
+        }
+    }
+    None
 }
 
 /// Tells whether a jump through `register` goes by a jump table: the address of a place in the same function, and what
@@ -199,6 +224,19 @@ mod tests {
         let nodes: [&[u32]; 4] = [&[BLR_X1, 0x1000_0160, RET], &[RET], &[RET], &[RET]];
         assert_eq!(reached(&graph(&nodes, false, &[])), [0, 3]);
         let nodes: [&[u32]; 4] = [&[0x9000_0000, BLR_X1, 0x9100_c000, RET], &[RET], &[RET], &[RET]];
+        assert_eq!(reached(&graph(&nodes, false, &[])), [0, 3]);
+    }
+
+    #[test]
+    fn the_parts_of_a_page_are_its_own_where_the_code_shows_it() {
+        // ADRP x0, this page; ADD x0, x0, #0x20; ADD x2, x2, #0x30.
+        let nodes: [&[u32]; 4] = [&[0x9000_0000, 0x9100_8000, 0x9100_c042, BLR_X1], &[RET], &[RET], &[RET]];
+        assert_eq!(reached(&graph(&nodes, false, &[])), [0, 2]);
+        // ADD x1, x0, #0x20 leaves the page's address in x0.
+        let nodes: [&[u32]; 4] = [&[0x9000_0000, 0x9100_8001, 0x9100_c042, BLR_X1], &[RET], &[RET], &[RET]];
+        assert_eq!(reached(&graph(&nodes, false, &[])), [0, 2, 3]);
+        // ADD x1, x0, #0 has it in x1, too.
+        let nodes: [&[u32]; 4] = [&[0x9000_0000, 0x9100_0001, 0x9100_c000, BLR_X1], &[RET], &[RET], &[RET]];
         assert_eq!(reached(&graph(&nodes, false, &[])), [0, 3]);
     }
 
