@@ -225,5 +225,4 @@ fn refuse(registers: &mut MessageRegisters, status: FfaError) -> NormalNext {
 }
 
 #[cfg(test)]
-#[path = "spmc_tests.rs"]
 pub(crate) mod tests;

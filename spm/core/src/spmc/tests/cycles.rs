@@ -2,10 +2,7 @@
 //! Who lets a vCPU go on that gave its core back in the middle of its work: what becomes of it when its requester aborts, and what
 //! those cannot do to it whom it does not concern.
 
-use super::messaging::{RUN, WAIT, YIELD, at, chain, go, indirect, normal, with_buffers, write};
 use super::*;
-use crate::cycles::Resume;
-use crate::mailbox::MailboxOwner;
 
 /// The normal world has called the first partition, and that one the second, which is `left` now.
 fn left_in_a_chain(left: VcpuState) -> Spmc {

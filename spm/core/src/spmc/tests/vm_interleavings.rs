@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::buffers::describe_vm;
 use super::*;
 use crate::interleavings::{both, in_many_orders};
 

@@ -4,11 +4,11 @@
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-use super::messaging::{at, indirect, received, with_buffers, write};
 use super::*;
-use crate::mailbox::MailboxOwner;
-use crate::manifest::layout::PlacedRegion;
+use crate::manifest::SpmcManifest;
+use crate::manifest::layout::{PartitionLayout, PlacedRegion};
 use crate::manifest::region::{Access, Security};
+use crate::manifest::spmc::{Gic, MemoryKind, MemoryRange};
 
 const MAP_64: u64 = 0xc400_0066;
 const UNMAP: u64 = 0x8400_0067;

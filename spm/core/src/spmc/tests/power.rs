@@ -108,3 +108,13 @@ fn a_request_is_not_answered_as_a_message_of_the_framework() {
     let (next, answer) = call_as(&spmc, vcpu, &[0x8400_0070, FIRST << 16, 0x8000_0002, 0]);
     assert_eq!((next, answer[2]), (PartitionNext::Answer, INVALID_PARAMETERS));
 }
+
+#[test]
+fn the_spmd_says_that_a_core_goes_off() {
+    let spmc = spmc();
+    let mut message = registers(&[0x8400_006f, 0xffff_8000, 0x8000_0000, 0x8400_0002]);
+    let next = spmc.from_normal_world(&mut message, core(0), &FakeHardware::default());
+    assert_eq!(next, NormalNext::CoreOff);
+    spmc.agree_to_core_off(&mut message);
+    assert_eq!(message[..8], [0x8400_0070, 0x8000_ffff, 0x8000_0002, 0, 0, 0, 0, 0]);
+}
