@@ -2,66 +2,29 @@
 //! A partition's stage 2: two trees of tables, for secure and for non-secure addresses, both mapping addresses to
 //! themselves.
 //!
-//! A change is made in two steps: [`AddressSpace::prepare`] brings in the tables and may fail, [`AddressSpace::map`] and
+//! A change is made in two steps: [`AddressSpace::prepare`] brings in the tables and may fail (`tables`), [`AddressSpace::map`] and
 //! [`AddressSpace::unmap`] cannot. Valid entries change to invalid ones and back, never into each other, so that no TLB sees
 //! two. Whoever unmaps invalidates TLBs before anybody else gets the memory. Nothing here is locked: one caller at a time
 //! changes spaces.
 
 mod descriptor;
+mod grain;
 mod pool;
+mod tables;
 #[cfg(test)]
 mod tests;
 
 use core::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 pub use descriptor::{Kind, Rights};
+pub use grain::Grain;
 pub use pool::{NoTables, TablePool};
 
 use crate::manifest::AddressRange;
 use crate::manifest::region::Security;
 use descriptor::Descriptor;
-use pool::{ENTRIES, TableIndex};
-
-const PAGE_BITS: u32 = 12;
-const INDEX_BITS: u32 = 9;
-/// The level of pages.
-const PAGES: u32 = 3;
-
-/// Bytes that an entry of `level` maps.
-const fn span(level: u32) -> u64 {
-    1 << (PAGE_BITS + INDEX_BITS * PAGES.saturating_sub(level))
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "it is below 512")]
-const fn index(address: u64, level: u32) -> usize {
-    (address / span(level)) as usize % ENTRIES
-}
-
-/// By what a range is mapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grain {
-    /// By pages only, so that any part can be unmapped.
-    Pages,
-    /// By blocks where they fit: it is unmapped as it was mapped.
-    Blocks,
-}
-
-impl Grain {
-    /// Returns the level of the entry that maps what begins at `at`, in a range up to `end`.
-    const fn level(self, at: u64, end: u64) -> u32 {
-        match self {
-            Self::Pages => PAGES,
-            Self::Blocks => {
-                let mut level = 1;
-                let bytes = end.saturating_sub(at);
-                while level < PAGES && !(at.is_multiple_of(span(level)) && bytes >= span(level)) {
-                    level += 1;
-                }
-                level
-            }
-        }
-    }
-}
+use grain::{PAGES, index, next_table, span};
+use pool::TableIndex;
 
 /// Size of what a partition's tables can translate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,57 +106,6 @@ impl AddressSpace {
         self.recent_table.store(table.raw(), Ordering::Relaxed);
     }
 
-    /// Brings in all tables that [`AddressSpace::map`] needs for `range`, as long as the partition has no more than `most`.
-    ///
-    /// # Errors
-    /// [`NoTables`], also where addresses are too large; [`AddressSpace::trim`] then gives back what was brought in.
-    pub fn prepare<const N: usize>(
-        &self,
-        pool: &TablePool<N>,
-        security: Security,
-        range: AddressRange,
-        grain: Grain,
-        most: usize,
-    ) -> Result<(), NoTables> {
-        let last = range.end().saturating_sub(1);
-        if last.checked_shr(u32::from(self.geometry.ipa_bits)) != Some(0) {
-            return Err(NoTables);
-        }
-        let mut at = range.start();
-        while at < range.end() {
-            let leaf = grain.level(at, range.end());
-            if leaf == PAGES && self.recent(security, at).is_some() {
-                at = next_table(at, leaf, range.end());
-                continue;
-            }
-            let mut table = self.root_index(security);
-            for level in self.geometry.root_level..leaf {
-                let entry = pool.entry(table, index(at, level));
-                let descriptor = Descriptor(entry.load(Ordering::Relaxed));
-                if descriptor.is_table() {
-                    table = pool.linked(descriptor);
-                    continue;
-                }
-                if descriptor.is_valid() || self.held() >= most {
-                    return Err(NoTables);
-                }
-                let next = pool.take()?;
-                self.held.fetch_add(1, Ordering::Relaxed);
-                pool.valid(table).fetch_add(1, Ordering::Relaxed);
-                // A walk that sees the link sees an empty table behind it.
-                entry.store(Descriptor::table(pool.address(next)).0, Ordering::Release);
-                table = next;
-            }
-            if leaf == PAGES {
-                self.remember(security, at, table);
-            } else if pool.entry(table, index(at, leaf)).load(Ordering::Relaxed) != 0 {
-                return Err(NoTables);
-            }
-            at = next_table(at, leaf, range.end());
-        }
-        Ok(())
-    }
-
     /// Maps `range`, which was prepared by the same grain and where nothing is mapped.
     pub fn map<const N: usize>(
         &self,
@@ -254,54 +166,6 @@ impl AddressSpace {
         });
     }
 
-    /// Takes out the tables around `range` that map nothing any more. They are free after [`AddressSpace::recycle`].
-    pub fn trim<const N: usize>(&self, pool: &TablePool<N>, security: Security, range: AddressRange) {
-        let root = self.root_index(security);
-        let mut at = range.start();
-        while at < range.end() {
-            if let Some(table) = self.recent(security, at)
-                && pool.valid(table).load(Ordering::Relaxed) != 0
-            {
-                at = next_table(at, PAGES, range.end());
-                continue;
-            }
-            // The path to the lowest table that is there; then upwards as long as one is empty.
-            let mut path = [root; PAGES as usize + 1];
-            let mut level = self.geometry.root_level;
-            let mut table = root;
-            while level < PAGES {
-                let entry = Descriptor(pool.entry(table, index(at, level)).load(Ordering::Relaxed));
-                if !entry.is_table() {
-                    break;
-                }
-                table = pool.linked(entry);
-                level = level.saturating_add(1);
-                if let Some(place) = path.get_mut(level as usize) {
-                    *place = table;
-                }
-            }
-            let lowest = level;
-            while level > self.geometry.root_level && pool.valid(table).load(Ordering::Relaxed) == 0 {
-                let above = level.saturating_sub(1);
-                let parent = path.get(above as usize).copied().unwrap_or(root);
-                pool.entry(parent, index(at, above)).store(Descriptor::INVALID.0, Ordering::Relaxed);
-                pool.valid(parent).fetch_sub(1, Ordering::Relaxed);
-                pool.unlink(table, &self.unlinked);
-                // It may be the one that was used last.
-                self.recent.store(0, Ordering::Relaxed);
-                self.held.fetch_sub(1, Ordering::Relaxed);
-                table = parent;
-                level = above;
-            }
-            at = next_table(at, lowest, range.end());
-        }
-    }
-
-    /// Lets tables that were taken out be used again. The partition's TLB entries were invalidated since.
-    pub fn recycle<const N: usize>(&self, pool: &TablePool<N>) {
-        pool.recycle(&self.unlinked);
-    }
-
     /// Calls `work` for each run of leaf entries that `range` takes in one table: the table, its level, the addresses.
     fn visit<const N: usize>(
         &self,
@@ -336,38 +200,11 @@ impl AddressSpace {
             at = end;
         }
     }
-
-    /// Walks the tables as hardware does: what an address is mapped to, and with which rights.
-    #[cfg(test)]
-    pub(crate) fn translate<const N: usize>(
-        &self,
-        pool: &TablePool<N>,
-        security: Security,
-        address: u64,
-    ) -> Option<(u64, Rights)> {
-        let mut table = self.root_index(security);
-        for level in self.geometry.root_level..=PAGES {
-            let entry = Descriptor(pool.entry(table, index(address, level)).load(Ordering::Relaxed));
-            if level < PAGES && entry.is_table() {
-                table = pool.linked(entry);
-            } else {
-                let output = entry.address() | (address % span(level));
-                return entry.is_valid().then(|| (output, entry.rights()));
-            }
-        }
-        None
-    }
 }
 
 /// Tells whether a range is a single page, as ranges of long lists are.
 const fn is_page(range: AddressRange) -> bool {
     range.size() == span(PAGES)
-}
-
-/// Returns where the next table begins behind `at`, or the end: entries up to there lie in one table. A block is alone.
-fn next_table(at: u64, level: u32, end: u64) -> u64 {
-    let bytes = if level == PAGES { span(PAGES - 1) } else { span(level) };
-    (at | (bytes - 1)).saturating_add(1).min(end)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a count of entries of one table")]

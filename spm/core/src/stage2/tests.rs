@@ -15,6 +15,28 @@ fn range(start: u64, pages: u64) -> AddressRange {
     AddressRange::from_pages(start, pages).unwrap()
 }
 
+impl AddressSpace {
+    /// Walks the tables as hardware does: what an address is mapped to, and with which rights.
+    pub(crate) fn translate<const N: usize>(
+        &self,
+        pool: &TablePool<N>,
+        security: Security,
+        address: u64,
+    ) -> Option<(u64, Rights)> {
+        let mut table = self.root_index(security);
+        for level in self.geometry.root_level..=PAGES {
+            let entry = Descriptor(pool.entry(table, index(address, level)).load(Ordering::Relaxed));
+            if level < PAGES && entry.is_table() {
+                table = pool.linked(entry);
+            } else {
+                let output = entry.address() | (address % span(level));
+                return entry.is_valid().then(|| (output, entry.rights()));
+            }
+        }
+        None
+    }
+}
+
 #[test]
 fn a_range_is_mapped_to_itself_and_no_page_more() {
     let pool = TablePool::<16>::new();

@@ -3,6 +3,7 @@
 
 use super::*;
 
+/// A transaction that is open.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) handle: u64,

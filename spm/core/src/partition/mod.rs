@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A partition that was admitted: what it may do, and the state of its vCPUs.
+//! A partition that was admitted: what it may do, and the state of its vCPUs. Its interrupts are in `interrupts`.
+
+mod core_index;
+mod interrupts;
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -11,13 +14,10 @@ use uuid::Uuid;
 use crate::console_log::Line;
 use crate::endpoint::EndpointId;
 use crate::features::Caller;
-use crate::interrupts::InterruptLine;
 use crate::life::{Life, Phase};
 use crate::mailbox::Mailbox;
-use crate::manifest::actions::{
-    AbortAction, InterruptActions, NsInterruptsAction, OtherInterruptsAction, PowerMessages,
-};
-use crate::manifest::interrupt::{DeviceInterrupt, Interrupts};
+use crate::manifest::actions::{AbortAction, InterruptActions, NsInterruptsAction, PowerMessages};
+use crate::manifest::interrupt::Interrupts;
 use crate::manifest::layout::{PartitionLayout, PlacedRegion};
 use crate::manifest::messaging::MessagingMethod;
 use crate::manifest::partition::ExceptionLevel;
@@ -30,26 +30,7 @@ use crate::stage2::Rights;
 use crate::vcpu::{Vcpu, VcpuState};
 use crate::version::Negotiation;
 
-/// Most cores that spm runs on, and most vCPUs of a partition.
-pub const MAX_CORES: usize = 8;
-
-/// Number of a core, below [`MAX_CORES`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CoreIndex(usize);
-
-impl CoreIndex {
-    /// Takes EL3's linear core number.
-    #[must_use]
-    pub fn new(number: u64) -> Option<Self> {
-        usize::try_from(number).ok().filter(|&index| index < MAX_CORES).map(Self)
-    }
-
-    /// Returns the number.
-    #[must_use]
-    pub const fn get(self) -> usize {
-        self.0
-    }
-}
+pub use core_index::{CoreIndex, MAX_CORES};
 
 /// Returns the partition with this ID and its place; nothing if there is none, or none any more.
 #[inline(never)]
@@ -130,23 +111,6 @@ impl Partition {
         };
         partition.enable_first_interrupts();
         partition
-    }
-
-    /// Enables the virtual interrupts that are on from its start.
-    pub(crate) fn enable_first_interrupts(&self) {
-        if self.ns_interrupts() == NsInterruptsAction::ManagedExit {
-            for vcpu in &self.vcpus {
-                vcpu.interrupts.enable(InterruptLine::MANAGED_EXIT, true, self.managed_exit_by_fiq());
-            }
-        }
-        if self.is_application()
-            && let [vcpu, ..] = &self.vcpus
-        {
-            // It has no call that would do so.
-            for line in (0..self.interrupts.len()).filter_map(InterruptLine::device) {
-                vcpu.interrupts.enable(line, true, false);
-            }
-        }
     }
 
     /// Returns its first instruction.
@@ -274,59 +238,11 @@ impl Partition {
         self.secondary_entry.store(entry, Ordering::Release);
     }
 
-    /// Returns the interrupts of its devices.
-    #[must_use]
-    pub fn interrupts(&self) -> &[DeviceInterrupt] {
-        &self.interrupts
-    }
-
-    /// Returns what happens to the normal world's interrupts while it runs.
-    #[inline(always)]
-    #[must_use]
-    pub const fn ns_interrupts(&self) -> NsInterruptsAction {
-        self.interrupt_actions.non_secure
-    }
-
-    /// Returns what happens to other partitions' interrupts while it runs.
-    #[inline(always)]
-    #[must_use]
-    pub const fn other_interrupts(&self) -> OtherInterruptsAction {
-        self.interrupt_actions.other_secure
-    }
-
-    /// Tells whether it learns of a managed exit by virtual FIQ, not by virtual IRQ.
-    #[must_use]
-    pub const fn managed_exit_by_fiq(&self) -> bool {
-        self.interrupt_actions.managed_exit_by_fiq
-    }
-
-    /// Returns the line that its virtual INTID is; nothing if it has no such interrupt.
-    #[must_use]
-    pub fn line(&self, intid: u32) -> Option<InterruptLine> {
-        let own = [
-            InterruptLine::TIMER,
-            InterruptLine::MANAGED_EXIT,
-            InterruptLine::NOTIFICATION,
-            InterruptLine::IPI,
-        ];
-        if let Some(line) = own.into_iter().find(|line| line.own_intid() == intid) {
-            return Some(line);
-        }
-        InterruptLine::device(self.interrupts.iter().position(|interrupt| interrupt.intid == intid)?)
-    }
-
-    /// Returns the virtual INTID of a line; for a device's, that is the physical one.
-    #[must_use]
-    pub fn intid(&self, line: InterruptLine) -> u32 {
-        let device = line.place().and_then(|place| self.interrupts.get(place));
-        device.map_or(line.own_intid(), |interrupt| interrupt.intid)
-    }
-
     /// Returns the number of the vCPU that serves requests made on `core`: the only one, or the one pinned there.
     #[inline(always)]
     #[must_use]
     pub const fn vcpu_for(&self, core: CoreIndex) -> usize {
-        if self.contexts == 1 { 0 } else { core.0 }
+        if self.contexts == 1 { 0 } else { core.get() }
     }
 
     /// Returns the state of vCPU `index`.
