@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Calls of both worlds on several cores, with the buffers, interrupts and failures that go between them.
 //!
-//! What a core does with what the SPMC decides is what `spm/src/run.rs` does: a chain of vCPUs, of which the last one runs.
+//! What a core does with what the SPMC decides is what `spm/src/run/chain.rs` does: a chain of vCPUs, of which the last one runs.
 #![expect(
     clippy::indexing_slicing,
     reason = "numbers of cores are below CORES, and what does not hold ends a test"

@@ -1,67 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One stay of a core in a partition, from the registers that are loaded before it to those that are stored after it: what
-//! traps meanwhile is handled here, and what needs somebody else ends the visit.
+//! traps meanwhile is handled here, and what needs somebody else ends the visit. What the partition is lent meanwhile is in `lent`, what
+//! interrupts do to it in `interrupts`.
 #![expect(unsafe_code, reason = "enters partitions")]
+
+mod interrupts;
+mod lent;
 
 use core::fmt::Arguments;
 
 use spm_core::cycles::Resume;
 use spm_core::direct_message::VcpuRef;
-use spm_core::function;
 use spm_core::hardware::Hardware;
-use spm_core::interrupts::{InterruptLine, Signals};
-use spm_core::manifest::actions::{AbortAction, NsInterruptsAction, OtherInterruptsAction};
+use spm_core::interrupts::InterruptLine;
+use spm_core::manifest::actions::{AbortAction, NsInterruptsAction};
 use spm_core::partition::Partition;
 use spm_core::partition_calls::PartitionNext;
 use spm_core::registers::MessageRegisters;
 use spm_core::vcpu::{Vcpu, VcpuState};
 
-use crate::arch::el2_control::{hcr, hcr_application};
+use crate::arch::fp_context;
 use crate::arch::gic::{PMR_ALL, PMR_SECURE_ONLY};
-use crate::arch::smc::ask_spmd;
-use crate::arch::sysreg::{ESR_EL2, HCR_EL2, isb};
-use crate::arch::{fp_context, gic, timer};
+use crate::arch::sysreg::ESR_EL2;
 use crate::console::say;
 use crate::contexts::{Registers, VcpuContext};
 use crate::machine::Machine;
 use crate::panic::{Crash, stop_machine};
 use crate::run::{Held, Run};
-use crate::traps::{self, Fault, TimerAccess, Trap};
+use crate::traps::{self, Fault, Trap};
+use interrupts::{Actions, exit};
+use lent::Lent;
 
 unsafe extern "C" {
     fn enter_partition(registers: *mut Registers) -> u64;
 }
-
-/// What ended a stay in a partition; the values are vectors.s's.
-mod exit {
-    pub(super) const SYNCHRONOUS: u64 = 0;
-    pub(super) const IRQ: u64 = 1;
-    pub(super) const FIQ: u64 = 2;
-}
-
-/// What a partition holds that is only exchanged on use.
-#[derive(Clone, Copy, Default)]
-struct Lent {
-    vectors: bool,
-    keys: bool,
-    /// It is at S-EL0.
-    application: bool,
-    /// The core, which the normal world's interrupts take from it.
-    core: bool,
-    /// Nothing: it was asked to exit, and until it does so these interrupts wait.
-    exits: bool,
-    /// What its virtual interrupt lines say, as HCR_EL2 holds it.
-    signals: Signals,
-}
-
-impl Lent {
-    fn anything(self) -> bool {
-        self.vectors || self.keys || self.application || self.core || self.signals != Signals::default()
-    }
-}
-
-/// What becomes of the normal world's interrupts, and of other partitions', while a partition runs.
-type Actions = (NsInterruptsAction, OtherInterruptsAction);
 
 /// Why a partition gave the core back.
 pub(crate) enum Left {
@@ -135,18 +107,6 @@ impl Run<'_> {
             fp_context::open_streaming(&self.world.features);
         }
         left
-    }
-
-    /// Leaves the normal world's streaming mode: in it a partition's vector instructions trap to the partition itself,
-    /// not to EL2. Then closes SME.
-    #[inline(always)]
-    fn close_streaming(&mut self, context: &mut VcpuContext, lent: &mut Lent) {
-        if fp_context::is_streaming() {
-            self.lend_vectors(context);
-            lent.vectors = true;
-        } else {
-            fp_context::close(&self.world.features);
-        }
     }
 
     /// Enters the partition and handles what ends the stay. Nothing is returned if it simply goes on.
@@ -258,97 +218,6 @@ impl Run<'_> {
         self.called(vcpu, next)
     }
 
-    /// Interrupts of the secure world and of the normal world, and errors.
-    #[cold]
-    fn interrupted(
-        &mut self,
-        kind: u64,
-        vcpu: VcpuRef,
-        state: &Vcpu,
-        context: &VcpuContext,
-        (action, others): Actions,
-        lent: &mut Lent,
-    ) -> Option<Left> {
-        match (kind, action) {
-            (exit::IRQ, _) => {
-                self.take_interrupts();
-                if self.is_tick_due() {
-                    return self.wants_core(state, action, lent);
-                }
-                match others {
-                    OtherInterruptsAction::Queued => None,
-                    OtherInterruptsAction::Signalled => {
-                        let next = self.world.spmc.claim_for_interrupt(self.core, &mut 0);
-                        next.map(|(vcpu, line)| Left::Interrupted(vcpu, line))
-                    }
-                }
-            }
-            (exit::FIQ, _) if gic::is_for_el3() => {
-                _ = ask_spmd(function::EL3_INTR_HANDLE, 0);
-                None
-            }
-            (exit::FIQ, _) => self.wants_core(state, action, lent),
-            _ => Some(self.fault(vcpu, context, &Fault::SystemError(ESR_EL2::read()))),
-        }
-    }
-
-    /// The normal world has an interrupt.
-    #[cold]
-    fn wants_core(&mut self, state: &Vcpu, action: NsInterruptsAction, lent: &mut Lent) -> Option<Left> {
-        match action {
-            NsInterruptsAction::Signalled => return Some(Left::Preempted),
-            // It would not learn of it.
-            NsInterruptsAction::ManagedExit if !state.interrupts.is_enabled(InterruptLine::MANAGED_EXIT) => {
-                return Some(Left::Preempted);
-            }
-            // It is asked once: from here on the interrupt waits, for whom it calls, too (FF-A 1.3 §9.3.1.2.1, rule 5).
-            NsInterruptsAction::ManagedExit => {
-                state.interrupts.pend(InterruptLine::MANAGED_EXIT);
-                lent.exits = true;
-            }
-            NsInterruptsAction::Queued => {}
-        }
-        gic::mask_normal_world();
-        self.forget_tick();
-        None
-    }
-
-    /// A vCPU that waits for an interrupt: the core waits with it, if there is one that can come.
-    #[cold]
-    fn idle(
-        &mut self,
-        vcpu: VcpuRef,
-        state: &Vcpu,
-        context: &VcpuContext,
-        action: NsInterruptsAction,
-    ) -> Option<Left> {
-        let can_come = state.interrupts.any_enabled() || action != NsInterruptsAction::Queued;
-        if !can_come {
-            return Some(self.fault(vcpu, context, &Fault::Wait));
-        }
-        if state.interrupts.signals() == Signals::default() {
-            gic::wait();
-        }
-        // Whatever ended the wait is taken when the vCPU goes on.
-        None
-    }
-
-    /// An access to the timer that the partition sees.
-    #[cold]
-    fn timer(&mut self, vcpu: VcpuRef, state: &Vcpu, registers: &mut Registers, access: TimerAccess) {
-        let now = timer::now();
-        let target = registers.get_mut(access.general);
-        if access.reads {
-            if let Some(target) = target {
-                *target = state.timer.read(access.register, now);
-            }
-        } else {
-            let value = target.map_or(0, |value| *value);
-            self.world.spmc.write_timer(vcpu, access.register, value, now);
-            self.run_timers();
-        }
-    }
-
     #[cold]
     fn stop(&self, vcpu: VcpuRef, reason: Arguments<'_>) -> Left {
         if let Some(partition) = self.world.spmc.partitions().get(vcpu.partition) {
@@ -366,41 +235,5 @@ impl Run<'_> {
     fn fault(&self, vcpu: VcpuRef, context: &VcpuContext, fault: &Fault) -> Left {
         let at = context.registers.elr;
         self.stop(vcpu, format_args!("vCPU {} at {at:#x}: {fault}", vcpu.vcpu))
-    }
-
-    #[inline(never)]
-    fn lend_vectors(&mut self, context: &mut VcpuContext) {
-        fp_context::exchange(&mut self.normal.vectors, &mut context.vectors, &self.world.features);
-        fp_context::open_vectors(&self.world.features);
-    }
-
-    /// Sets what the partition has, and what it is told.
-    #[cold]
-    fn set_control(&self, lent: Lent) {
-        let value = if lent.application {
-            hcr_application(&self.world.features, lent.keys)
-        } else {
-            hcr(&self.world.features, lent.keys, lent.signals)
-        };
-        // SAFETY: the keys are open only if they are the partition's; virtual interrupts, and where exceptions of a lower
-        // level go, do not concern EL2, and stage 2 is on in both cases.
-        unsafe { HCR_EL2::write(value) };
-    }
-
-    #[inline(never)]
-    fn take_back(&mut self, context: &mut VcpuContext, lent: Lent) {
-        if lent.vectors {
-            fp_context::exchange(&mut context.vectors, &mut self.normal.vectors, &self.world.features);
-            fp_context::close(&self.world.features);
-        }
-        if lent.keys {
-            context.keys.save();
-            self.normal.keys.load();
-        }
-        if lent.core {
-            self.forget_tick();
-        }
-        self.set_control(Lent::default());
-        isb();
     }
 }
