@@ -2,8 +2,9 @@
 //! Interrupts that a partition's vCPUs send each other. How is left to the SPMC (DEN0077A 9.1); this suite does it by Hafnium's
 //! calls.
 
-use super::notifications::listen as listen_to_scheduler;
-use super::secure_interrupts::{ENABLE, FAILED, GET, IPI, NONE, PATIENCE, SECURE, SOON, enable, go_on, job};
+use super::doorbells::listen as listen_to_scheduler;
+use super::interrupt_jobs::{ENABLE, FAILED, GET, IPI, NONE, PATIENCE, SECURE, SOON, enable, job};
+use super::preempted_chains::go_on;
 use crate::case::Case;
 use crate::endpoint::{Endpoint, call};
 use crate::exchange::{NormalWorld, PartitionEndpoint, ask, ask_at_next_run, collect};

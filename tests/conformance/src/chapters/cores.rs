@@ -2,7 +2,7 @@
 //! Several cores (DEN0077A 4.7, 8.3.1, 18.2): where contexts run, what a busy one answers, and how the others start:
 //! FFA_SECONDARY_EP_REGISTER (18.2.2); and what becomes of interrupts of one that goes off.
 
-use super::secure_interrupts::{
+use super::interrupt_jobs::{
     RECONFIGURE, SOON, TIMER, device_or_tell, interrupted, job, raise, timer_or_tell,
 };
 use crate::case::{Case, Instance, no_side};

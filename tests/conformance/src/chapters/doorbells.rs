@@ -3,9 +3,17 @@
 
 use crate::endpoint::{Answer, Endpoint, call, ids};
 use crate::exchange::{NormalWorld, PartitionEndpoint, ask};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, same};
 use crate::partner::Partner;
 use arm_ffa::FuncId;
+
+/// Bits of FFA_NOTIFICATION_GET's flags: which bitmaps are asked for.
+pub(super) const FROM_SPS: u64 = 1;
+pub(super) const FROM_VMS: u64 = 1 << 1;
+pub(super) const FROM_SPMC: u64 = 1 << 2;
+pub(super) const FROM_HYPERVISOR: u64 = 1 << 3;
+/// The partition that most cases are about.
+pub(super) const SP: Partner = Partner::PeerMp;
 
 /// A call: FFA_NOTIFICATION_BIND, _UNBIND, _SET or _GET.
 #[derive(Clone, Copy)]
@@ -103,4 +111,30 @@ pub(super) fn fresh(normal: &mut dyn NormalWorld) -> Outcome {
     let _ = call(normal.endpoint(), FuncId::NotificationInfoGet64, &[]);
     while normal.take_interrupt().is_some() {}
     Ok(())
+}
+
+/// Makes the normal world's own bitmaps.
+pub(super) fn create_own(normal: &mut dyn NormalWorld) -> Outcome {
+    fresh(normal)?;
+    call(normal.endpoint(), FuncId::NotificationBitmapCreate, &[0, 4]).success()
+}
+
+/// Requires the bitmaps of FFA_NOTIFICATION_GET: what partitions, VMs, the SPMC and the hypervisor have set.
+#[track_caller]
+pub(super) fn got(answer: &Answer, sps: u64, vms: u64, spmc: u32, hypervisor: u32) -> Outcome {
+    answer.success()?;
+    same(u64::from(answer.w(3)) << 32 | u64::from(answer.w(2)), sps)?;
+    same(u64::from(answer.w(5)) << 32 | u64::from(answer.w(4)), vms)?;
+    same(answer.w(6), spmc)?;
+    same(answer.w(7), hypervisor)
+}
+
+/// Lets the schedule receiver interrupt be signalled, and returns its ID.
+pub(super) fn listen(normal: &mut dyn NormalWorld) -> Outcome<u32> {
+    let answer = call(normal.endpoint(), FuncId::Features, &[2]);
+    answer.success()?;
+    normal.receive_interrupt(answer.w(2));
+    // Those of earlier cases, which nobody listened to.
+    while normal.take_interrupt().is_some() {}
+    Ok(answer.w(2))
 }

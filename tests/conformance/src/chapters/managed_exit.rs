@@ -2,10 +2,8 @@
 //! Interrupts of the normal world while a partition works that wants to be asked to give the core back (DEN0077A 9.3.1.2). How
 //! it is asked is left to the SPMC; this suite takes interrupts by Hafnium's calls.
 
-use super::secure_interrupts::{
-    ENABLE, GET, NONE, PATIENCE, SOON, SOON_MICROSECONDS, TIMER, go_on, interrupt_soon, preempted_by_ours,
-    take_ours,
-};
+use super::interrupt_jobs::{ENABLE, GET, NONE, PATIENCE, SOON, TIMER};
+use super::preempted_chains::{SOON_MICROSECONDS, go_on, interrupt_soon, preempted_by_ours, take_ours};
 use crate::case::{Case, Instance};
 use crate::exchange::{NormalWorld, PartitionEndpoint, ask, begin, outcome_of};
 use crate::interface::Interface;

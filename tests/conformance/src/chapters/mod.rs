@@ -18,16 +18,16 @@ mod identification;
 mod indirect_message;
 mod indirect_messages;
 mod interface_overview;
+mod interrupt_jobs;
 mod interrupts;
 mod managed_exit;
 mod memory;
-mod memory_fragments;
-mod memory_retrieving;
-mod memory_sending;
+mod notification_bindings;
 mod notifications;
 mod partition_info;
 mod partition_info_regs;
 mod per_vcpu_notifications;
+mod preempted_chains;
 mod secure_interrupts;
 mod sel0;
 mod version;
@@ -54,18 +54,23 @@ pub const ALL: &[&[Case]] = &[
     cpu_cycles::CASES,
     indirect_messages::CASES,
     vm_buffers::CASES,
+    notification_bindings::CASES,
     notifications::CASES,
     per_vcpu_notifications::CASES,
     interrupts::CASES,
     secure_interrupts::CASES,
+    preempted_chains::CASES,
     managed_exit::CASES,
     between_vcpus::CASES,
     // Before partitions donate some of their own memory, without which they cannot start again.
     aborted::RESTARTS,
     sel0::RESTARTS,
-    memory_sending::CASES,
-    memory_retrieving::CASES,
-    memory_fragments::CASES,
+    memory::sending::CASES,
+    memory::refusals::CASES,
+    memory::reclaiming::CASES,
+    memory::retrieving::CASES,
+    memory::relinquishing::CASES,
+    memory::fragments::CASES,
     cores::CASES,
     sel0::CASES,
     aborted::LAST,

@@ -1,66 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Notifications (DEN0077A chapters 10 and 16), global ones. The normal world is an OS kernel without a hypervisor (10.9):
-//! it makes its bitmaps, schedules, and rings and is rung at.
+//! Global notifications that are set, told of and taken (DEN0077A 10.5; 16.5 to 16.7). The normal world is an OS kernel without a
+//! hypervisor (10.9): it makes its bitmaps, schedules, and rings and is rung at.
 
-use super::doorbells::{Ring, fresh, puppet, ring, ring_by};
+use super::doorbells::*;
 use crate::case::{Case, Instance};
-use crate::endpoint::{Answer, call};
+use crate::endpoint::call;
 use crate::exchange::{NormalWorld, PartitionEndpoint};
 use crate::interface::Interface;
 use crate::outcome::{Outcome, ensure, same};
 use crate::partner::Partner;
-use arm_ffa::FfaError::{Denied, InvalidParameters, NoData, NotSupported};
+use arm_ffa::FfaError::{Denied, InvalidParameters, NoData};
 use arm_ffa::FuncId;
 
 pub(super) const CASES: &[Case] = &[
-    Case::exchange(
-        Interface::NotificationBitmapCreate,
-        "once-a-vm",
-        "16.1; 10.3",
-        Instance::NORMAL,
-        create,
-        puppet,
-    ),
-    Case::exchange(
-        Interface::NotificationBitmapDestroy,
-        "what-there-is",
-        "16.2; 10.3",
-        Instance::NORMAL,
-        destroy,
-        puppet,
-    ),
-    Case::exchange(
-        Interface::NotificationBind,
-        "once-a-sender",
-        "16.3; 10.4.2",
-        Instance::LATEST,
-        bind,
-        puppet,
-    ),
-    Case::exchange(
-        Interface::NotificationBind,
-        "bad-parameters",
-        "16.3",
-        Instance::LATEST,
-        bad_bindings,
-        puppet,
-    ),
-    Case::exchange(
-        Interface::NotificationBind,
-        "receiver-without-support",
-        "10.7 rules 5 and 6",
-        Instance::SECURE,
-        unsupported,
-        puppet,
-    ),
-    Case::exchange(
-        Interface::NotificationUnbind,
-        "not-while-pending",
-        "16.4; 10.4.2 rule 6",
-        Instance::LATEST,
-        unbind,
-        puppet,
-    ),
     Case::exchange(
         Interface::NotificationSet,
         "from-partition-to-normal-world",
@@ -126,124 +78,6 @@ pub(super) const CASES: &[Case] = &[
         puppet,
     ),
 ];
-
-/// Bits of FFA_NOTIFICATION_GET's flags: which bitmaps are asked for.
-pub(super) const FROM_SPS: u64 = 1;
-pub(super) const FROM_VMS: u64 = 1 << 1;
-const FROM_SPMC: u64 = 1 << 2;
-const FROM_HYPERVISOR: u64 = 1 << 3;
-pub(super) const SP: Partner = Partner::PeerMp;
-
-/// Makes the normal world's own bitmaps.
-pub(super) fn create_own(normal: &mut dyn NormalWorld) -> Outcome {
-    fresh(normal)?;
-    call(normal.endpoint(), FuncId::NotificationBitmapCreate, &[0, 4]).success()
-}
-
-fn create(normal: &mut dyn NormalWorld) -> Outcome {
-    create_own(normal)?;
-    let endpoint = normal.endpoint();
-    call(endpoint, FuncId::NotificationBitmapCreate, &[0, 4]).error(Denied)?;
-    call(endpoint, FuncId::NotificationBitmapCreate, &[7, 1]).success()?;
-    call(endpoint, FuncId::NotificationBitmapDestroy, &[7]).success()?;
-    for id in [0x8001, 0x8000, 0xffff] {
-        call(endpoint, FuncId::NotificationBitmapCreate, &[id, 1]).error(InvalidParameters)?;
-    }
-    fresh(normal)
-}
-
-fn destroy(normal: &mut dyn NormalWorld) -> Outcome {
-    create_own(normal)?;
-    // Not while something is pending.
-    ring(normal.endpoint(), Ring::bind(SP.id(), 0, 1)).success()?;
-    ring_by(normal, SP, Ring::set(SP.id(), 0, 1))?.success()?;
-    call(normal.endpoint(), FuncId::NotificationBitmapDestroy, &[0]).error(Denied)?;
-    ring(normal.endpoint(), Ring::get(0, FROM_SPS)).success()?;
-    call(normal.endpoint(), FuncId::NotificationBitmapDestroy, &[0]).success()?;
-    call(normal.endpoint(), FuncId::NotificationBitmapDestroy, &[0]).error(Denied)?;
-    for id in [0x8001, 0xffff] {
-        call(normal.endpoint(), FuncId::NotificationBitmapDestroy, &[id]).error(InvalidParameters)?;
-    }
-    Ok(())
-}
-
-/// What is bound to one sender cannot be bound to another; what was refused leaves the rest as it was.
-fn bind(normal: &mut dyn NormalWorld) -> Outcome {
-    create_own(normal)?;
-    ring(normal.endpoint(), Ring::bind(SP.id(), 0, 0b11)).success()?;
-    ring(normal.endpoint(), Ring::bind(Partner::PeerUp.id(), 0, 0b110)).error(Denied)?;
-    ring(normal.endpoint(), Ring::bind(Partner::PeerUp.id(), 0, 0b100)).success()?;
-    // Bits of VMs and of partitions are different ones.
-    ring_by(normal, SP, Ring::bind(0, SP.id(), 1))?.success()?;
-    ring_by(normal, SP, Ring::bind(Partner::PeerUp.id(), SP.id(), 1))?.success()?;
-    ring_by(normal, SP, Ring::bind(Partner::Old11.id(), SP.id(), 1))?.error(Denied)?;
-    fresh(normal)
-}
-
-/// Nothing, in another's name, oneself, nobody.
-fn bad_bindings(normal: &mut dyn NormalWorld) -> Outcome {
-    create_own(normal)?;
-    for bad in
-        [Ring::bind(SP.id(), 0, 0), Ring::bind(0, 0, 1), Ring::bind(0x8fff, 0, 1), Ring::bind(0, SP.id(), 1)]
-    {
-        ring(normal.endpoint(), bad).error(InvalidParameters)?;
-        ring(normal.endpoint(), Ring { function: FuncId::NotificationUnbind, ..bad })
-            .error(InvalidParameters)?;
-    }
-    let own = SP.id();
-    for bad in [
-        Ring::bind(0, own, 0),
-        Ring::bind(own, own, 1),
-        Ring::bind(own, 0, 1),
-        Ring::bind(0, Partner::PeerUp.id(), 1),
-    ] {
-        ring_by(normal, SP, bad)?.error(InvalidParameters)?;
-    }
-    fresh(normal)
-}
-
-/// A partition whose manifest does not ask for notifications cannot take any; an OS kernel cannot before it made bitmaps.
-fn unsupported(normal: &mut dyn NormalWorld) -> Outcome {
-    fresh(normal)?;
-    let own = Partner::Victim.id();
-    for call in [Ring::bind(0, own, 1), Ring::unbind(0, own, 1), Ring::get(own, FROM_VMS)] {
-        ring_by(normal, Partner::Victim, call)?.error(NotSupported)?;
-    }
-    Ok(())
-}
-
-fn unbind(normal: &mut dyn NormalWorld) -> Outcome {
-    create_own(normal)?;
-    ring(normal.endpoint(), Ring::bind(SP.id(), 0, 0b11)).success()?;
-    ring_by(normal, SP, Ring::set(SP.id(), 0, 0b01))?.success()?;
-    ring(normal.endpoint(), Ring::unbind(SP.id(), 0, 0b01)).error(Denied)?;
-    ring(normal.endpoint(), Ring::unbind(Partner::PeerUp.id(), 0, 0b10)).error(Denied)?;
-    ring(normal.endpoint(), Ring::unbind(SP.id(), 0, 0b10)).success()?;
-    ring_by(normal, SP, Ring::set(SP.id(), 0, 0b10))?.error(Denied)?;
-    ring(normal.endpoint(), Ring::get(0, FROM_SPS)).success()?;
-    ring(normal.endpoint(), Ring::unbind(SP.id(), 0, 0b01)).success()?;
-    fresh(normal)
-}
-
-/// Requires the bitmaps of FFA_NOTIFICATION_GET: what partitions, VMs, the SPMC and the hypervisor have set.
-#[track_caller]
-pub(super) fn got(answer: &Answer, sps: u64, vms: u64, spmc: u32, hypervisor: u32) -> Outcome {
-    answer.success()?;
-    same(u64::from(answer.w(3)) << 32 | u64::from(answer.w(2)), sps)?;
-    same(u64::from(answer.w(5)) << 32 | u64::from(answer.w(4)), vms)?;
-    same(answer.w(6), spmc)?;
-    same(answer.w(7), hypervisor)
-}
-
-/// Lets the schedule receiver interrupt be signalled, and returns its ID.
-pub(super) fn listen(normal: &mut dyn NormalWorld) -> Outcome<u32> {
-    let answer = call(normal.endpoint(), FuncId::Features, &[2]);
-    answer.success()?;
-    normal.receive_interrupt(answer.w(2));
-    // Those of earlier cases, which nobody listened to.
-    while normal.take_interrupt().is_some() {}
-    Ok(answer.w(2))
-}
 
 /// Requires the schedule receiver interrupt, and that FFA_NOTIFICATION_INFO_GET tells of one receiver, once.
 fn told(normal: &mut dyn NormalWorld, interrupt: u32, id: u16) -> Outcome {

@@ -2,8 +2,7 @@
 //! Notifications that are for single vCPUs of their receiver (DEN0077A 10.4.2, rule 7; chapter 16). An implementation need not
 //! have them; one that has them does all of this.
 
-use super::doorbells::{Ring, fresh, puppet, ring, ring_by};
-use super::notifications::{FROM_SPS, FROM_VMS, SP, create_own, got, listen};
+use super::doorbells::{FROM_SPS, FROM_VMS, Ring, SP, create_own, fresh, got, listen, puppet, ring, ring_by};
 use crate::case::{Case, Instance};
 use crate::endpoint::{Answer, call};
 use crate::exchange::NormalWorld;

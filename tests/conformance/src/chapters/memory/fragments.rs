@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! FFA_MEM_FRAG_TX and FFA_MEM_FRAG_RX (DEN0140 2.8): descriptors that are longer than a buffer.
 
-use super::memory::{CONSTITUENT, READ_WRITE, Region, Side, describe_head, handle, put, reclaim, side};
+use super::descriptors::{CONSTITUENT, READ_WRITE, Region, describe_head, put};
+use super::steps::{Side, side};
+use super::{PEERS, handle, reclaim};
 use crate::case::{Case, Instance};
 use crate::endpoint::{Answer, Endpoint, PAGE, PAGES, SPARE_PAGES, call, map_buffers};
 use crate::exchange::NormalWorld;
@@ -15,10 +17,7 @@ use arm_ffa::FuncId;
 const COUNT: u64 = 300;
 const _: () = assert!(2 * (COUNT + 1) <= SPARE_PAGES);
 
-/// Those that cases without a partition's side send to.
-const PEERS: &[Partner] = &[Partner::PeerMp, Partner::PeerUp];
-
-pub(super) const CASES: &[Case] = &[
+pub(in crate::chapters) const CASES: &[Case] = &[
     Case::exchange(Interface::MemFragTx, "long", "DEN0140 2.8", Instance::ALL_NORMAL, long, side),
     Case::exchange(Interface::MemFragTx, "short-pieces", "DEN0140 2.8", Instance::ALL_NORMAL, pieces, side),
     Case::exchange(Interface::MemFragRx, "long", "DEN0140 2.8", Instance::ALL_SECURE, long, side),

@@ -1,30 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! FFA_MEM_RETRIEVE_REQ, FFA_MEM_RETRIEVE_RESP, FFA_MEM_RELINQUISH (DEN0140 2.4 to 2.6): what receivers may ask for, and when
-//! they have it no more.
+//! FFA_MEM_RETRIEVE_REQ and FFA_MEM_RETRIEVE_RESP (DEN0140 2.4, 2.5): what receivers may ask for.
 
-use super::memory::{
-    BYPASS, EXECUTABLE, OWN, READ_ONLY, READ_WRITE, Region, STEP_FILL, Side, ZERO, ZERO_AFTER, handle, put,
-    reclaim, response, send, send_own, side, word,
-};
+use super::*;
 use crate::case::{Case, Instance};
-use crate::endpoint::{Endpoint, call, map_buffers};
-use crate::exchange::NormalWorld;
 use crate::interface::Interface;
-use crate::outcome::{Outcome, same};
-use crate::partner::Partner;
-use arm_ffa::FfaError::{self, Busy, Denied, InvalidParameters, NotSupported};
-use arm_ffa::FuncId;
+use crate::outcome::same;
+use arm_ffa::FfaError::{Busy, NotSupported};
 
-const EITHER: [FfaError; 2] = [Denied, InvalidParameters];
 /// Kinds of transactions in flags (table 1.22).
 const SHARED: u32 = 1 << 3;
 const LENT: u32 = 2 << 3;
 const DONATED: u32 = 3 << 3;
 
-/// Those that cases without a partition's side send to.
-const PEERS: &[Partner] = &[Partner::PeerMp, Partner::PeerUp];
-
-pub(super) const CASES: &[Case] = &[
+pub(in crate::chapters) const CASES: &[Case] = &[
     Case::exchange(
         Interface::MemRetrieveReq,
         "less-and-more",
@@ -84,36 +72,7 @@ pub(super) const CASES: &[Case] = &[
     ),
     Case::alone(Interface::MemRetrieveResp, "not-a-call", "DEN0140 2.5", Instance::ALL, not_a_call)
         .with_partners(PEERS),
-    Case::exchange(
-        Interface::MemRelinquish,
-        "of-others",
-        "DEN0140 2.6; table 2.25",
-        Instance::ALL_SECURE,
-        relinquish_of_others,
-        side,
-    ),
-    Case::exchange(
-        Interface::MemRelinquish,
-        "zeroed",
-        "DEN0140 2.6; table 2.25",
-        Instance::SECURE,
-        relinquish_zeroed,
-        side,
-    ),
 ];
-
-/// Maps everybody's buffers.
-fn map_all(normal: &mut dyn NormalWorld) -> Outcome {
-    map_buffers(normal.endpoint())?;
-    for partner in [Partner::PeerMp, Partner::PeerUp, Partner::Old11, Partner::Old10] {
-        Side { normal, partner }.map()?;
-    }
-    Ok(())
-}
-
-fn permitted(permissions: u8) -> u64 {
-    u64::from(permissions) << 16
-}
 
 /// A receiver may ask for less than it was offered, but not for more.
 fn less_and_more(normal: &mut dyn NormalWorld) -> Outcome {
@@ -284,7 +243,7 @@ fn by_hypervisor(normal: &mut dyn NormalWorld) -> Outcome {
     let sent = handle(&send_own(endpoint, FuncId::MemLend32, Partner::PeerMp.id(), READ_WRITE, 0))?;
     let ask = Region { sender: 0, flags: 0, handle: sent, receivers: &[], ranges: &[] };
     // No access descriptors, and no size of any.
-    let length = super::memory::describe(endpoint, &ask);
+    let length = describe(endpoint, &ask);
     put(endpoint, 24, &[0, 0, 0]);
     let answer = call(endpoint, FuncId::MemRetrieveReq32, &[length, length]);
     answer.is(FuncId::MemRetrieveResp)?;
@@ -296,44 +255,4 @@ fn by_hypervisor(normal: &mut dyn NormalWorld) -> Outcome {
     put(endpoint, 8, &[sent ^ 1 << 32]);
     call(endpoint, FuncId::MemRetrieveReq32, &[length, length]).error(InvalidParameters)?;
     reclaim(endpoint, sent, 0).success()
-}
-
-/// What was sent to others, or was not retrieved, or is none.
-fn relinquish_of_others(normal: &mut dyn NormalWorld) -> Outcome {
-    map_all(normal)?;
-    for partner in [Partner::PeerMp, Partner::Old11, Partner::Old10] {
-        let sent = handle(&send_own(normal.endpoint(), FuncId::MemLend32, partner.id(), READ_WRITE, 0))?;
-        Side { normal, partner: Partner::PeerUp }.relinquishes_not(sent, 0, &EITHER)?;
-        let mut side = Side { normal, partner };
-        side.relinquishes_not(sent, 0, &EITHER)?;
-        side.retrieves(sent, 0, 0)?;
-        for wrong in [0, sent ^ 1 << 32, u64::MAX] {
-            side.relinquishes_not(wrong, 0, &[InvalidParameters])?;
-        }
-        for flags in [1 << 2, 1 << 31] {
-            side.relinquishes_not(sent, flags, &[InvalidParameters])?;
-        }
-        side.relinquishes(sent, 0)?;
-        side.relinquishes_not(sent, 0, &EITHER)?;
-        reclaim(normal.endpoint(), sent, 0).success()?;
-    }
-    Ok(())
-}
-
-/// A borrower may leave zeros, if it could write them.
-fn relinquish_zeroed(normal: &mut dyn NormalWorld) -> Outcome {
-    map_all(normal)?;
-    let partner = Partner::PeerMp;
-    let value = normal.random() | 1;
-    normal.write(OWN, &value.to_le_bytes());
-    let sent = handle(&send_own(normal.endpoint(), FuncId::MemLend32, partner.id(), READ_WRITE, 0))?;
-    let mut side = Side { normal, partner };
-    side.retrieves(sent, permitted(READ_ONLY), 0)?;
-    side.relinquishes_not(sent, ZERO, &EITHER)?;
-    side.relinquishes(sent, 0)?;
-    same(word(side.normal.endpoint(), OWN), value)?;
-    side.retrieves(sent, 0, 0)?;
-    side.relinquishes(sent, ZERO)?;
-    reclaim(normal.endpoint(), sent, 0).success()?;
-    same(word(normal.endpoint(), OWN), 0_u64)
 }
