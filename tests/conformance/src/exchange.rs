@@ -135,6 +135,15 @@ pub const fn secret(register: usize) -> u64 {
     0x5ec2_e700_dead_0000 | register as u64
 }
 
+/// Returns a random number for a state that went on by an odd number (SplitMix64; Steele, Lea, Flood: Fast Splittable Pseudorandom
+/// Number Generators, 2014). Partitions stir their state by the time.
+#[must_use]
+pub const fn random_of(state: u64) -> u64 {
+    let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ mixed >> 31
+}
+
 /// Returns those of some partitions that there are.
 pub fn present(
     normal: &dyn NormalWorld,

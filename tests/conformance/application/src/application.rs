@@ -12,7 +12,7 @@ use conformance::application::{ApplicationEndpoint, Violation};
 use conformance::case::{Instance, Spmc, World};
 use conformance::chapters::at_start;
 use conformance::endpoint::{Endpoint, Foreign, Registers, call};
-use conformance::exchange::{self, Interruptions, PartitionEndpoint, Told};
+use conformance::exchange::{self, Interruptions, PartitionEndpoint, Told, random_of};
 use conformance::outcome::{Failure, Outcome};
 use conformance::vectors::Vectors;
 
@@ -129,11 +129,8 @@ impl Endpoint for Application {
     }
 
     fn random(&mut self) -> u64 {
-        // SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014), stirred by the time.
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15 ^ now());
-        let mixed = (self.random ^ self.random >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
+        random_of(self.random)
     }
 }
 

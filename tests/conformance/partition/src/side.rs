@@ -9,7 +9,7 @@ use crate::vcpu::Vcpu;
 use arm_ffa::Version;
 use conformance::case::{Instance, Spmc, World};
 use conformance::endpoint::{Endpoint, Foreign, Registers};
-use conformance::exchange::{Interruptions, PartitionEndpoint, Told};
+use conformance::exchange::{Interruptions, PartitionEndpoint, Told, random_of};
 use core::sync::atomic::{AtomicU64, Ordering};
 use sp_runtime::{EndpointId, interrupts, time};
 
@@ -84,11 +84,7 @@ impl Endpoint for Side {
     }
 
     fn random(&mut self) -> u64 {
-        // SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014), stirred by the time.
-        let state = STATE.fetch_add(0x9e37_79b9_7f4a_7c15 ^ time::ticks(), Ordering::Relaxed);
-        let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
+        random_of(STATE.fetch_add(0x9e37_79b9_7f4a_7c15 ^ time::ticks(), Ordering::Relaxed))
     }
 }
 

@@ -11,18 +11,7 @@ use crate::interrupts::virtual_timer::TimerRegister;
 /// Takes an interrupt, and runs the vCPU for what is pending, if no other core does.
 fn take_and_look(spmc: &Spmc, index: u64) {
     spmc.take_interrupt(40, core(index), &FakeHardware::default());
-    let vcpu = spmc.partitions()[0].vcpu(0).unwrap();
-    let mut seen = 0;
-    while spmc.claim_for_interrupt(core(index), &mut seen).is_some() {
-        vcpu.set_core(core(index));
-        while vcpu.interrupts.signals().irq {
-            assert!(vcpu.interrupts.take().is_some());
-        }
-        vcpu.transition(VcpuState::Running, VcpuState::Waiting).unwrap();
-        if vcpu.interrupts.wakes() {
-            seen = 0;
-        }
-    }
+    look(spmc, index);
 }
 
 #[test]

@@ -43,3 +43,19 @@ fn enable(spmc: &Spmc, from: VcpuRef, intid: u64) {
 fn done(hardware: &FakeHardware) -> std::vec::Vec<InterruptAction> {
     std::mem::take(&mut *hardware.interrupts.lock().unwrap())
 }
+
+/// Runs the first partition's vCPU for what is pending, as a core does that has reason to look, if no other core does.
+fn look(spmc: &Spmc, index: u64) {
+    let vcpu = spmc.partitions()[0].vcpu(0).unwrap();
+    let mut seen = 0;
+    while spmc.claim_for_interrupt(core(index), &mut seen).is_some() {
+        vcpu.set_core(core(index));
+        while vcpu.interrupts.signals().irq {
+            assert!(vcpu.interrupts.take().is_some());
+        }
+        vcpu.transition(VcpuState::Running, VcpuState::Waiting).unwrap();
+        if vcpu.interrupts.wakes() {
+            seen = 0;
+        }
+    }
+}

@@ -152,28 +152,14 @@ fn none_is_lost_between_cores() {
     enable(&spmc, AT_FIRST, 40);
     let vcpu = spmc.partitions()[0].vcpu(0).unwrap();
     const ROUNDS: usize = if cfg!(miri) { 50 } else { 20_000 };
-    // Runs the vCPU for what is pending, as a core does that has reason to look.
-    let look = |index| {
-        let mut seen = 0;
-        while spmc.claim_for_interrupt(core(index), &mut seen).is_some() {
-            vcpu.set_core(core(index));
-            while vcpu.interrupts.signals().irq {
-                assert!(vcpu.interrupts.take().is_some());
-            }
-            vcpu.transition(VcpuState::Running, VcpuState::Waiting).unwrap();
-            if vcpu.interrupts.wakes() {
-                seen = 0;
-            }
-        }
-    };
     std::thread::scope(|scope| {
         for index in 0..3 {
-            let (spmc, look) = (&spmc, &look);
+            let spmc = &spmc;
             scope.spawn(move || {
                 let hardware = FakeHardware::default();
                 for _ in 0..ROUNDS {
                     spmc.take_interrupt(40, core(index), &hardware);
-                    look(index);
+                    look(spmc, index);
                     // A core that is kicked looks, too; here all do at the end of a round.
                 }
             });
