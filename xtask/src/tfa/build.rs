@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Raised when this file builds something else from the same inputs.
-const RECIPE: &[u8] = b"1";
+const RECIPE: &[u8] = b"2";
 const CONSTANTS: &str = "constants.conf";
 
 /// One build of TF-A.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The addresses that a TF-A was built with, as its own compiler sees them.
+//! The addresses and the number of cores that a TF-A was built with, as its own compiler sees them.
 //!
 //! A constant is compiled with the very flags of BL2, and its value read from the assembly: no header is parsed here.
 
@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Where TF-A expects what it loads.
+/// Where TF-A expects what it loads, and for how many cores it was built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Constants {
     /// Where BL2 loads the SPMC.
@@ -18,9 +18,14 @@ pub(crate) struct Constants {
     pub(crate) spmc_limit: u64,
     /// Where BL2 loads BL33.
     pub bl33_base: u64,
+    /// Cores that it has room for.
+    pub(crate) cores: u64,
 }
 
+/// Those whose macros `platform.conf` names.
 const NAMES: [&str; 3] = ["spmc_base", "spmc_limit", "bl33_base"];
+/// The macro of every platform (TF-A, docs/porting-guide.rst).
+const CORES_MACRO: &str = "PLATFORM_CORE_COUNT";
 
 impl Constants {
     /// Compiles the constants that `platform.conf` names, by the flags that `dry_run` would compile BL2 with.
@@ -41,8 +46,9 @@ impl Constants {
         let mut program = String::from("#include <platform_def.h>\n");
         for name in NAMES {
             let macro_name = facts.conf.need(&format!("{name}_macro"))?;
-            program.push_str(&format!("const unsigned long long sidguard_{name} = ({macro_name});\n"));
+            program.push_str(&constant(name, macro_name));
         }
+        program.push_str(&constant("cores", CORES_MACRO));
         let file = scratch.join("constants.c");
         fs::write(&file, program)?;
         let output = Command::new("sh")
@@ -66,14 +72,15 @@ impl Constants {
             spmc_base: value("spmc_base")?,
             spmc_limit: value("spmc_limit")?,
             bl33_base: value("bl33_base")?,
+            cores: value("cores")?,
         })
     }
 
     /// Returns the constants as they are kept beside a build.
     pub(super) fn to_text(self) -> String {
         format!(
-            "spmc_base = {:#x}\nspmc_limit = {:#x}\nbl33_base = {:#x}\n",
-            self.spmc_base, self.spmc_limit, self.bl33_base
+            "spmc_base = {:#x}\nspmc_limit = {:#x}\nbl33_base = {:#x}\ncores = {:#x}\n",
+            self.spmc_base, self.spmc_limit, self.bl33_base, self.cores
         )
     }
 
@@ -84,8 +91,14 @@ impl Constants {
             spmc_base: conf.need_number("spmc_base")?,
             spmc_limit: conf.need_number("spmc_limit")?,
             bl33_base: conf.need_number("bl33_base")?,
+            cores: conf.need_number("cores")?,
         })
     }
+}
+
+/// Returns C that makes a macro's value a constant.
+fn constant(name: &str, macro_name: &str) -> String {
+    format!("const unsigned long long sidguard_{name} = ({macro_name});\n")
 }
 
 /// Returns the command that compiles a file of BL2, up to where it names the file.
@@ -116,12 +129,12 @@ mod tests {
     use super::*;
 
     const ASSEMBLY: &str = "\t.align 3\nsidguard_spmc_base:\n\t.xword\t235929600\nsidguard_spmc_limit:\n\t.xword\t-1\n\
-                            \t.global x\nsidguard_bl33_base:\n\t.zero\t8\n";
+                            \t.global x\nsidguard_bl33_base:\n\t.zero\t8\nsidguard_cores:\n\t.xword\t32\n";
 
     #[test]
     fn values_are_read_from_assembly() {
         let read = Constants::read(ASSEMBLY).unwrap();
-        assert_eq!(read, Constants { spmc_base: 0x0e10_0000, spmc_limit: u64::MAX, bl33_base: 0 });
+        assert_eq!(read, Constants { spmc_base: 0x0e10_0000, spmc_limit: u64::MAX, bl33_base: 0, cores: 32 });
         assert!(Constants::read("sidguard_spmc_base:\n").is_err());
         assert!(Constants::read("sidguard_spmc_base:\n .word 1\n").is_err());
     }
@@ -129,7 +142,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_read_again() {
         let dir = tempfile::tempdir().unwrap();
-        let constants = Constants { spmc_base: 1, spmc_limit: 0xffff_ffff_ffff, bl33_base: 3 };
+        let constants = Constants { spmc_base: 1, spmc_limit: 0xffff_ffff_ffff, bl33_base: 3, cores: 4 };
         fs::write(dir.path().join("c"), constants.to_text()).unwrap();
         assert_eq!(Constants::load(&dir.path().join("c")).unwrap(), constants);
     }

@@ -46,13 +46,18 @@ impl Facts {
         Ok(Self { platform, conf: Conf::read(&own.join("platform.conf"))?, options, patches: patches(&own)? })
     }
 
-    /// Returns the facts of a TF-A that is the SPMC itself, by `el3-spmc.conf`.
+    /// Returns the facts of a TF-A that is the SPMC itself, by the folders `el3-spmc`.
     ///
     /// # Errors
-    /// The file is missing or has a line that is no setting.
+    /// A file is missing or has a line that is no setting.
     pub(crate) fn for_el3_spmc(&self, workspace: &Workspace) -> Result<Self> {
-        let conf = Conf::read(&workspace.root().join("tf-a-integration/el3-spmc.conf"))?;
-        Ok(Self { options: replaced(&self.options, &conf, 0), ..self.clone() })
+        let common = workspace.root().join("tf-a-integration");
+        let conf = Conf::read(&common.join("el3-spmc/options.conf"))?;
+        let mut facts = Self { options: replaced(&self.options, &conf, 0), ..self.clone() };
+        for of in [common.clone(), common.join(self.platform.name())] {
+            facts.patches.extend(patches(&of.join("el3-spmc"))?);
+        }
+        Ok(facts)
     }
 
     /// Returns the facts of a TF-A that starts a Linux kernel which lies at `base` already, by `linux.conf`.
