@@ -14,6 +14,7 @@
 //! | [`Blob::encode`], [`with_policy`] | policy blob, and the image with it behind |
 //! | [`package`] | SP package of one partition |
 //! | [`Platform::constants`] | Rust constants for the normal world's scenarios |
+//! | [`Platform::at_el3`] | the same platform with TF-A's own SPMC in spm's place |
 //! | [`Platform::linux_overlay`] | what is laid over the machine's device tree for Linux |
 //!
 //! Nothing here writes a file: where things go is the caller's affair.
@@ -30,7 +31,7 @@ pub use output::{
     DeviceTree, IMAGE_OFFSET, LinuxBoot, MANIFEST_OFFSET, PartitionFiles, package, with_policy,
 };
 pub use platform::{
-    Devices, Interrupter, Linux, Memory, Partition, Platform, Roles, Set, SmmuFrame, Undescribed,
+    Devices, Interrupter, Linux, Manager, Memory, Partition, Platform, Roles, Set, SmmuFrame, Undescribed,
 };
 pub use policy::Blob;
 pub use source::{Node, Tree};

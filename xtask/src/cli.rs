@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Conformance(Conformance),
     /// Boot a stock Debian kernel above spm and judge what its FF-A driver and its log say
     Linux(Linux),
+    /// Run iommu-sp without spm: under TF-A's own SPMC, at EL3
+    El3(El3),
     /// Count instructions per operation, and sizes
     Bench(Bench),
     /// Say what this machine lacks, and the command that installs it
@@ -108,6 +110,17 @@ pub(crate) struct Linux {
     /// Show both worlds' consoles
     #[arg(long)]
     pub(crate) show: bool,
+}
+
+/// Arguments of `el3`.
+#[derive(Debug, Args)]
+pub(crate) struct El3 {
+    /// Only this machine
+    #[arg(long, value_enum)]
+    pub(crate) machine: Option<Machine>,
+    /// Only this number of cores (1 and 4 otherwise)
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=8))]
+    pub(crate) smp: Option<u64>,
 }
 
 /// Arguments of `bench`.

@@ -8,7 +8,7 @@ use crate::step;
 use crate::store;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, bail};
-use manifests::Set;
+use manifests::{Manager, Set};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -97,12 +97,16 @@ const fn normal_package(set: Set) -> &'static str {
 }
 
 /// Returns the name under which the constants of a platform with a set of partitions are kept.
-fn constants_name(of: Platform, set: Set) -> String {
-    match set {
+fn constants_name(of: Platform, set: Set, manager: Manager) -> String {
+    let name = match set {
         // The product's client serves for the boot that is counted: it asks nothing of partitions there.
         Set::Product | Set::Bench => of.to_string(),
         Set::Hyp => format!("{of}-hyp"),
         Set::Conformance => format!("{of}-conformance"),
+    };
+    match manager {
+        Manager::Spm => name,
+        Manager::El3 => format!("{name}-el3"),
     }
 }
 
@@ -130,7 +134,7 @@ pub(crate) fn build(
         built.retain(|(name, _)| name != package);
         built.extend(image);
     }
-    let constants_name = constants_name(of, set);
+    let constants_name = constants_name(of, set, platform.manager);
     let constants = workspace.cache_dir("platforms")?.join(format!("{constants_name}.rs"));
     let text = match set {
         Set::Product | Set::Hyp | Set::Conformance => platform.constants()?,

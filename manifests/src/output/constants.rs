@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Constants of a platform for the normal world's scenarios: a file that they `include!` into a module.
 
-use crate::{error::Result, platform::Platform, policy::Blob};
+use crate::{
+    error::Result,
+    platform::{Manager, Platform},
+    policy::Blob,
+};
 use iommu_core::policy::{Device, Guard, HypRole, Range};
 use std::fmt::{Display, Write as _};
 
@@ -82,7 +86,12 @@ impl Platform {
     }
 
     fn partition_constants(&self, file: &mut File) {
-        for partition in &self.partitions {
+        let manager = match self.manager {
+            Manager::Spm => "spm",
+            Manager::El3 => "el3",
+        };
+        file.text("MANAGER", "Who runs the partitions: spm, or TF-A's SPMC at EL3.", manager);
+        for partition in self.partitions.iter().chain(&self.left_out) {
             let name = partition.name.to_uppercase().replace('-', "_");
             file.plain(
                 &format!("{name}_ID"),

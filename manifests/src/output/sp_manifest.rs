@@ -5,10 +5,10 @@
 //! `sidguard,policy-digest`; other partitions get nothing but their own memory. What the description's `manifest` node has
 //! takes the place of what would be generated under the same name.
 
-use super::{DeviceTree, IMAGE_OFFSET, dts::Writer};
+use super::{DeviceTree, dts::Writer};
 use crate::{
     error::{Reason, Result},
-    platform::{Interrupter, Partition, Platform},
+    platform::{Interrupter, Manager, Partition, Platform},
     policy::Blob,
 };
 use core::slice;
@@ -48,8 +48,8 @@ impl Platform {
             .iter()
             .map(|smmu| Region::new(partition, &smmu.name, &smmu.frame, smmu.interrupts))
             .collect::<Result<Vec<_>>>()?;
-        let image_offset =
-            u32::try_from(IMAGE_OFFSET).map_err(|_| partition.error(Reason::High(partition.memory)))?;
+        let image_offset = u32::try_from(self.image_offset())
+            .map_err(|_| partition.error(Reason::High(partition.memory)))?;
         let comment = format!("SP manifest of {} on {}.", partition.name, self.model);
         let text = Writer::source_with(&comment, partition.manifest.as_ref(), |root| {
             root.string("compatible", "arm,ffa-manifest-1.0");
@@ -77,8 +77,9 @@ impl Platform {
             if partition.notifications {
                 root.flag("notification-support");
             }
-            if partition.iommu_service && self.policy.hyp == HypRole::Absent {
-                // 2 starts it again: it has every SMMU abort all DMA before it does anything else. Not where a hypervisor
+            let starts_again = self.policy.hyp == HypRole::Absent && self.manager == Manager::Spm;
+            if partition.iommu_service && starts_again {
+                // 2 starts it again, which TF-A's SPMC at EL3 cannot: it has every SMMU abort all DMA before it does anything else. Not where a hypervisor
                 // claims its role: whoever made the service abort could claim it in its place afterwards.
                 root.flag("lifecycle-support");
                 root.cells("abort-action", &[2]);

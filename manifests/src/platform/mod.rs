@@ -4,6 +4,7 @@
 //! What is generated from it lives in [`crate::output`].
 
 mod devices;
+mod el3;
 mod interrupts;
 mod layout;
 mod linux;
@@ -56,6 +57,15 @@ impl Set {
     }
 }
 
+/// Who runs the partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manager {
+    /// spm, at S-EL2.
+    Spm,
+    /// TF-A's own SPMC, at EL3, which runs one.
+    El3,
+}
+
 /// Everything that a platform's description says, checked.
 #[derive(Clone, Debug)]
 pub struct Platform {
@@ -67,8 +77,12 @@ pub struct Platform {
     pub core_affinities: Vec<u32>,
     /// Memory by its use.
     pub memory: Memory,
+    /// Who runs the partitions.
+    pub manager: Manager,
     /// Partitions in the order of their IDs.
     pub partitions: Vec<Partition>,
+    /// Those of the description that the manager does not run.
+    pub left_out: Vec<Partition>,
     /// Devices by their part.
     pub devices: Devices,
     /// What the iommu service will be bound by.
@@ -138,7 +152,9 @@ impl Platform {
             model: root.string("model")?.to_owned(),
             core_affinities,
             memory,
+            manager: Manager::Spm,
             partitions,
+            left_out: Vec::new(),
             devices,
             policy,
             roles,
@@ -160,7 +176,7 @@ impl Platform {
     pub fn check_room(&self, partition: &Partition, memory_size: u64) -> Result<()> {
         let accounts = self.policy.accounts.filter(|_| partition.iommu_service);
         let place = partition.memory.size.saturating_sub(accounts.map_or(0, |range| range.size));
-        let size = memory_size.saturating_add(IMAGE_OFFSET as u64);
+        let size = memory_size.saturating_add(self.image_offset());
         if size > place {
             return Err(partition.error(Reason::TooLarge(
                 format!("image of {}", partition.name),
@@ -169,6 +185,17 @@ impl Platform {
             )));
         }
         Ok(())
+    }
+
+    /// Returns where a partition's image stands in its memory, in bytes.
+    #[must_use]
+    pub const fn image_offset(&self) -> u64 {
+        match self.manager {
+            // A package, which spm leaves as it was loaded.
+            Manager::Spm => IMAGE_OFFSET as u64,
+            // No package: the image is BL32.
+            Manager::El3 => 0,
+        }
     }
 
     /// Returns the partition that the policy is for.

@@ -69,7 +69,7 @@ pub(crate) fn compile(
 
 /// Returns where the accounts of managed pages stand: at the end of the service's own memory. That its image fits before
 /// them is seen when it is packed.
-fn accounts(policy: &Policy, service: &Partition) -> Result<Range> {
+pub(crate) fn accounts(policy: &Policy, service: &Partition) -> Result<Range> {
     let memory = &service.memory;
     let size = policy.accounts_bytes_needed().next_multiple_of(PAGE_SIZE);
     let place = memory.end().and_then(|end| end.checked_sub(size)).filter(|base| *base > memory.base);

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod all_platforms;
 #[cfg(test)]
+mod el3;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod images;

@@ -12,6 +12,7 @@ mod bench;
 mod contention;
 mod crash;
 mod dma;
+mod el3;
 mod firmware;
 mod hyp;
 mod platform;
@@ -50,7 +51,8 @@ fn run() -> ! {
 
 fn only(world: &mut World, scenarios: &[&[Scenario]]) {
     let cores = world.mailbox.cores;
-    let all = || scenarios.iter().flat_map(|some| some.iter()).filter(|scenario| scenario.cores <= cores);
+    let wanted = |scenario: &&Scenario| scenario.cores <= cores && el3::holds(scenario);
+    let all = || scenarios.iter().flat_map(|some| some.iter()).filter(wanted);
     report::plan(all().count());
     run_all(world, all());
 }
@@ -58,8 +60,15 @@ fn only(world: &mut World, scenarios: &[&[Scenario]]) {
 fn scenarios(world: &mut World) {
     let (mode, cores) = (world.mailbox.mode, world.mailbox.cores);
     let wanted = |scenario: &&Scenario| {
-        (scenario.audience == Audience::Everyone || mode == Mode::Test) && scenario.cores <= cores
+        (scenario.audience == Audience::Everyone || mode == Mode::Test)
+            && scenario.cores <= cores
+            && el3::holds(scenario)
     };
+    if el3::is_manager() {
+        el3::say_deviations();
+        report::plan(el3::scenarios().filter(wanted).count());
+        return run_all(world, el3::scenarios().filter(wanted));
+    }
     let all = || {
         dma::SCENARIOS
             .iter()

@@ -7,6 +7,7 @@ mod contention;
 mod coverage;
 mod crash;
 mod demo;
+mod el3;
 mod fuzz;
 mod header;
 mod host_tests;
@@ -46,6 +47,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         Command::Test(arguments) => test::test(&workspace, &arguments),
         Command::Conformance(arguments) => conformance::conformance(&workspace, &arguments),
         Command::Linux(arguments) => linux::linux(&workspace, &arguments),
+        Command::El3(arguments) => el3::el3(&workspace, &arguments),
         Command::Bench(arguments) => bench::bench(&workspace, &arguments),
         Command::Doctor => Ok(doctor()),
         Command::Setup => {

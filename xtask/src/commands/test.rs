@@ -2,7 +2,7 @@
 //! `test`: every test there is, and one line at the end that counts them all.
 
 use super::{
-    Prepared, conformance, contention, crash, host_tests, hypervisor, linux, model, panics, prepare,
+    Prepared, conformance, contention, crash, el3, host_tests, hypervisor, linux, model, panics, prepare,
     refusals, restart,
 };
 use crate::cli::Test;
@@ -111,8 +111,11 @@ fn on_machine(workspace: &Workspace, machine: Machine, smp: Option<u64>, groups:
             groups.add(&name, hypervisor::check(workspace, machine, cores));
             let name = format!("a service that aborts on {machine} with {cores} core(s)");
             groups.add(&name, restart::check(workspace, machine, cores));
+            let name = format!("iommu-sp under TF-A's SPMC on {machine} with {cores} core(s)");
+            groups.add(&name, el3::check(workspace, machine, cores));
         }
     }
+    groups.add(&format!("one iommu-sp for two managers on {machine}"), el3::check_code(workspace, machine));
     println!("\nDamaged images on {machine}");
     let refused =
         refusals::ALL.iter().zip(damaged).try_fold(Tally::default(), |mut tally, (refusal, image)| {

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The image with TF-A's own SPMC, at EL3, and one partition of the conformance suite at S-EL1 in spm's place.
+//! Images with TF-A's own SPMC, at EL3, and one partition at S-EL1 in spm's place: iommu-sp, or one of the conformance
+//! suite.
 
-use super::parts::Parts;
+use super::parts::{Packed, Parts};
 use super::variant::compile;
 use super::{Image, Kit};
+use crate::firmware;
+use crate::platform::Platform;
+use crate::tfa::{self, Facts};
 use crate::workspace::Workspace;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use conformance::partner::{EL3_CONTEXTS, EL3_MESSAGING, Partner};
-use manifests::DeviceTree;
+use manifests::{DeviceTree, Set};
 
 /// The partition that is left.
 const PARTNER: Partner = Partner::PeerMp;
@@ -15,8 +19,35 @@ const PARTNER: Partner = Partner::PeerMp;
 const NO_PACKAGES: &str = "// SPDX-License-Identifier: Apache-2.0 OR MIT\n/dts-v1/;\n\n/ {\n\tsecure-partitions {\n\
                            \t\tcompatible = \"arm,sp\";\n\t};\n};\n";
 
+/// Returns parts in which the one partition is BL32, and its manifest the SPMC's: there is no package.
+pub(super) fn without_spm(parts: Parts, workspace: &Workspace) -> Result<Parts> {
+    let [Packed { image, manifest, .. }] = parts.partitions.as_slice() else {
+        bail!("TF-A's SPMC at EL3 runs one partition, not {}", parts.partitions.len());
+    };
+    Ok(Parts {
+        spm: image.clone(),
+        spmc_manifest: manifest.clone(),
+        tb_fw_config: compile(NO_PACKAGES.to_owned(), workspace)?,
+        partitions: Vec::new(),
+        ..parts
+    })
+}
+
 impl Kit {
-    /// Returns the image.
+    /// As [`Kit::build`], for TF-A's own SPMC, at EL3: with iommu-sp and nothing else.
+    ///
+    /// # Errors
+    /// As for [`Kit::build`], and TF-A does not build.
+    pub(crate) fn build_at_el3(workspace: &Workspace, of: Platform, set: Set) -> Result<Self> {
+        let facts = Facts::read(workspace, of)?.for_el3_spmc(workspace)?;
+        let cores = u32::try_from(tfa::build(workspace, &facts)?.constants.cores)?;
+        let platform = manifests::Platform::load_set(&workspace.root().join("manifests"), of.name(), set)?;
+        let platform = platform.at_el3(cores)?;
+        let firmware = firmware::build(workspace, &platform, of, set, None)?;
+        Ok(Self { of, platform, firmware, facts })
+    }
+
+    /// Returns the image with a partition of the conformance suite.
     ///
     /// # Errors
     /// As for [`Kit::image`].

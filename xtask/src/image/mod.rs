@@ -14,7 +14,7 @@ use crate::store::{self, Key};
 use crate::tfa::{self, Built, Constants, Facts};
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, bail};
-use manifests::Set;
+use manifests::{Manager, Set};
 use parts::Parts;
 use std::fs::{self, File};
 use std::io::{Seek as _, SeekFrom, Write as _};
@@ -61,6 +61,9 @@ impl Kit {
         let mut parts = Parts::generate(&self.platform, &self.firmware)?;
         if let Some(change) = change {
             change.apply(&mut parts, &self.platform, workspace)?;
+        }
+        if self.platform.manager == Manager::El3 {
+            parts = el3_spmc::without_spm(parts, workspace)?;
         }
         if self.of == Platform::Fvp {
             return fvp::image(workspace, &self.facts, &self.platform, &parts);

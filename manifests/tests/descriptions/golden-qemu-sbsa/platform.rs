@@ -58,6 +58,9 @@ pub const SMMU_FRAME: (u64, u64) = (0x6005_0000, 0x2_0000);
 /// Registers of the SMMUs by index: base and size in bytes.
 pub const SMMU_FRAMES: &[(u64, u64)] = &[(0x6005_0000, 0x2_0000)];
 
+/// Who runs the partitions: spm, or TF-A's SPMC at EL3.
+pub const MANAGER: &str = "spm";
+
 /// FF-A endpoint ID of iommu-sp.
 pub const IOMMU_SP_ID: u16 = 0x8001;
 

@@ -27,6 +27,9 @@ pub(crate) const SCENARIOS: &[&[Scenario]] = &[
     context::SCENARIOS,
 ];
 
+/// What does not depend on who runs the partitions.
+pub(crate) const OF_THE_MACHINE: &[Scenario] = secrets::SCENARIOS;
+
 /// What leaves a partition stopped.
 pub(crate) const LAST: &[&[Scenario]] = &[aborts::SCENARIOS];
 

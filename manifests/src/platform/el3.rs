@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The same platform under TF-A's own SPMC, at EL3: one partition, in the place where spm would be (TF-A 2.12,
+//! services/std_svc/spm/el3_spmc).
+
+use super::{Manager, Platform};
+use crate::{
+    error::{Reason, Result},
+    policy,
+};
+use iommu_core::policy::Range;
+
+impl Platform {
+    /// Returns the platform with nothing but the iommu service, which BL2 loads as BL32; `contexts` is the number of cores
+    /// that TF-A was built for, as this SPMC demands it.
+    ///
+    /// This SPMC has no paravirtual interrupts, so the policy names none.
+    ///
+    /// # Errors
+    /// The service does not fit secure RAM, or the policy does not hold any more.
+    pub fn at_el3(mut self, contexts: u32) -> Result<Self> {
+        self.manager = Manager::El3;
+        let (services, others) = self.partitions.into_iter().partition(|partition| partition.iommu_service);
+        self.partitions = services;
+        self.left_out = others;
+        for smmu in &mut self.policy.smmus {
+            smmu.interrupts = None;
+        }
+        for smmu in &mut self.devices.smmus {
+            smmu.interrupts = None;
+        }
+        for service in &mut self.partitions {
+            let place = Range::new(self.memory.spm.base, service.memory.size)
+                .filter(|place| self.memory.secure_ram.contains(place));
+            service.memory = place.ok_or_else(|| {
+                service.error(Reason::Outside(service.memory, "secure-ram, from its start".to_owned()))
+            })?;
+            service.contexts = contexts;
+            if self.policy.accounts.is_some() {
+                self.policy.accounts = Some(policy::accounts(&self.policy, service)?);
+            }
+            self.policy.check().map_err(|error| service.error(error))?;
+            self.memory.spm = service.memory;
+        }
+        Ok(self)
+    }
+}

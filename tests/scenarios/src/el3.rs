@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The scenarios under TF-A's own SPMC, at EL3, with iommu-sp as its only partition: the same ones, but for those in
+//! [`DEVIATIONS`].
+
+use crate::{dma, fatal, firmware, platform, report, scenario::Scenario};
+
+/// A scenario that cannot hold there.
+struct Deviation {
+    /// Its name.
+    scenario: &'static str,
+    /// Why.
+    why: &'static str,
+}
+
+/// All of them.
+const DEVIATIONS: [Deviation; 5] = [
+    Deviation {
+        scenario: "dma-secure",
+        why: "it needs a second partition that looks at its memory; this SPMC runs one",
+    },
+    Deviation { scenario: "fault-interrupt", why: POLLS },
+    Deviation { scenario: "fault-interrupt-storm", why: POLLS },
+    Deviation { scenario: "error-interrupt", why: POLLS },
+    Deviation { scenario: "fault-interrupt-elsewhere", why: POLLS },
+];
+
+const POLLS: &str =
+    "this SPMC has no paravirtual interrupts; the policy names none, and the service looks when it is asked";
+
+/// What firmware promises that is not spm's alone.
+const OF_FIRMWARE: &[&[Scenario]] = &[firmware::OF_THE_MACHINE];
+
+/// Returns the scenarios about the service, and those about firmware that go with it.
+pub(crate) fn scenarios() -> impl Iterator<Item = &'static Scenario> {
+    flat(dma::SCENARIOS).chain(flat(OF_FIRMWARE))
+}
+
+/// Tells whether this image is for that SPMC.
+pub(crate) fn is_manager() -> bool {
+    platform::MANAGER == "el3"
+}
+
+/// Tells whether a scenario can hold under the SPMC of this image.
+pub(crate) fn holds(scenario: &Scenario) -> bool {
+    !is_manager() || DEVIATIONS.iter().all(|deviation| deviation.scenario != scenario.name)
+}
+
+/// Says what is left out, and why. What is no scenario's name is a mistake here.
+pub(crate) fn say_deviations() {
+    if is_manager() {
+        for Deviation { scenario, why } in &DEVIATIONS {
+            if !scenarios().any(|other| other.name == *scenario) {
+                fatal(format_args!("no scenario is named {scenario}"));
+            }
+            report::say(format_args!("left out: {scenario}: {why}"));
+        }
+    }
+}
+
+fn flat(lists: &'static [&'static [Scenario]]) -> impl Iterator<Item = &'static Scenario> {
+    lists.iter().flat_map(|some| some.iter())
+}
