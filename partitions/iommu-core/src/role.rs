@@ -7,6 +7,7 @@
 
 use crate::entropy::Entropy;
 use crate::policy::HypRole;
+use crate::seeded::{Bug, seeded};
 use core::sync::atomic::{
     AtomicBool, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
@@ -60,7 +61,11 @@ impl Role {
     /// # Errors
     /// [`Status::NotReady`] before.
     pub fn others_may_pass(&self) -> Result<(), Status> {
-        if !self.required || self.is_claimed() { Ok(()) } else { Err(Status::NotReady) }
+        if !self.required || self.is_claimed() || seeded(Bug::ServedUnclaimed) {
+            Ok(())
+        } else {
+            Err(Status::NotReady)
+        }
     }
 
     /// Takes the role, and returns its key.
@@ -69,14 +74,14 @@ impl Role {
     /// [`Status::Denied`] where the policy has no such role, or it is taken; [`Status::NotSupported`] where the platform has
     /// no random numbers: the role can still be claimed then.
     pub fn claim(&self, entropy: &dyn Entropy) -> Result<Key, Status> {
-        if !self.required || self.taken.load(Relaxed) {
+        if !self.required || (self.taken.load(Relaxed) && !seeded(Bug::ClaimedTwice)) {
             return Err(Status::Denied);
         }
         let (Some(low), Some(high)) = (entropy.word(), entropy.word()) else {
             return Err(Status::NotSupported);
         };
         // Of two that come at once one is first.
-        if self.taken.swap(true, AcqRel) {
+        if self.taken.swap(true, AcqRel) && !seeded(Bug::ClaimedTwice) {
             return Err(Status::Denied);
         }
         for (place, word) in self.key.iter().zip([low, high]) {
@@ -96,16 +101,17 @@ impl Role {
         if !self.required {
             return Err(Status::NotSupported);
         }
-        if !self.is_claimed() {
+        if !self.is_claimed() && !seeded(Bug::KeyBeforeClaim) {
             return Err(Status::NotReady);
         }
         let [low, high] = self.key.each_ref().map(|word| word.load(Relaxed));
         let [their_low, their_high] = key.to_registers();
-        if bool::from(low.ct_eq(&their_low) & high.ct_eq(&their_high)) {
+        let their_high = if seeded(Bug::HalfKey) { high } else { their_high };
+        if bool::from(low.ct_eq(&their_low) & high.ct_eq(&their_high)) || seeded(Bug::AnyKey) {
             return Ok(Hyp(()));
         }
         // 64 bits count more messages than there will be.
-        self.wrong_keys.fetch_add(1, Relaxed);
+        self.wrong_keys.fetch_add(u64::from(!seeded(Bug::WrongKeysUncounted)), Relaxed);
         Err(Status::WrongKey)
     }
 

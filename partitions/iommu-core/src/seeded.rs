@@ -88,6 +88,54 @@ pub enum Bug {
     UncheckedSum,
     /// Leaves of two sizes that were removed count as of the first one's.
     MixtureForgotten,
+    /// A key is not compared.
+    AnyKey,
+    /// Half of a key is not compared.
+    HalfKey,
+    /// Before the claim, the key is the one that stands there.
+    KeyBeforeClaim,
+    /// A wrong key is not counted.
+    WrongKeysUncounted,
+    /// The kernel is served before the hypervisor is there.
+    ServedUnclaimed,
+    /// The role is given to each who claims it.
+    ClaimedTwice,
+    /// A guest owns pages where nobody guards the tables.
+    UnguardedGuests,
+    /// Pages are given back whoever has them.
+    AnyOwnerGives,
+    /// The kernel may go on to map what is not shared any more.
+    UnshareKeepsAccess,
+    /// A page moves whatever maps it.
+    MovedThoughPinned,
+    /// A page moves though its block is mapped as one.
+    BlockPinIgnored,
+    /// Where a page is in the way, those before it move.
+    PartlyMoved,
+    /// Where a page is in the way, those before it stay marked.
+    StillMarked,
+    /// A page is mapped whoever has it.
+    ForeignMapped,
+    /// A block is mapped as one though a page of it is another's.
+    ClosedBlockMapped,
+    /// A block counts one page less than the kernel may not use.
+    BlockOpenedEarly,
+    /// A page is pinned after the entry that maps it is written.
+    PinnedLate,
+    /// A page is unpinned before the SMMU has forgotten it.
+    UnpinnedEarly,
+    /// What a table mapped is unpinned before the SMMU has forgotten it.
+    TableUnpinnedEarly,
+    /// A page stays pinned for which there was no entry.
+    PinsKept,
+    /// What a table mapped stays pinned when the table goes.
+    TablePinsKept,
+    /// Blocks of 1 GiB that cannot be pinned to the last one stay pinned.
+    GigabyteHalfPinned,
+    /// A domain that is freed leaves its pages pinned.
+    FreeKeepsPins,
+    /// Pins are counted beyond what there is room for.
+    PinsWrap,
 }
 
 #[cfg(feature = "seeded-bugs")]
@@ -111,7 +159,7 @@ mod chosen {
 
     impl Bug {
         /// All of them.
-        pub const ALL: [Self; 40] = {
+        pub const ALL: [Self; 64] = {
             use Bug::*;
             [
                 NoInvalidation,
@@ -154,6 +202,30 @@ mod chosen {
                 NoBudget,
                 UncheckedSum,
                 MixtureForgotten,
+                AnyKey,
+                HalfKey,
+                KeyBeforeClaim,
+                WrongKeysUncounted,
+                ServedUnclaimed,
+                ClaimedTwice,
+                UnguardedGuests,
+                AnyOwnerGives,
+                UnshareKeepsAccess,
+                MovedThoughPinned,
+                BlockPinIgnored,
+                PartlyMoved,
+                StillMarked,
+                ForeignMapped,
+                ClosedBlockMapped,
+                BlockOpenedEarly,
+                PinnedLate,
+                UnpinnedEarly,
+                TableUnpinnedEarly,
+                PinsKept,
+                TablePinsKept,
+                GigabyteHalfPinned,
+                FreeKeepsPins,
+                PinsWrap,
             ]
         };
     }

@@ -10,6 +10,8 @@ pub enum Invariant {
     Reach,
     /// 2: a stream that the policy does not name, or that is blocked, reaches nothing.
     Stream,
+    /// 3: a page that moved is out of reach for the devices of its owner before.
+    Moves,
     /// 4: what SMMUs fetch stands in the pool, and no mapping reaches the pool.
     Pool,
     /// 5: pages, handles and quotas balance.
@@ -27,6 +29,7 @@ impl fmt::Display for Invariant {
         f.write_str(match self {
             Self::Reach => "1 (reach)",
             Self::Stream => "2 (streams)",
+            Self::Moves => "3 (moves)",
             Self::Pool => "4 (pool)",
             Self::Balance => "5 (balance)",
             Self::Bound => "6 (bound)",

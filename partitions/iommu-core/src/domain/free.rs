@@ -97,7 +97,9 @@ fn unpin(domain: &Domain<'_>, at: u64, end: u64, done: Invalidated, ownership: &
     let mut unmapped = domain.table.removal(ownership);
     let range = (Iova(at), end.saturating_sub(at));
     let progress = domain.table.unmap(range, ENTRIES_PER_CALL, false, &mut unmapped);
-    domain.table.settle(&unmapped, done, ownership);
+    if !seeded(Bug::FreeKeepsPins) {
+        domain.table.settle(&unmapped, done, ownership);
+    }
     match progress.end {
         Err(_) if progress.bytes == 0 => end,
         _ => at.saturating_add(progress.bytes),

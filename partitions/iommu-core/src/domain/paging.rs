@@ -4,7 +4,7 @@
 use super::Domains;
 use super::slot::Held;
 use crate::client::Client;
-use crate::ownership::{Owned, Ownership, Refusal};
+use crate::ownership::{NoPins, Owned, Ownership, Refusal};
 use crate::policy::Range;
 use crate::pool::Quota;
 use crate::seeded::{Bug, seeded};
@@ -153,8 +153,17 @@ fn finish(
         if seeded(Bug::SettledEarly) {
             domain.table.settle(unmapped, Invalidated::never_reachable(), pins);
         }
+        // Not of a whole table: the message would cost more than it may.
+        let early = seeded(Bug::UnpinnedEarly) && bytes <= 448 * PAGE_SIZE;
+        if early {
+            domain.table.unpin_early(unmapped, pins);
+        }
         let proof = Invalidated::range(smmu, domain.vmid, &range).map_err(|_| Status::Hardware)?;
-        domain.table.settle(unmapped, proof, pins);
+        if early {
+            domain.table.settle(unmapped, proof, &NoPins);
+        } else {
+            domain.table.settle(unmapped, proof, pins);
+        }
     }
     match end {
         // What ended the call early is the next one's first address.
@@ -180,6 +189,9 @@ fn release<S: Smmu>(
     let early = Invalidated::never_reachable();
     if seeded(Bug::TableFreedEarly) && domain.table.release(detached, early, ownership).is_ok() {
         quota.give_back();
+    }
+    if seeded(Bug::TableUnpinnedEarly) {
+        detached.unpin(ownership);
     }
     let proof = Invalidated::range(smmu, domain.vmid, &range).map_err(|_| Status::Hardware)?;
     let removed = detached.bytes();

@@ -10,6 +10,7 @@
 //!
 //! A block has its pins in bits 15:0, and in bits 31:16 how many of its pages the kernel may not use.
 
+use crate::seeded::{Bug, seeded};
 use ffa_abi::PageOwner;
 
 /// Guests that can own pages.
@@ -100,9 +101,10 @@ impl Account {
     }
 
     /// Returns the account with the mark of a move, or `None` where it is pinned or moving.
-    pub(super) const fn moving(self) -> Option<Self> {
+    pub(super) fn moving(self) -> Option<Self> {
         let mark = if self.is_host_s() { HOST_MOVING } else { MOVING };
-        if self.pins() == 0 && !self.is_moving() { Some(Self(self.0 | mark)) } else { None }
+        let free = self.pins() == 0 || seeded(Bug::MovedThoughPinned);
+        (free && !self.is_moving()).then_some(Self(self.0 | mark))
     }
 
     /// Returns the account without the mark of a move.
@@ -111,13 +113,11 @@ impl Account {
     }
 
     /// Returns the account with one pin more, or `None` where there can be none.
-    pub(super) const fn pinned(self) -> Option<Self> {
+    pub(super) fn pinned(self) -> Option<Self> {
         let most = if self.is_host_s() { HOST_PINS } else { PINS };
-        if self.host_access() && !self.is_moving() && self.pins() < most {
-            Some(Self(self.0.wrapping_add(1)))
-        } else {
-            None
-        }
+        let open = self.host_access() || seeded(Bug::ForeignMapped);
+        let room = self.pins() < most || seeded(Bug::PinsWrap);
+        (open && !self.is_moving() && room).then(|| Self(self.0.wrapping_add(1)))
     }
 
     /// Returns the account with one pin less, or `None` where there is none.
@@ -136,8 +136,9 @@ pub(super) const fn block_pins(word: u32) -> u16 {
 }
 
 /// Returns a block's account with one pin more, or `None` where a page of it is closed, or it cannot be counted.
-pub(super) const fn block_pinned(word: u32) -> Option<u32> {
-    if word < u16::MAX as u32 { Some(word.wrapping_add(1)) } else { None }
+pub(super) fn block_pinned(word: u32) -> Option<u32> {
+    let open = word < u32::from(u16::MAX) || seeded(Bug::ClosedBlockMapped);
+    open.then(|| word.wrapping_add(1))
 }
 
 /// Returns a block's account with one pin less, or `None` where there is none.

@@ -8,6 +8,7 @@
 use super::account::{self, Account, Holder};
 use super::{BLOCK_BITS, Ownership};
 use crate::domain::lock;
+use crate::seeded::{Bug, seeded};
 use crate::table::{PAGE_BITS, PAGE_SIZE};
 use core::sync::atomic::{
     AtomicU16, AtomicU32,
@@ -44,16 +45,17 @@ pub struct Refused {
 impl Change {
     /// Returns what a page becomes, or `None` where this cannot be done with it.
     fn of(self, before: Account) -> Option<Account> {
-        let held_by = |holder| before.holder() == Some(holder);
+        let held_by = |holder| {
+            before.holder() == Some(holder) || (seeded(Bug::AnyOwnerGives) && before.holder().is_some())
+        };
         match self {
             Self::Own(holder) => (before.holder().is_none()).then(|| Account::of_other(holder, false)),
             Self::Disown(holder) => held_by(holder).then_some(Account::HOST),
             Self::Share(holder) => {
                 (held_by(holder) && !before.host_access()).then(|| Account::of_other(holder, true))
             }
-            Self::Unshare(holder) => {
-                (held_by(holder) && before.host_access()).then(|| Account::of_other(holder, false))
-            }
+            Self::Unshare(holder) => (held_by(holder) && before.host_access())
+                .then(|| Account::of_other(holder, seeded(Bug::UnshareKeepsAccess))),
         }
     }
 }
@@ -117,7 +119,7 @@ impl Part<'_> {
     /// Closes the block for all the pages, and marks them as moving; or says why not, and behind how many pages.
     fn mark(&self, change: Change) -> Result<(), (Status, usize)> {
         let close = |word| account::block_closed(word, self.count());
-        let closed = self.block.fetch_update(AcqRel, Acquire, close).is_ok();
+        let closed = self.block.fetch_update(AcqRel, Acquire, close).is_ok() || seeded(Bug::BlockPinIgnored);
         for (done, page) in self.pages.iter().enumerate() {
             let mark = |word| Account::of(word).moving().map(Account::word);
             let refused = if change.of(Account::of(page.load(Acquire))).is_none() {
@@ -130,7 +132,9 @@ impl Part<'_> {
                 Status::Busy
             };
             if closed {
-                self.finish(self.pages.get(..done).unwrap_or_default(), None);
+                let change = Some(change).filter(|_| seeded(Bug::PartlyMoved));
+                let done = if seeded(Bug::StillMarked) { 0 } else { done };
+                self.finish(self.pages.get(..done).unwrap_or_default(), change);
             }
             return Err((refused, done));
         }
@@ -150,6 +154,9 @@ impl Part<'_> {
                 // At most two for each of 512 pages.
                 let twice = u16::from(!before.host_access()).wrapping_add(after.host_access().into());
                 opened = opened.wrapping_add(twice);
+                if seeded(Bug::BlockOpenedEarly) && twice == 0 {
+                    opened = opened.max(1);
+                }
             }
         }
         let open = |word| Some(account::block_opened(word, opened));

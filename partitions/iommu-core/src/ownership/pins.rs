@@ -3,6 +3,7 @@
 
 use super::account::{self, Account};
 use super::{BLOCK_BITS, Ownership};
+use crate::seeded::{Bug, seeded};
 use crate::table::LeafSize;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use ffa_abi::PhysAddr;
@@ -74,7 +75,9 @@ impl Pins for Ownership<'_> {
                 let blocks = self.pin_blocks(memory, count.saturating_mul(BLOCKS_OF_1G))?;
                 let whole = blocks / BLOCKS_OF_1G;
                 let behind = memory.0.saturating_add(leaf.bytes().saturating_mul(whole as u64));
-                self.unpin(PhysAddr(behind), LeafSize::Block2M, blocks % BLOCKS_OF_1G);
+                if !seeded(Bug::GigabyteHalfPinned) {
+                    self.unpin(PhysAddr(behind), LeafSize::Block2M, blocks % BLOCKS_OF_1G);
+                }
                 if whole == 0 { Err(Refusal::Denied) } else { Ok(whole) }
             }
         }

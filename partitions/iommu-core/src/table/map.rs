@@ -113,9 +113,15 @@ impl Table<'_> {
             Err(refusal) if leaf == LeafSize::Page4K => return Err(MapError::Pins(refusal)),
             Err(_) => return Ok(Filled::NotPinned),
         };
+        if seeded(Bug::PinnedLate) {
+            pins.unpin(rest.pa, leaf, pinned);
+        }
         let filled = self.table_for(rest.iova.0, level, quota).map(|table| fill(table, leaf, rest, pinned));
         let written = if let Ok(Filled::Some(count)) = filled { count } else { 0 };
-        if written < pinned {
+        if seeded(Bug::PinnedLate) {
+            let _ = pins.pin(rest.pa, leaf, pinned);
+        }
+        if written < pinned && !seeded(Bug::PinsKept) {
             // Nothing ever led there.
             let behind = rest.pa.0.wrapping_add((written as u64).wrapping_mul(leaf.bytes()));
             pins.unpin(PhysAddr(behind), leaf, pinned - written);

@@ -213,6 +213,16 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Unpins what SMMUs may still know: a bug.
+    pub(crate) fn unpin_early(&self, unmapped: &Unmapped<'_>, pins: &impl Pins) {
+        for run in &unmapped.runs {
+            let words = run.words.get(run.first..run.end).unwrap_or_default();
+            for left in words.iter().map(|word| Entry(word.load(Relaxed))) {
+                pins.unpin(left.address(), run.leaf, usize::from(left.is_mark(unmapped.mark)));
+            }
+        }
+    }
+
     /// Takes the table of pages at an address out of its place, or `None` where there is none. Exclusive: no walk of
     /// ours can be inside.
     pub fn detach(&mut self, iova: Iova) -> Option<Detached<'a>> {
@@ -238,11 +248,8 @@ impl<'a> Table<'a> {
         proof: Invalidated,
         pins: &impl Pins,
     ) -> Result<(), PoolError> {
-        if pins.counts() {
-            let leaves = detached.words.iter().map(|word| Entry(word.load(Relaxed)));
-            for leaf in leaves.filter(|entry| entry.validity() != 0) {
-                pins.unpin(leaf.address(), LeafSize::Page4K, 1);
-            }
+        if !seeded(Bug::TablePinsKept) {
+            detached.unpin(pins);
         }
         let freed = self.pool.free(detached.page, self.owner, proof);
         let _ = detached.place.compare_exchange(detached.mark.0, Entry::INVALID.0, Release, Relaxed);
@@ -251,6 +258,16 @@ impl<'a> Table<'a> {
 }
 
 impl Detached<'_> {
+    /// Unpins what the table mapped.
+    pub(crate) fn unpin(&self, pins: &impl Pins) {
+        if pins.counts() {
+            let leaves = self.words.iter().map(|word| Entry(word.load(Relaxed)));
+            for leaf in leaves.filter(|entry| entry.validity() != 0) {
+                pins.unpin(leaf.address(), LeafSize::Page4K, 1);
+            }
+        }
+    }
+
     /// Counts the bytes that were mapped by the table.
     #[must_use]
     pub fn bytes(&self) -> u64 {

@@ -2,6 +2,7 @@
 //! Devices, and who else acts between two accesses of the service.
 
 use super::Inner;
+use super::acts::Concerned;
 use crate::finding::Invariant;
 use crate::memory::Place;
 use crate::oracle::Verdict;
@@ -59,8 +60,16 @@ impl Inner {
         Some(self.meanwhile.remove(0).1)
     }
 
+    /// Has devices try what a request is about, now and in the time to come: before it is sent and after it was answered.
+    pub(super) fn attend_to(&mut self, concerned: &[Concerned]) {
+        for Concerned { domain, iova, size } in concerned {
+            self.attend(*iova, (*size).min(0x4000_0000));
+            self.strike_at(*domain, *iova, *size);
+        }
+    }
+
     /// Has devices try an address in the time to come.
-    pub(super) fn attend(&mut self, address: u64, size: u64) {
+    fn attend(&mut self, address: u64, size: u64) {
         let inside = self.around.random.below(size.max(1));
         let last = address.wrapping_add(size.saturating_sub(1));
         for address in [address, address.wrapping_add(inside), last] {
@@ -86,7 +95,7 @@ impl Inner {
     }
 
     /// Has devices of a domain try pages of a range: what was just unmapped there, or will be.
-    pub(super) fn strike_at(&mut self, handle: DomainHandle, iova: u64, size: u64) {
+    fn strike_at(&mut self, handle: DomainHandle, iova: u64, size: u64) {
         for index in 0..self.smmus.len() {
             let smmu = u16::try_from(index).unwrap_or(u16::MAX);
             let streams: Vec<u32> = self.oracle.streams(smmu, handle).collect();
@@ -161,6 +170,7 @@ impl Inner {
             (_, Place::Pool) => Invariant::Pool,
             (Verdict::Fine, Place::Host) => return,
             (Verdict::StreamReachesNothing, _) => Invariant::Stream,
+            (Verdict::Taken, _) => Invariant::Moves,
             (Verdict::Fine | Verdict::NotMapped, _) => Invariant::Reach,
         };
         self.note(invariant, || {

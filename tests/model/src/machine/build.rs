@@ -2,15 +2,16 @@
 //! A machine from a number: which SMMUs, devices, memory and pool it has; then the service's own way from reset to its
 //! first message, with devices at work all the time.
 
+use super::entropy::Source;
 use super::{Cost, Counts, Inner, Machine, Port, edge};
 use crate::finding::{Findings, Invariant};
 use crate::memory::{Memory, Place, Region};
-use crate::oracle::Oracle;
+use crate::oracle::{Granted, Oracle};
 use crate::random::Random;
 use crate::smmu::{Features, Smmu, Surroundings};
 use ffa_abi::{PhysAddr, SmmuIndex};
 use iommu_core::domain::{Device, MAX_DOMAINS, Slot};
-use iommu_core::entropy::NoEntropy;
+use iommu_core::ownership::Accounts;
 use iommu_core::policy::{self, FORMAT_VERSION, Guard, Holders, HypRole, MAX_DEVICES, Name, Policy, Range};
 use iommu_core::pool::{PageSlot, Pool, Word};
 use iommu_core::service::{Faults, Memory as State, Service};
@@ -18,6 +19,7 @@ use iommu_core::smmu::{PoolMapping, Quiet, SmmuV3};
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 /// Where the carve-out begins.
 const POOL: u64 = 0xd000_0000;
@@ -45,6 +47,23 @@ fn words(pages: usize) -> &'static [Word] {
     // What was there before is nobody's business, and no service may rely on it.
     words.iter().for_each(|word| word.poke(0xdead_beef_dead_beef));
     words
+}
+
+/// Returns zeroed accounts of this thread, for each managed page and block.
+fn accounts(policy: &Policy) -> Accounts<'static> {
+    thread_local! {
+        static ACCOUNTS: OnceCell<Accounts<'static>> = const { OnceCell::new() };
+    }
+    let count = |count| usize::try_from(count).unwrap_or(0);
+    let accounts = ACCOUNTS.with(|accounts| {
+        *accounts.get_or_init(|| Accounts {
+            pages: (0..count(policy.managed_pages())).map(|_| AtomicU16::new(0)).collect::<Vec<_>>().leak(),
+            blocks: (0..count(policy.managed_blocks())).map(|_| AtomicU32::new(0)).collect::<Vec<_>>().leak(),
+        })
+    });
+    accounts.pages.iter().for_each(|page| page.store(0, Ordering::Relaxed));
+    accounts.blocks.iter().for_each(|block| block.store(0, Ordering::Relaxed));
+    accounts
 }
 
 fn device(name: &str, smmu: u8, first_sid: u32, sids: u16, host: bool, iova: Range) -> policy::Device {
@@ -75,8 +94,8 @@ fn policy(random: &mut Random) -> Policy {
     let count = if second { 3 } else { 1 };
     let mut policy = Policy {
         version: FORMAT_VERSION,
-        guard: Guard::Nobody,
-        hyp: HypRole::Absent,
+        guard: *random.pick(&[Guard::Nobody, Guard::El2, Guard::BusFilter]).unwrap_or(&Guard::Nobody),
+        hyp: if random.once_in(3) { HypRole::Absent } else { HypRole::Required },
         managed: MANAGED.into_iter().collect(),
         pool: Range { base: POOL, size: PAGE },
         smmus: (0..).zip(["smmu0", "smmu1", "smmu2"]).take(count).map(smmu).collect(),
@@ -84,6 +103,10 @@ fn policy(random: &mut Random) -> Policy {
         unprotected: heapless::Vec::new(),
         accounts: None,
     };
+    if policy.hyp == HypRole::Required {
+        policy.accounts =
+            Some(Range { base: SECURE.base, size: policy.accounts_bytes_needed().next_multiple_of(PAGE) });
+    }
     let spare = random.any(&[0, 3, 8, 24, 60]);
     policy.pool.size = (policy.pool_pages_needed() + spare) * PAGE;
     policy
@@ -104,6 +127,7 @@ impl Machine {
                 Smmu::new(features, &mut random)
             })
             .collect();
+        let dry = random.any(&[0, 0, 0, 1, 2, 7]);
         let region = |range: &Range, place| Region { base: range.base, size: range.size, place };
         let mut regions: Vec<Region> = MANAGED.iter().map(|range| region(range, Place::Host)).collect();
         regions.push(region(&policy.pool, Place::Pool));
@@ -123,6 +147,8 @@ impl Machine {
             left: 0,
             meanwhile: Vec::new(),
             driver_at_work: false,
+            dry,
+            granted: Granted::default(),
             focus: vec![0x10_0000, MANAGED[0].base, POOL, SECURE.base],
             cost: Cost::default(),
             time: 0,
@@ -170,8 +196,8 @@ impl Machine {
             domains: leak([const { Slot::new() }; MAX_DOMAINS]),
             devices: leak([const { Device::new() }; MAX_DEVICES]),
             faults: leak(Faults::new()),
-            entropy: &NoEntropy,
-            accounts: None,
+            entropy: &Source,
+            accounts: policy.accounts.map(|_| accounts(policy)),
         };
         match Service::new(policy, [7; 32], smmus.leak(), &state) {
             Ok(service) => {

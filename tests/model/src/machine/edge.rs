@@ -6,6 +6,7 @@
 use super::{CURRENT, Inner, Machine};
 use crate::architecture::registers::{CMDQ_CONS, CR0, CR0ACK, GBPA, IRQ_CTRLACK};
 use crate::finding::Invariant;
+use crate::script::Act;
 use iommu_core::pool::{Access, Word, watch};
 use iommu_core::smmu::Hardware;
 use std::rc::Rc;
@@ -84,8 +85,12 @@ impl Machine {
             return;
         }
         let mut inner = self.inner();
-        let free = inner.meanwhile.first().is_some_and(|(_, act)| act.needs_no_driver());
-        if !free || !inner.around.random.once_in(8) {
+        let seldom = match inner.meanwhile.first() {
+            Some((_, Act::Move { .. })) => 3,
+            Some((_, act)) if act.needs_no_driver() => 8,
+            _ => return,
+        };
+        if !inner.around.random.once_in(seldom) {
             return;
         }
         let (_, act) = inner.meanwhile.remove(0);

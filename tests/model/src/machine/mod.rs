@@ -6,19 +6,25 @@
 //! | `build` | a machine from a number, up to a service that runs on it |
 //! | `edge` | where the service's accesses come in |
 //! | `agents` | devices, and who else acts between two accesses |
+//! | `acts` | what a step stands for |
 //! | `messages` | a message and its answer, and other cores' messages in its middle |
+//! | `entropy` | random numbers for the hypervisor's key |
+//! | `settle` | what must be back when everything is freed |
 //! | `sweep` | what must hold between messages, looked at as a whole |
 
+mod acts;
 mod agents;
 mod build;
 mod edge;
+mod entropy;
 mod messages;
+mod settle;
 mod sweep;
 
 pub(crate) use edge::Port;
 
 use crate::finding::{Finding, Invariant};
-use crate::oracle::Oracle;
+use crate::oracle::{Granted, Oracle};
 use crate::script::Act;
 use crate::smmu::{Smmu, Surroundings};
 use iommu_core::policy::Policy;
@@ -69,6 +75,10 @@ pub(crate) struct Inner {
     focus: Vec<u64>,
     /// By SMMU: whether its driver has taken it into its hands.
     armed: Vec<bool>,
+    /// Random words that the source does not have before it has some.
+    dry: u64,
+    /// What the source gave to the message under way.
+    granted: Granted,
     /// What the message under way has cost.
     cost: Cost,
     time: u64,

@@ -2,13 +2,16 @@
 //! Whether an answer can be right, from the protocol's description (docs/protocol.md): a status is justified by what is
 //! known, and success by the absence of every reason against it.
 
-use super::calls::Call;
-use super::{Domain, Oracle};
+use super::calls::{Asked, Call};
+use super::{Beside, Domain, Oracle};
 use ffa_abi::{DeviceState, DomainHandle, Request, Response, SmmuIndex, Status, StreamId};
 use iommu_core::policy::Range;
 
 /// Domains that exist at a time (FEATURES).
 const MOST_DOMAINS: usize = 128;
+/// Mappings of a page of the kernel's, and of one that another shares.
+const MOST_PINS: u32 = 16_383;
+const MOST_FOREIGN_PINS: u32 = 31;
 /// The smallest page.
 const PAGE: u64 = 4096;
 
@@ -17,12 +20,16 @@ fn claim(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
 }
 
 impl Oracle {
-    /// Says what cannot be right about an answer. `available` is how many pages the pool has left.
-    pub(super) fn check(&self, call: &Call, response: &Response, available: usize) -> Result<(), String> {
+    /// Says what cannot be right about an answer.
+    pub(super) fn check(&self, call: &Call, response: &Response, beside: &Beside) -> Result<(), String> {
         let Response { status, values } = *response;
-        let alone = !call.met;
-        let wrong = |why: &str| Err(format!("{:?} was answered {status:?} {values:x?}: {why}", call.request));
-        match (call.request, status) {
+        let (alone, available) = (!call.met, beside.available);
+        let wrong = |why: &str| Err(format!("{:x?} was answered {status:?} {values:x?}: {why}", call.asked));
+        let request = match call.asked {
+            Asked::Kernel(request) => request,
+            Asked::Hyp(request) => return self.check_hyp(request, response, call).or_else(|why| wrong(&why)),
+        };
+        match (request, status) {
             // Nobody was there to be busy with, unless a failed SMMU left something behind for ever.
             (Request::Map { .. } | Request::Unmap { .. } | Request::DeviceSetState { .. }, Status::Busy)
                 if alone && self.hurt.is_empty() && !self.tampered =>
@@ -48,6 +55,9 @@ impl Oracle {
             }
             (Request::DeviceSetState { smmu, sid, state }, status) => {
                 self.check_set(smmu, sid, state, status).or_else(|why| wrong(&why))
+            }
+            (Request::Claim, _) => {
+                self.role.check_claim(response, &beside.granted).or_else(|why| wrong(&why))
             }
             _ => Ok(()),
         }
@@ -77,6 +87,11 @@ impl Oracle {
             let window = self.window(domain.smmu).unwrap_or(Range { base: 0, size: 0 });
             claim((iova | pa | size) % PAGE == 0, || "it is misaligned".to_owned())?;
             claim(self.is_managed(pa, size), || "the memory is not the host's".to_owned())?;
+            let closed = self
+                .pages
+                .closed(pa, bytes)
+                .filter(|page| !call.moved.iter().any(|(base, size)| (*base..base + size).contains(page)));
+            claim(closed.is_none(), || format!("{closed:x?} is another's"))?;
             claim(window.contains(&Range { base: iova, size }), || "it is not in the window".to_owned())?;
             claim(bytes <= size && bytes % PAGE == 0, || "it says more than was asked for".to_owned())?;
             let mut space = std::borrow::Cow::Borrowed(&domain.space);
@@ -94,7 +109,17 @@ impl Oracle {
                 claim(there || !alone || self.tampered, || "nothing is mapped there".to_owned())
             }
             Status::NoMemory => claim(available == 0 || !alone, || format!("{available} pages are left")),
-            Status::Denied => claim(!self.is_managed(pa, size), || "the memory is the host's".to_owned()),
+            Status::Denied => {
+                let another_s = self.pages.closed(pa, 1).is_some() || !alone;
+                claim(another_s || !self.is_managed(pa, size), || "the memory is the host's".to_owned())
+            }
+            Status::Saturated => {
+                let foreign = self.pages.get(pa).is_some();
+                let most = if foreign { MOST_FOREIGN_PINS } else { MOST_PINS };
+                claim(*self.pins(pa & !(PAGE - 1)).end() >= most || !alone, || {
+                    "it is not mapped that often".to_owned()
+                })
+            }
             Status::InvalidHandle => claim(self.live(handle).is_err(), || "the handle is good".to_owned()),
             Status::Misaligned => claim((iova | pa | size) % PAGE != 0, || "it is aligned".to_owned()),
             _ => Ok(()),
@@ -150,7 +175,8 @@ impl Oracle {
                 let page = iova & !(PAGE - 1);
                 let space = &self.live(handle)?.space;
                 // Another call may be removing it.
-                let going = self.calls.iter().any(|call| matches!(call.request, Request::Unmap { .. }));
+                let unmaps = |call: &Call| matches!(call.asked, Asked::Kernel(Request::Unmap { .. }));
+                let going = self.calls.iter().any(unmaps);
                 claim(going || space.certain_bytes(page, PAGE) == 0, || "it is mapped".to_owned())
             }
             Status::InvalidHandle => claim(self.live(handle).is_err(), || "the handle is good".to_owned()),
@@ -183,7 +209,7 @@ impl Oracle {
 
     fn check_free(&self, handle: DomainHandle, status: Status, alone: bool) -> Result<(), String> {
         let attached = self.settings.iter().any(|settings| settings.contains(&Some(handle)));
-        let known = self.domains.contains_key(&handle.raw()) || self.freeing.contains(&handle.raw());
+        let known = self.domains.contains_key(&handle.raw()) || self.freeing.contains_key(&handle.raw());
         match status {
             Status::Ok | Status::Again => {
                 claim(known, || "the handle names nothing".to_owned())?;

@@ -4,18 +4,27 @@
 //! Calls of several cores may meet. What one maps while another unmaps the same range is there afterwards or not: the
 //! protocol does not say, and neither does the oracle.
 
-use super::{Domain, Extent, Oracle, Space};
-use ffa_abi::{DeviceState, DomainHandle, Protection, Request, Response, Status};
+use super::{Beside, Domain, Extent, Oracle, Space};
+use ffa_abi::{DeviceState, DomainHandle, HypRequest, Protection, Request, Response, Status};
+
+/// A request, and whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Kernel(Request),
+    Hyp(HypRequest),
+}
 
 /// A message without its answer.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
     pub(super) core: usize,
-    pub(super) request: Request,
+    pub(super) asked: Asked,
     /// Ranges that others unmapped, or may have, since it began.
     pub(super) unmapped: Vec<(DomainHandle, u64, u64)>,
     /// Ranges that others mapped since it began.
     mapped: Vec<(DomainHandle, u64, u64)>,
+    /// Memory that moved since it began.
+    pub(super) moved: Vec<(u64, u64)>,
     /// Whether other calls were under way at any time of this one's.
     pub(super) met: bool,
     /// What the device was set to before.
@@ -25,8 +34,8 @@ pub(super) struct Call {
 impl Call {
     /// Returns what the call may have mapped in a domain by now.
     pub(super) fn maps(&self, handle: DomainHandle) -> Option<(u64, Extent)> {
-        match self.request {
-            Request::Map { domain, iova, pa, size, protection } if domain == handle => {
+        match self.asked {
+            Asked::Kernel(Request::Map { domain, iova, pa, size, protection }) if domain == handle => {
                 Some((iova.0, extent(pa.0, size, protection)))
             }
             _ => None,
@@ -45,26 +54,26 @@ const fn overlap((one, size): (u64, u64), (other, other_size): (u64, u64)) -> bo
 
 impl Oracle {
     /// Takes note that a core sends a request.
-    pub(crate) fn begin(&mut self, core: usize, request: Request) {
+    pub(crate) fn begin(&mut self, core: usize, asked: Asked) {
         let met = !self.calls.is_empty();
         for other in &mut self.calls {
             other.met = true;
         }
-        let (unmapped, mapped, before) = (Vec::new(), Vec::new(), Vec::new());
-        let mut call = Call { core, request, unmapped, mapped, met, before };
+        let (unmapped, mapped, moved, before) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut call = Call { core, asked, unmapped, mapped, moved, met, before };
         // What others are unmapping counts too.
         for other in &self.calls {
-            if let Request::Unmap { domain, iova, size } = other.request {
+            if let Asked::Kernel(Request::Unmap { domain, iova, size }) = other.asked {
                 call.unmapped.push((domain, iova.0, size));
             }
         }
-        match request {
-            Request::Unmap { domain, iova, size } => {
+        match asked {
+            Asked::Kernel(Request::Unmap { domain, iova, size }) => {
                 for other in &mut self.calls {
                     other.unmapped.push((domain, iova.0, size));
                 }
             }
-            Request::DeviceSetState { smmu, sid, state } => {
+            Asked::Kernel(Request::DeviceSetState { smmu, sid, state }) => {
                 if let Some((index, _)) = self.policy.device(smmu.0, sid.0)
                     && let Some(settings) = self.settings.get_mut(index)
                 {
@@ -78,17 +87,20 @@ impl Oracle {
     }
 
     /// Takes note of the answer. Returns the request's finding, if the answer cannot be right.
-    pub(crate) fn end(&mut self, core: usize, response: &Response, available: usize) -> Result<(), String> {
+    pub(crate) fn end(&mut self, core: usize, response: &Response, beside: &Beside) -> Result<(), String> {
         let Some(place) = self.calls.iter().rposition(|call| call.core == core) else { return Ok(()) };
         let call = self.calls.remove(place);
-        let judged = self.check(&call, response, available);
-        self.apply(&call, response);
+        let judged = self.check(&call, response, beside);
+        match call.asked {
+            Asked::Kernel(request) => self.apply(&call, request, response),
+            Asked::Hyp(request) => self.apply_hyp(request, response),
+        }
         judged
     }
 
-    fn apply(&mut self, call: &Call, response: &Response) {
+    fn apply(&mut self, call: &Call, request: Request, response: &Response) {
         let Response { status, values: [bytes, ..] } = *response;
-        match call.request {
+        match request {
             Request::Map { domain, iova, pa, size, protection } => {
                 let mapped = matches!(
                     status,
@@ -111,6 +123,15 @@ impl Oracle {
                     found.space.remove(iova.0, bytes);
                     let extent = Extent { certain: !raced, ..extent(pa.0, bytes, protection) };
                     found.space.insert(iova.0, extent);
+                    // Pages that moved meanwhile moved after they were unmapped, or before they were mapped.
+                    for (base, size) in &call.moved {
+                        for (iova, extent) in found.space.leading_to(*base, *size).collect::<Vec<_>>() {
+                            found.space.doubt(iova, extent.size);
+                        }
+                        for (page, _) in self.pages.within(*base, *size).filter(|(_, page)| !page.shared) {
+                            found.space.forget(page, 0x1000);
+                        }
+                    }
                 }
             }
             Request::Unmap { domain, iova, size } => {
@@ -134,8 +155,10 @@ impl Oracle {
                     self.domains.remove(&handle.raw());
                     self.freeing.remove(&handle.raw());
                 }
-                Status::Again | Status::Hardware if self.domains.remove(&handle.raw()).is_some() => {
-                    self.freeing.insert(handle.raw());
+                Status::Again | Status::Hardware => {
+                    if let Some(domain) = self.domains.remove(&handle.raw()) {
+                        self.freeing.insert(handle.raw(), domain.space);
+                    }
                 }
                 _ => {}
             },
@@ -151,6 +174,7 @@ impl Oracle {
                     }
                 }
             }
+            Request::Claim => self.role.claimed(response),
             _ => {}
         }
     }

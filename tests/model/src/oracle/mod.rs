@@ -6,18 +6,28 @@
 //! | `space` | what is mapped in one domain |
 //! | `calls` | messages that are under way, and what their answers change |
 //! | `answers` | whether an answer can be right |
+//! | `role` | whether the hypervisor is there, and its key |
+//! | `pages` | whose each page is |
+//! | `moves` | whether an answer to the hypervisor can be right |
 //!
 //! It knows the protocol and the policy, and nothing of how the service keeps its state.
 
 mod answers;
 mod calls;
+mod moves;
+mod pages;
+mod role;
 mod space;
 
+pub(crate) use calls::Asked;
+pub(crate) use role::Granted;
 pub(crate) use space::{Extent, Space};
 
 use calls::Call;
-use ffa_abi::{DomainHandle, Request};
-use iommu_core::policy::{Device, Policy, Range};
+use ffa_abi::{DomainHandle, HypMessage, Request, Status};
+use iommu_core::policy::{Device, HypRole, Policy, Range};
+use pages::Pages;
+use role::Role;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A domain that exists.
@@ -30,19 +40,29 @@ pub(crate) struct Domain {
 /// What a device may be set to: a domain, or nothing where it is blocked. Two while a call is changing it.
 type Settings = Vec<Option<DomainHandle>>;
 
+/// What is known of a call beside its answer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beside {
+    /// Pages that the pool has left.
+    pub(crate) available: usize,
+    pub(crate) granted: Granted,
+}
+
 /// What is known.
 #[derive(Debug)]
 pub(crate) struct Oracle {
     policy: &'static Policy,
     domains: BTreeMap<u32, Domain>,
-    /// Domains that are being freed in steps.
-    freeing: BTreeSet<u32>,
+    /// Domains that are being freed in steps, and what was mapped in them.
+    freeing: BTreeMap<u32, Space>,
     /// Handles that were ever given out.
     given: BTreeSet<u32>,
     settings: Vec<Settings>,
     /// SMMUs that something was done to which makes them useless.
     hurt: BTreeSet<u16>,
     calls: Vec<Call>,
+    role: Role,
+    pub(crate) pages: Pages,
     /// Whether somebody wrote into the pool: then nothing that is mapped is known.
     pub(crate) tampered: bool,
 }
@@ -56,6 +76,8 @@ pub(crate) enum Verdict {
     StreamReachesNothing,
     /// Nothing is mapped there, or something else, or not for this.
     NotMapped,
+    /// The page is not the kernel's any more.
+    Taken,
 }
 
 impl Oracle {
@@ -63,13 +85,35 @@ impl Oracle {
         Self {
             policy,
             domains: BTreeMap::new(),
-            freeing: BTreeSet::new(),
+            freeing: BTreeMap::new(),
             given: BTreeSet::new(),
             settings: policy.devices.iter().map(|_| vec![None]).collect(),
             hurt: BTreeSet::new(),
             calls: Vec::new(),
+            role: Role::new(policy.hyp == HypRole::Required),
+            pages: Pages::default(),
             tampered: false,
         }
+    }
+
+    /// Returns the hypervisor's key, once it has one.
+    pub(crate) const fn key(&self) -> Option<[u64; 2]> {
+        self.role.key()
+    }
+
+    /// Tells whether a hypervisor must claim its role before anybody is served.
+    pub(crate) const fn is_claim_awaited(&self) -> bool {
+        self.role.is_awaited()
+    }
+
+    /// Returns what a request of the kernel's has to be answered, whatever it asks for.
+    pub(crate) const fn admit(&self, request: &Request) -> Result<(), Status> {
+        self.role.kernel(request)
+    }
+
+    /// Returns what a message of the hypervisor's has to be answered, whatever it asks for.
+    pub(crate) fn admit_hyp(&mut self, message: &HypMessage) -> Result<(), Status> {
+        self.role.hyp(message)
     }
 
     /// Says that an SMMU cannot be relied on to work any more.
@@ -101,6 +145,9 @@ impl Oracle {
         let handles: Vec<DomainHandle> = self.settings(smmu, stream).iter().copied().flatten().collect();
         if handles.is_empty() {
             return Verdict::StreamReachesNothing;
+        }
+        if self.is_closed(pa, 1) {
+            return Verdict::Taken;
         }
         let leads = |first: u64, extent: &Extent| {
             let allowed = if write { extent.write } else { extent.read };
@@ -141,12 +188,12 @@ impl Oracle {
 
     /// Returns the handles of all domains that exist, those that are on their way out included.
     pub(crate) fn handles(&self) -> Vec<u32> {
-        self.domains.keys().chain(&self.freeing).copied().collect()
+        self.domains.keys().chain(self.freeing.keys()).copied().collect()
     }
 
     /// Returns the requests that have no answer yet.
-    pub(crate) fn under_way(&self) -> Vec<Request> {
-        self.calls.iter().map(|call| call.request).collect()
+    pub(crate) fn under_way(&self) -> Vec<Asked> {
+        self.calls.iter().map(|call| call.asked).collect()
     }
 
     /// Tells whether a call is under way.

@@ -56,7 +56,7 @@ impl Space {
         self.extents
             .range(..end)
             .flat_map(|(first, extents)| extents.iter().map(move |extent| (*first, *extent)))
-            .filter(move |(first, extent)| first + extent.size > iova)
+            .filter(move |(first, extent)| iova.max(*first) < (first + extent.size).min(end))
     }
 
     /// Removes what must be there from a range; what may be there stays so.
@@ -85,6 +85,35 @@ impl Space {
             let last = first + extent.size;
             if last > end {
                 self.extents.entry(end).or_default().push(extent.from(end - first, last - end));
+            }
+        }
+    }
+
+    /// Returns what leads to memory, with first IOVAs.
+    pub(crate) fn leading_to(&self, base: u64, size: u64) -> impl Iterator<Item = (u64, Extent)> {
+        let end = base.saturating_add(size);
+        self.all().filter(move |(_, extent)| extent.pa.max(base) < (extent.pa + extent.size).min(end))
+    }
+
+    /// Removes everything that leads to memory.
+    pub(crate) fn forget(&mut self, base: u64, size: u64) {
+        let end = base.saturating_add(size);
+        let hit: Vec<(u64, Extent)> = self.leading_to(base, size).collect();
+        for (iova, extent) in hit {
+            let Some(extents) = self.extents.get_mut(&iova) else { continue };
+            if let Some(place) = extents.iter().position(|other| *other == extent) {
+                extents.remove(place);
+            }
+            let (from, to) =
+                (extent.pa.max(base) - extent.pa, (extent.pa + extent.size).min(end) - extent.pa);
+            if from > 0 {
+                extents.push(extent.from(0, from));
+            }
+            if extents.is_empty() {
+                self.extents.remove(&iova);
+            }
+            if to < extent.size {
+                self.extents.entry(iova + to).or_default().push(extent.from(to, extent.size - to));
             }
         }
     }
@@ -137,6 +166,18 @@ mod tests {
         let left = [(0x1000, extent(0x1000, 0x8000)), (0x4000, extent(0x3000, 0xb000))];
         assert_eq!(space.all().collect::<Vec<_>>(), left);
         assert_eq!(space.certain_bytes(0x1000, 0x4000), 0x2000);
+    }
+
+    #[test]
+    fn memory_is_forgotten_wherever_it_is_mapped() {
+        let mut space = Space::default();
+        space.insert(0x1000, extent(0x3000, 0x8000));
+        space.insert(0x9000, extent(0x1000, 0x9000));
+        space.insert(0xa000, extent(0x1000, 0x7000));
+        assert_eq!(space.leading_to(0x9000, 0x1000).count(), 2);
+        space.forget(0x9000, 0x1000);
+        let left = [(0x1000, 0x8000), (0x3000, 0xa000), (0xa000, 0x7000)];
+        assert_eq!(space.all().collect::<Vec<_>>(), left.map(|(iova, pa)| (iova, extent(0x1000, pa))));
     }
 
     #[test]

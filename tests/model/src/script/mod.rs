@@ -11,6 +11,68 @@
 
 mod text;
 
+use ffa_abi::{HypRequest, PageOwner, Pages, PhysAddr};
+
+/// What a hypervisor does with pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Change {
+    #[default]
+    Own,
+    Disown,
+    Share,
+    Unshare,
+}
+
+impl Change {
+    pub(crate) const ALL: [Self; 4] = [Self::Own, Self::Disown, Self::Share, Self::Unshare];
+
+    /// Returns the request for pages and an owner.
+    pub(crate) const fn request(self, pages: Pages, owner: PageOwner) -> HypRequest {
+        match self {
+            Self::Own => HypRequest::Own(pages, owner),
+            Self::Disown => HypRequest::Disown(pages, owner),
+            Self::Share => HypRequest::Share(pages, owner),
+            Self::Unshare => HypRequest::Unshare(pages, owner),
+        }
+    }
+}
+
+/// Some pages that a hypervisor does something with, for an owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Move {
+    pub(crate) change: Change,
+    pub(crate) first: u64,
+    pub(crate) count: u16,
+    pub(crate) owner: PageOwner,
+}
+
+impl Move {
+    /// Returns the move that a request asks for, if it asks for one.
+    pub(crate) const fn of(request: HypRequest) -> Option<Self> {
+        let (change, pages, owner) = match request {
+            HypRequest::Own(pages, owner) => (Change::Own, pages, owner),
+            HypRequest::Disown(pages, owner) => (Change::Disown, pages, owner),
+            HypRequest::Share(pages, owner) => (Change::Share, pages, owner),
+            HypRequest::Unshare(pages, owner) => (Change::Unshare, pages, owner),
+            HypRequest::PageState(_) | HypRequest::Statistics => return None,
+        };
+        Some(Self { change, first: pages.first.0, count: pages.count, owner })
+    }
+
+    pub(crate) const fn request(self) -> HypRequest {
+        self.change.request(Pages { first: PhysAddr(self.first), count: self.count }, self.owner)
+    }
+
+    /// Returns the length of the pages in bytes.
+    pub(crate) fn size(self) -> u64 {
+        u64::from(self.count) << 12
+    }
+}
+
+/// How the key of a message is made of the hypervisor's: what is exclusive-ored with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeyError(pub(crate) [u64; 2]);
+
 /// Something that a client, or somebody hostile, does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
@@ -30,8 +92,18 @@ pub(crate) enum Act {
     Look { label: u8, iova: u64 },
     /// FAULT_POLL.
     Poll,
+    /// CLAIM.
+    Claim,
+    /// OWN, DISOWN, SHARE or UNSHARE.
+    Move { pages: Move, key: KeyError },
+    /// PAGE_STATE.
+    State { address: u64, key: KeyError },
+    /// STATISTICS.
+    Statistics { key: KeyError },
     /// Whatever the registers say.
     Raw { endpoint: u16, registers: [u64; 5] },
+    /// Whatever the registers say, with the hypervisor's key.
+    Keyed { registers: [u64; 5] },
     /// Devices try so many accesses.
     Burst { count: u64 },
     /// All devices are blocked and all domains freed: everything has to come back.
@@ -49,7 +121,16 @@ pub(crate) enum Act {
 impl Act {
     /// Tells whether it has nothing to say to an SMMU.
     pub(crate) const fn needs_no_driver(&self) -> bool {
-        matches!(self, Self::Alloc { .. } | Self::Map { .. } | Self::Look { .. })
+        matches!(
+            self,
+            Self::Alloc { .. }
+                | Self::Map { .. }
+                | Self::Look { .. }
+                | Self::Claim
+                | Self::Move { .. }
+                | Self::State { .. }
+                | Self::Statistics { .. }
+        )
     }
 }
 

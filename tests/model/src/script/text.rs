@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Scripts as text, and back.
 
-use super::{Act, Script, Step};
+use super::{Act, Change, KeyError, Move, Script, Step};
+use ffa_abi::PageOwner;
 use std::fmt;
 use std::str::FromStr;
 
@@ -23,8 +24,18 @@ impl fmt::Display for Act {
             Self::Unmap { label, iova, size } => write!(f, "unmap d{label} {iova:#x} {size:#x}"),
             Self::Look { label, iova } => write!(f, "look d{label} {iova:#x}"),
             Self::Poll => write!(f, "poll"),
+            Self::Claim => write!(f, "claim"),
+            Self::Move { pages: Move { change, first, count, owner }, key } => {
+                let change = format!("{change:?}").to_lowercase();
+                write!(f, "{change} {first:#x} {count} {:#x}{key}", owner.to_register())
+            }
+            Self::State { address, key } => write!(f, "state {address:#x}{key}"),
+            Self::Statistics { key } => write!(f, "statistics{key}"),
             Self::Raw { endpoint, registers: [a, b, c, d, e] } => {
                 write!(f, "raw {endpoint:#x} {a:#x} {b:#x} {c:#x} {d:#x} {e:#x}")
+            }
+            Self::Keyed { registers: [a, b, c, d, e] } => {
+                write!(f, "keyed {a:#x} {b:#x} {c:#x} {d:#x} {e:#x}")
             }
             Self::Burst { count } => write!(f, "burst {count}"),
             Self::Settle => write!(f, "settle"),
@@ -32,6 +43,16 @@ impl fmt::Display for Act {
             Self::Error { smmu, error } => write!(f, "error {smmu} {error:#x}"),
             Self::Power { smmu } => write!(f, "power {smmu}"),
             Self::Tamper { word, value } => write!(f, "tamper {word:#x} {value:#x}"),
+        }
+    }
+}
+
+/// The right key is not written.
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self([0, 0]) => Ok(()),
+            Self([low, high]) => write!(f, " wrong {low:#x} {high:#x}"),
         }
     }
 }
@@ -79,6 +100,29 @@ impl<'a> Words<'a> {
             .ok_or_else(|| format!("`{word}` names no domain"))
     }
 
+    fn registers(&mut self) -> Result<[u64; 5], String> {
+        let mut registers = [0; 5];
+        for register in &mut registers {
+            *register = self.number()?;
+        }
+        Ok(registers)
+    }
+
+    /// Reads pages and an owner.
+    fn moves(&mut self, change: Change) -> Result<Act, String> {
+        let (first, count, owner) = (self.number()?, self.small()?, self.number()?);
+        let owner = PageOwner::from_register(owner).ok_or_else(|| format!("{owner:#x} is nobody"))?;
+        Ok(Act::Move { pages: Move { change, first, count, owner }, key: self.key()? })
+    }
+
+    fn key(&mut self) -> Result<KeyError, String> {
+        match self.0.next() {
+            None => Ok(KeyError::default()),
+            Some("wrong") => Ok(KeyError([self.number()?, self.number()?])),
+            Some(other) => Err(format!("`{other}` is no key")),
+        }
+    }
+
     fn access(&mut self) -> Result<u64, String> {
         let word = self.next()?;
         let place = ACCESSES.iter().position(|access| *access == word);
@@ -102,14 +146,15 @@ fn act(words: &mut Words<'_>) -> Result<Act, String> {
         "unmap" => Act::Unmap { label: words.label()?, iova: words.number()?, size: words.number()? },
         "look" => Act::Look { label: words.label()?, iova: words.number()? },
         "poll" => Act::Poll,
-        "raw" => {
-            let endpoint = words.small()?;
-            let mut registers = [0; 5];
-            for register in &mut registers {
-                *register = words.number()?;
-            }
-            Act::Raw { endpoint, registers }
-        }
+        "claim" => Act::Claim,
+        "own" => words.moves(Change::Own)?,
+        "disown" => words.moves(Change::Disown)?,
+        "share" => words.moves(Change::Share)?,
+        "unshare" => words.moves(Change::Unshare)?,
+        "state" => Act::State { address: words.number()?, key: words.key()? },
+        "statistics" => Act::Statistics { key: words.key()? },
+        "raw" => Act::Raw { endpoint: words.small()?, registers: words.registers()? },
+        "keyed" => Act::Keyed { registers: words.registers()? },
         "burst" => Act::Burst { count: words.number()? },
         "settle" => Act::Settle,
         "wedge" => Act::Wedge { smmu: words.small()? },
@@ -158,12 +203,17 @@ mod tests {
             0x2 7 map d3 0x100000 0x40000000 0x3000 rw | 2 unmap d3 0x100000 0x1000 | 0 look d4 0x1fff\n\
             0x3 1 attach 0 0x10 d3\n0x4 1 block 0 0x10\n0x5 1 unmap d3 0x0 0x1000\n0x6 1 free d3\n0x7 1 poll\n\
             0x8 1 raw 0x8001 0x1 0x2 0x3 0x4 0x5\n0x9 1 burst 9\n0xa 1 settle\n0xb 1 wedge 2\n\
-            0xc 1 error 1 0x100\n0xd 1 power 0\n0xe 1 tamper 0x200 0xdead\n";
+            0xc 1 error 1 0x100\n0xd 1 power 0\n0xe 1 tamper 0x200 0xdead\n\
+            0xf 1 claim | 1 own 0x40000000 512 0x1\n0x10 1 disown 0x40000000 1 0x70002 wrong 0x1 0x0\n\
+            0x11 1 share 0x1 0 0x3\n0x12 1 unshare 0x40000000 3 0x2\n0x13 1 state 0x40000fff wrong 0x0 0x8000\n\
+            0x14 1 statistics\n0x15 1 keyed 0x8010 0x2 0x3 0x4 0x5\n";
         let script: Script = text.parse().unwrap();
-        assert_eq!(script.len(), 14);
+        assert_eq!(script.len(), 21);
         assert_eq!(script.to_string(), text);
         assert!("machine".parse::<Script>().is_err());
         assert!("machine 1\n0 0 dance".parse::<Script>().is_err());
-        assert!("machine 1\n0 0 map d1 1 2 3 x".parse::<Script>().is_err());
+        for line in ["map d1 1 2 3 x", "own 0x1000 1 0x4", "own 0x1000 1 0x1 right"] {
+            assert!(format!("machine 1\n0 0 {line}").parse::<Script>().is_err());
+        }
     }
 }
