@@ -2,7 +2,7 @@
 //! Messages of the hypervisor. It shares its endpoint ID with the kernel above it, so each of them carries the key that the
 //! claim gave it, in registers that the kernel does not see.
 
-use crate::{Header, PageOwner, PhysAddr, Registers, Status};
+use crate::{Header, PageOwner, PhysAddr, PowerHint, Registers, SmmuIndex, Status};
 use core::fmt;
 use num_enum::{IntoPrimitive, TryFromPrimitive};
 
@@ -25,6 +25,10 @@ pub enum HypOperation {
     Unshare = 0x8013,
     /// Asks whose a page is.
     PageState = 0x8014,
+    /// Asks how an SMMU is.
+    SmmuStatus = 0x8050,
+    /// Has an SMMU's registers compared, and what is wrong with it set right.
+    SmmuCheck = 0x8051,
 }
 
 /// What proves that a message is the hypervisor's. Cannot be compared by `==`, which would tell by its time how much of it
@@ -88,6 +92,10 @@ pub enum HypRequest {
     Unshare(Pages, PageOwner),
     /// x6: an address. Answer x4–x5: [`PageState`](crate::PageState); [`Status::Denied`] for what is nobody's.
     PageState(PhysAddr),
+    /// Field: SMMU. As the host's.
+    SmmuStatus(SmmuIndex),
+    /// Field: SMMU; x6: the hint. As the host's.
+    SmmuCheck(SmmuIndex, PowerHint),
 }
 
 impl HypMessage {
@@ -120,6 +128,12 @@ impl HypMessage {
             }
             HypOperation::PageState => (HypRequest::PageState(PhysAddr(x6)), field | handle | x7),
             HypOperation::Statistics => (HypRequest::Statistics, field | handle | x6 | x7),
+            HypOperation::SmmuStatus => (HypRequest::SmmuStatus(SmmuIndex(header.field)), handle | x6 | x7),
+            HypOperation::SmmuCheck => {
+                let hint = u8::try_from(x6).ok().and_then(|hint| PowerHint::try_from(hint).ok());
+                let hint = hint.ok_or(Status::InvalidParameters)?;
+                (HypRequest::SmmuCheck(SmmuIndex(header.field), hint), handle | x7)
+            }
         };
         if reserved == 0 { Ok(request) } else { Err(Status::InvalidParameters) }
     }
@@ -143,6 +157,10 @@ impl HypRequest {
             Self::Unshare(pages, owner) => move_of(HypOperation::Unshare, pages, owner),
             Self::PageState(address) => [header(HypOperation::PageState, 0), address.0, 0],
             Self::Statistics => [header(HypOperation::Statistics, 0), 0, 0],
+            Self::SmmuStatus(smmu) => [header(HypOperation::SmmuStatus, smmu.0), 0, 0],
+            Self::SmmuCheck(smmu, hint) => {
+                [header(HypOperation::SmmuCheck, smmu.0), u8::from(hint).into(), 0]
+            }
         };
         [x3, x4, x5, x6, x7]
     }

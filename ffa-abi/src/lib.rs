@@ -9,6 +9,7 @@
 
 mod fault;
 mod features;
+mod health;
 mod hyp;
 mod ids;
 mod operation;
@@ -19,6 +20,7 @@ mod status;
 
 pub use fault::{Fault, FaultKind, FaultReport};
 pub use features::{Features, GuardLevel, Limits};
+pub use health::{PowerHint, SmmuRegisters, SmmuReport, SmmuState};
 pub use hyp::{HypMessage, HypOperation, HypRequest, Key, Pages};
 pub use ids::{DomainHandle, Iova, PhysAddr, SmmuIndex, StreamId, Version};
 pub use operation::{Header, Operation};

@@ -33,6 +33,10 @@ pub enum Operation {
     IovaToPa = 0x22,
     /// Takes the oldest fault report.
     FaultPoll = 0x30,
+    /// Asks how an SMMU is.
+    SmmuStatus = 0x50,
+    /// Has an SMMU's registers compared, and what is wrong with it set right.
+    SmmuCheck = 0x51,
 }
 
 /// x3 of a request: operation in bits 15:0, a 16-bit field in bits 31:16, a handle in bits 63:32.

@@ -5,8 +5,8 @@
 //! ownership and policy are the service's to check, against its own tables.
 
 use crate::{
-    DeviceRecord, DomainHandle, Header, Iova, Operation, PhysAddr, Registers, SmmuIndex, Status, StreamId,
-    Version,
+    DeviceRecord, DomainHandle, Header, Iova, Operation, PhysAddr, PowerHint, Registers, SmmuIndex, Status,
+    StreamId, Version,
 };
 use bitflags::bitflags;
 
@@ -113,6 +113,16 @@ pub enum Request {
     },
     /// Answer: a [`FaultReport`](crate::FaultReport): x4–x6 the fault, x7 reports dropped; [`Status::Empty`] for none.
     FaultPoll,
+    /// Field: SMMU. Answer: an [`SmmuReport`](crate::SmmuReport).
+    SmmuStatus(SmmuIndex),
+    /// Field: SMMU; x4: a [`PowerHint`]. Answer x4: [`SmmuRegisters`](crate::SmmuRegisters) that differed, where this call
+    /// found them. [`Status::Again`] while the SMMU is being rebuilt, [`Status::Hardware`] where it cannot be.
+    SmmuCheck {
+        /// The SMMU.
+        smmu: SmmuIndex,
+        /// What the caller says of its power.
+        hint: PowerHint,
+    },
 }
 
 const KIND_PAGING: u64 = 1;
@@ -178,6 +188,12 @@ impl Request {
                 (Self::IovaToPa { domain: handle()?, iova: Iova(x4) }, [field, x5, x6, x7, 0])
             }
             Operation::FaultPoll => (Self::FaultPoll, [field | raw, x4, x5, x6, x7]),
+            Operation::SmmuStatus => (Self::SmmuStatus(smmu), [raw, x4, x5, x6, x7]),
+            Operation::SmmuCheck => {
+                let hint = u8::try_from(x4).ok().and_then(|hint| PowerHint::try_from(hint).ok());
+                let hint = hint.ok_or(Status::InvalidParameters)?;
+                (Self::SmmuCheck { smmu, hint }, [raw, x5, x6, x7, 0])
+            }
         };
         // By hand: comparing arrays is a call to compare bytes where code is built for size.
         let any = reserved.into_iter().fold(0, |any, register| any | register);
@@ -221,6 +237,10 @@ impl Request {
                 [header(Operation::IovaToPa, 0, domain.raw()), iova.0, 0, 0, 0]
             }
             Self::FaultPoll => [header(Operation::FaultPoll, 0, 0), 0, 0, 0, 0],
+            Self::SmmuStatus(smmu) => [header(Operation::SmmuStatus, smmu.0, 0), 0, 0, 0, 0],
+            Self::SmmuCheck { smmu, hint } => {
+                [header(Operation::SmmuCheck, smmu.0, 0), u8::from(hint).into(), 0, 0, 0]
+            }
         }
     }
 }

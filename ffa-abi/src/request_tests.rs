@@ -43,6 +43,11 @@ fn requests() -> impl Strategy<Value = Request> {
         }),
         (handles(), any::<u64>()).prop_map(|(domain, iova)| Request::IovaToPa { domain, iova: Iova(iova) }),
         Just(Request::FaultPoll),
+        any::<u16>().prop_map(|smmu| Request::SmmuStatus(SmmuIndex(smmu))),
+        (any::<u16>(), 0u8..3).prop_map(|(smmu, hint)| Request::SmmuCheck {
+            smmu: SmmuIndex(smmu),
+            hint: PowerHint::try_from(hint).unwrap()
+        }),
     ]
 }
 
@@ -54,7 +59,7 @@ proptest! {
 
     /// What decodes encodes to the same registers: no bit of a message is ignored.
     #[test]
-    fn no_register_is_ignored(operation in 0u64..0x40, field: u16, handle: u32, rest: [u64; 4]) {
+    fn no_register_is_ignored(operation in 0u64..0x60, field: u16, handle: u32, rest: [u64; 4]) {
         let x3 = operation | u64::from(field) << 16 | u64::from(handle) << 32;
         let registers = [x3, rest[0], rest[1], rest[2], rest[3]];
         if let Ok(request) = Request::decode(registers) {

@@ -17,6 +17,10 @@ fn requests() -> impl Strategy<Value = HypRequest> {
     ];
     prop_oneof![
         Just(HypRequest::Statistics),
+        any::<u16>().prop_map(|smmu| HypRequest::SmmuStatus(SmmuIndex(smmu))),
+        (any::<u16>(), 0u8..3).prop_map(|(smmu, hint)| {
+            HypRequest::SmmuCheck(SmmuIndex(smmu), PowerHint::try_from(hint).unwrap())
+        }),
         any::<u64>().prop_map(|address| HypRequest::PageState(PhysAddr(address))),
         (pages, owner, 0..4).prop_map(|(pages, owner, kind)| match kind {
             0 => HypRequest::Own(pages, owner),
@@ -39,7 +43,7 @@ proptest! {
 
     /// What decodes encodes to the same registers: no bit of a message is ignored.
     #[test]
-    fn no_register_is_ignored(operation in 0x8000u64..0x8050, field: u16, handle: u32, rest: [u64; 4]) {
+    fn no_register_is_ignored(operation in 0x8000u64..0x8060, field: u16, handle: u32, rest: [u64; 4]) {
         let x3 = operation | u64::from(field) << 16 | u64::from(handle) << 32;
         let registers = [x3, rest[0], rest[1], rest[2], rest[3]];
         let message = HypMessage::of(registers).unwrap();

@@ -136,6 +136,10 @@ pub enum Bug {
     FreeKeepsPins,
     /// Pins are counted beyond what there is room for.
     PinsWrap,
+    /// An SMMU that is rebuilt translates before its tables and registers are written and verified.
+    RebuildOpensEarly,
+    /// Registers that somebody else has written are not compared.
+    TamperUnseen,
 }
 
 #[cfg(feature = "seeded-bugs")]
@@ -159,7 +163,7 @@ mod chosen {
 
     impl Bug {
         /// All of them.
-        pub const ALL: [Self; 64] = {
+        pub const ALL: [Self; 66] = {
             use Bug::*;
             [
                 NoInvalidation,
@@ -226,6 +230,8 @@ mod chosen {
                 GigabyteHalfPinned,
                 FreeKeepsPins,
                 PinsWrap,
+                RebuildOpensEarly,
+                TamperUnseen,
             ]
         };
     }

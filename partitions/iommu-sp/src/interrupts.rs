@@ -5,7 +5,7 @@
 use crate::Smmu;
 use ffa_abi::SmmuIndex;
 use iommu_core::policy::{self, Interrupts, MAX_SMMUS, Policy};
-use iommu_core::service::Service;
+use iommu_core::service::{InterruptError, Service};
 use sp_runtime::{Hypercalls, InterruptSource, Polling, log};
 
 /// Interrupts that are served before the partition waits again: each SMMU's two. What is left comes again then.
@@ -87,9 +87,14 @@ pub(crate) fn serve(way: Way, service: &IommuService) {
 fn serve_from(source: impl InterruptSource, service: &IommuService) {
     for _ in 0..MOST_AT_ONCE {
         let Some(intid) = source.take() else { break };
-        if let Err(reason) = service.interrupted(intid) {
-            let off = source.enable(intid, false);
-            log!("interrupt {intid}: {reason}; {}", if off { "it is off" } else { "it stays on" });
+        match service.interrupted(intid) {
+            Ok(()) => {}
+            // Its interrupts are off until it works again.
+            Err(reason @ InterruptError::Failed(_)) => log!("interrupt {intid}: {reason}"),
+            Err(reason) => {
+                let off = source.enable(intid, false);
+                log!("interrupt {intid}: {reason}; {}", if off { "it is off" } else { "it stays on" });
+            }
         }
         source.end(intid);
     }

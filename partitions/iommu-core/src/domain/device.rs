@@ -19,9 +19,9 @@ enum Setting {
     Blocked,
     /// All streams are translated by the domain in this slot, which is not freed while a device names it.
     Paging(usize),
-    /// The SMMU failed on the way. It aborts all DMA; what its streams are set to is unknown, so the domains that they
-    /// may be set to are never let go.
-    Lost,
+    /// The SMMU failed on the way from one of these slots to the other. It aborts all DMA; what the streams are set to is
+    /// unknown, so both domains are kept until the SMMU works again: then the streams abort.
+    Lost([Option<usize>; 2]),
 }
 
 /// Where a device is, and which one.
@@ -59,11 +59,19 @@ impl Device {
         domains: &Domains<'_>,
         driver: &S,
     ) -> Result<(), Status> {
+        let first = StreamId(device.first_sid);
         let mut setting = lock::lock(&self.0)?;
         let before = match *setting {
             Setting::Blocked => None,
             Setting::Paging(slot) => Some(slot),
-            Setting::Lost => return Err(Status::Hardware),
+            Setting::Lost(slots) => {
+                // Nothing is done where they do.
+                let blocked = driver.set_streams(first, device.sids, &StreamConfig::Abort);
+                blocked.map_err(|_| Status::Hardware)?;
+                *setting = Setting::Blocked;
+                slots.into_iter().flatten().for_each(|slot| domains.detach(slot));
+                None
+            }
         };
         let (config, after) = match state {
             DeviceState::Blocked => (StreamConfig::Abort, None),
@@ -74,8 +82,8 @@ impl Device {
         };
         if before != after {
             // Both domains hold the device until this has returned: streams may use either.
-            if driver.set_streams(StreamId(device.first_sid), device.sids, &config).is_err() {
-                *setting = Setting::Lost;
+            if driver.set_streams(first, device.sids, &config).is_err() {
+                *setting = Setting::Lost([before, after]);
                 return Err(Status::Hardware);
             }
             *setting = after.map_or(Setting::Blocked, Setting::Paging);

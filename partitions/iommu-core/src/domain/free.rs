@@ -94,7 +94,7 @@ impl<'a> Domains<'a> {
 ///
 /// Where a table is not what was written there, what it mapped is not known: it stays pinned, and so where it is.
 fn unpin(domain: &Domain<'_>, at: u64, end: u64, done: Invalidated, ownership: &Ownership<'_>) -> u64 {
-    let mut unmapped = domain.table.removal(ownership);
+    let mut unmapped = domain.table.removal_alone(ownership);
     let range = (Iova(at), end.saturating_sub(at));
     let progress = domain.table.unmap(range, ENTRIES_PER_CALL, false, &mut unmapped);
     if !seeded(Bug::FreeKeepsPins) {

@@ -12,6 +12,7 @@ use crate::smmu::{Invalidated, Smmu, TlbRange};
 use crate::table::{
     Detached, LeafSize, MapError, Mapping, PAGE_SIZE, Progress, Translation, UnmapError, Unmapped,
 };
+use core::sync::atomic::Ordering::Relaxed;
 use ffa_abi::{DomainHandle, Iova, Protection, Status};
 
 /// Table entries that one call handles.
@@ -109,10 +110,19 @@ impl Domains<'_> {
         let pins = means.ownership;
         let mut unmapped = domain.table.removal(pins);
         let progress = domain.table.unmap((iova, size), ENTRIES_PER_CALL, true, &mut unmapped);
-        if progress.bytes != 0 || progress.end != Err(UnmapError::WholeTable) {
+        let is_left = progress.end == Err(UnmapError::Raced) && domain.left.load(Relaxed);
+        if progress.bytes != 0 || progress.end != Err(UnmapError::WholeTable) && !is_left {
             return finish(smmu, pins, &held, iova, progress, &unmapped);
         }
         drop(held);
+        if is_left {
+            let ((progress, unmapped), held) = self.exclusively(client, handle, |domain| {
+                let mut unmapped = domain.table.removal_alone(pins);
+                let progress = domain.table.unmap((iova, size), ENTRIES_PER_CALL, false, &mut unmapped);
+                (progress, unmapped)
+            })?;
+            return finish(smmu, pins, &held, iova, progress, &unmapped);
+        }
         match self.exclusively(client, handle, |domain| domain.table.detach(iova)) {
             Ok((Some(detached), held)) => release(smmu, &held, iova, &detached, means),
             // Another core is inside, or was faster: the table stays, and is emptied.
@@ -158,7 +168,10 @@ fn finish(
         if early {
             domain.table.unpin_early(unmapped, pins);
         }
-        let proof = Invalidated::range(smmu, domain.vmid, &range).map_err(|_| Status::Hardware)?;
+        let proof = Invalidated::range(smmu, domain.vmid, &range).map_err(|_| {
+            domain.left.store(true, Relaxed);
+            Status::Hardware
+        })?;
         if early {
             domain.table.settle(unmapped, proof, &NoPins);
         } else {
@@ -193,7 +206,10 @@ fn release<S: Smmu>(
     if seeded(Bug::TableUnpinnedEarly) {
         detached.unpin(ownership);
     }
-    let proof = Invalidated::range(smmu, domain.vmid, &range).map_err(|_| Status::Hardware)?;
+    let proof = Invalidated::range(smmu, domain.vmid, &range).map_err(|_| {
+        domain.table.put_back(detached);
+        Status::Hardware
+    })?;
     let removed = detached.bytes();
     if domain.table.release(detached, proof, ownership).is_ok() && !seeded(Bug::QuotaKept) {
         quota.give_back();

@@ -8,7 +8,7 @@ use crate::pool::{MAX_OWNERS, Owner, Pool, Quota};
 use crate::seeded::{Bug, seeded};
 use crate::smmu::{Invalidated, Stage2, Vmid};
 use crate::table::{Geometry, Table};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use ffa_abi::{DomainHandle, SmmuIndex, Status};
 use spin::rwlock::{RwLock, RwLockReadGuard};
 
@@ -33,6 +33,8 @@ pub struct Domain<'a> {
     pub window: Range,
     /// What is mapped.
     pub table: Table<'a>,
+    /// Whether an unmap ended because the SMMU failed: what it removed may still be marked as leaving.
+    pub(super) left: AtomicBool,
 }
 
 /// A place for a domain.
@@ -155,7 +157,8 @@ impl<'a> Domains<'a> {
         let charge = quota.charge().ok_or(Status::NoMemory)?;
         let table = Table::new(self.pool, owner, Geometry::Bits39).ok_or(Status::NoMemory)?;
         charge.keep();
-        Ok(Domain { client: wanted.client, smmu: wanted.smmu, vmid, window: wanted.window, table })
+        let Allocation { client, smmu, window } = *wanted;
+        Ok(Domain { client, smmu, vmid, window, table, left: AtomicBool::new(false) })
     }
 
     /// Finds a client's domain and keeps it from being freed while the answer lives.

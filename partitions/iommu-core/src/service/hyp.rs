@@ -20,6 +20,8 @@ impl<S: Smmu> Service<'_, S> {
             HypRequest::Unshare(pages, owner) => (pages, owner, Change::Unshare),
             HypRequest::PageState(address) => return self.page_state(hyp, address),
             HypRequest::Statistics => return Ok(self.statistics(hyp)),
+            HypRequest::SmmuStatus(smmu) => return self.hyp_smmu_status(hyp, smmu),
+            HypRequest::SmmuCheck(smmu, hint) => return self.hyp_smmu_check(hyp, smmu, hint),
         };
         self.move_pages(hyp, pages, change(holder(owner)?))
     }

@@ -6,6 +6,7 @@
 //! locks and their order are described in `domain/lock.rs`.
 
 mod faults;
+mod health;
 mod hyp;
 mod setup;
 mod watch;
@@ -98,6 +99,8 @@ impl<S: Smmu> Service<'_, S> {
             Request::DomainFree(domain) => self.domain_free(client, domain),
             Request::DeviceSetState { smmu, sid, state } => self.device_set_state(client, smmu, sid, state),
             Request::FaultPoll => self.fault_poll(client),
+            Request::SmmuStatus(smmu) => self.smmu_status(client, smmu),
+            Request::SmmuCheck { smmu, hint } => self.smmu_check(client, smmu, hint),
             Request::Version(version) => Ok(Self::version(version)),
             Request::Features => Ok(self.features()),
             Request::PolicyDigest => Ok(self.policy_digest()),
@@ -244,7 +247,9 @@ impl<S: Smmu> Service<'_, S> {
         match client {
             Client::Host => {}
         }
-        let FaultReport { fault, dropped } = self.faults.poll(self.policy, self.smmus)?;
+        let polled = self.faults.poll(self.policy, self.smmus);
+        self.rebuild_one();
+        let FaultReport { fault, dropped } = polled?;
         let [x4, x5, x6] = fault.map_or([0; 3], |fault| fault.to_registers());
         Ok(Response { status: Status::Ok, values: [x4, x5, x6, dropped] })
     }

@@ -17,6 +17,7 @@ use std::boxed::Box;
 
 mod attacks;
 mod devices;
+mod health;
 mod interrupts;
 mod mappings;
 mod overlaps;

@@ -115,10 +115,9 @@ impl Watch {
         if looked.emptied && looked.health.is_ok() { Ok(()) } else { self.quieten(smmu, looked) }
     }
 
-    /// Switches the interrupts off until the host asks; for ever, where the SMMU has failed.
+    /// Switches the interrupts off until the host asks, and the SMMU works.
     fn quieten(&mut self, smmu: &impl Smmu, looked: Looked) -> Result<(), InterruptError> {
-        let next = if looked.health.is_ok() { Self::Quiet(MAX_INTERRUPTS) } else { Self::Polled };
-        let switched = self.switch(smmu, false, next);
+        let switched = self.switch(smmu, false, Self::Quiet(MAX_INTERRUPTS));
         looked.health?;
         switched
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The SMMUv3 driver: what the service asks for, made of commands, entries and register accesses.
 //!
-//! Locks, outermost first: stream states, command queue, event queue. Each is held for a bounded time, whatever the
+//! Locks, outermost first: rebuilding, stream states, command queue, event queue. Each is held for a bounded time, whatever the
 //! SMMU does, and is given in the order in which it was asked for: with a slow SMMU a core waits once for each of the
 //! others, however often those come again.
 
@@ -12,11 +12,15 @@ use super::identification::Capabilities;
 use super::interrupts;
 use super::invalidate::{Plan, plan};
 use super::queue::{CommandQueue, GERROR_CMDQ, QueueError};
+use super::rebuild::Progress;
 use super::spec::commands::Command;
 use super::stream_table::StreamTable;
-use super::{Event, Polled, Smmu, SmmuError, SmmuFeatures, StreamConfig, TlbRange, Unacknowledged, Vmid};
+use super::{
+    Event, Polled, Rebuilt, Smmu, SmmuError, SmmuFeatures, StreamConfig, TlbRange, Unacknowledged, Vmid,
+};
 use crate::seeded::{Bug, seeded};
-use ffa_abi::StreamId;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use ffa_abi::{PowerHint, SmmuReport, StreamId};
 use spin::mutex::TicketMutex;
 
 /// Streams whose entries are invalidated one by one; beyond it is cheaper to forget all.
@@ -32,6 +36,13 @@ pub struct SmmuV3<'p, H> {
     pub(super) streams: StreamTable<'p>,
     pub(super) health: Health,
     pub(super) counters: Counters,
+    pub(super) rebuilding: TicketMutex<Progress>,
+    /// Whether interrupts are to be on. Changes under the lock of the command queue.
+    pub(super) interrupts: AtomicBool,
+    /// Whether somebody said that registers may be lost, since a difference was found last.
+    pub(super) announced: AtomicBool,
+    /// What differed when a difference was found last.
+    pub(super) differed: AtomicU32,
 }
 
 impl<H: Hardware> SmmuV3<'_, H> {
@@ -82,7 +93,7 @@ impl<H: Hardware> SmmuV3<'_, H> {
                 SmmuError::Global(queue.active_errors(&self.hardware) | GERROR_CMDQ)
             }
         };
-        Err(self.health.give_up(&self.hardware, reason))
+        Err(self.give_up(queue, reason))
     }
 
     fn forget_streams(&self, first: StreamId, count: u16) -> Result<(), SmmuError> {
@@ -123,8 +134,8 @@ impl<H: Hardware> Smmu for SmmuV3<'_, H> {
 
     /// `first` and `count` are those of one device of the policy: its streams have one state.
     fn set_streams(&self, first: StreamId, count: u16, config: &StreamConfig) -> Result<(), SmmuError> {
-        self.health.check()?;
-        self.streams.set(first, count, config, || self.forget_streams(first, count))
+        let usable = || self.health.check();
+        self.streams.set(first, count, config, usable, || self.forget_streams(first, count))
     }
 
     #[inline]
@@ -175,7 +186,7 @@ impl<H: Hardware> Smmu for SmmuV3<'_, H> {
             return Ok(());
         }
         if active & FATAL != 0 {
-            return Err(self.health.give_up(&self.hardware, SmmuError::Global(active)));
+            return Err(self.give_up(&queue, SmmuError::Global(active)));
         }
         if active & EVENTS_ABORTED != 0 {
             count(&self.counters.event_aborts, 1);
@@ -189,6 +200,24 @@ impl<H: Hardware> Smmu for SmmuV3<'_, H> {
     }
 
     fn set_interrupts(&self, on: bool) -> Result<(), Unacknowledged> {
+        let _queue = self.commands.lock();
+        self.interrupts.store(on, Relaxed);
         interrupts::set(&self.hardware, on).map_err(|TimedOut| Unacknowledged)
+    }
+
+    fn compare(&self, hint: PowerHint) -> Result<(), SmmuError> {
+        self.compare_registers(hint)
+    }
+
+    fn rebuild(&self) -> Result<Rebuilt, SmmuError> {
+        self.rebuild_some()
+    }
+
+    fn is_beyond_repair(&self) -> bool {
+        self.rebuilding.lock().has_failed()
+    }
+
+    fn report(&self) -> SmmuReport {
+        self.describe()
     }
 }

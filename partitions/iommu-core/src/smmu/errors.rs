@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Global errors (IHI 0070, 6.3.19 and 7.5), and how an SMMU is given up.
+//! Global errors (IHI 0070, 6.3.19 and 7.5), and how an SMMU is given up, until it is rebuilt.
 
-use super::SmmuError;
 use super::gate;
 use super::hardware::Hardware;
 use super::spec::registers::GERROR;
+use super::{Differences, SmmuError};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// Global errors that exist (6.3.19).
@@ -35,6 +35,12 @@ pub struct Statistics {
     pub event_aborts: u32,
     /// Times that errors were reported of what this driver never uses: messages, page requests, permission tables.
     pub stray_errors: u32,
+    /// Times that registers were not as they were left, and nobody had said that they may be lost.
+    pub tampered: u32,
+    /// Times that registers were not as they were left, as somebody had said.
+    pub lost: u32,
+    /// Times that the SMMU was rebuilt.
+    pub rebuilt: u32,
 }
 
 /// The counters behind [`Statistics`].
@@ -44,6 +50,9 @@ pub(super) struct Counters {
     pub(super) event_overflows: AtomicU32,
     pub(super) event_aborts: AtomicU32,
     pub(super) stray_errors: AtomicU32,
+    pub(super) tampered: AtomicU32,
+    pub(super) lost: AtomicU32,
+    pub(super) rebuilt: AtomicU32,
 }
 
 impl Counters {
@@ -53,6 +62,9 @@ impl Counters {
             event_overflows: self.event_overflows.load(Relaxed),
             event_aborts: self.event_aborts.load(Relaxed),
             stray_errors: self.stray_errors.load(Relaxed),
+            tampered: self.tampered.load(Relaxed),
+            lost: self.lost.load(Relaxed),
+            rebuilt: self.rebuilt.load(Relaxed),
         }
     }
 }
@@ -69,9 +81,11 @@ pub(super) struct Health(AtomicU64);
 
 const WORKS: u64 = 0;
 const TIMED_OUT: u64 = 1;
-/// Above this the global errors that were active.
-const GLOBAL_SHIFT: u32 = 32;
+/// Above this the global errors that were active, or the registers that differed.
+const DETAIL_SHIFT: u32 = 32;
 const GLOBAL: u64 = 2;
+const DIFFERED: u64 = 3;
+const KIND: u64 = 3;
 
 impl Health {
     /// Answers with the reason for which the SMMU was given up, if it was.
@@ -85,18 +99,25 @@ impl Health {
 
     #[cold]
     fn reason(state: u64) -> SmmuError {
-        match u32::try_from(state >> GLOBAL_SHIFT) {
-            Ok(errors) if state != TIMED_OUT => SmmuError::Global(errors),
+        match (state & KIND, u32::try_from(state >> DETAIL_SHIFT)) {
+            (GLOBAL, Ok(errors)) => SmmuError::Global(errors),
+            (DIFFERED, Ok(registers)) => SmmuError::Differed(Differences(registers)),
             _ => SmmuError::Timeout,
         }
     }
 
-    /// Gives the SMMU up: it aborts all DMA from here on, and every later call answers with the first reason.
+    /// Says that the SMMU works again. Under the lock of the command queue, like all that could find that it does not.
+    pub(super) fn recovered(&self) {
+        self.0.store(WORKS, Relaxed);
+    }
+
+    /// Gives the SMMU up: it aborts all DMA until it is rebuilt, and every call until then answers with the first reason.
     #[cold]
     pub(super) fn give_up<H: Hardware>(&self, hardware: &H, reason: SmmuError) -> SmmuError {
         let state = match reason {
             SmmuError::Timeout | SmmuError::Stream(_) => TIMED_OUT,
-            SmmuError::Global(errors) => u64::from(errors) << GLOBAL_SHIFT | GLOBAL,
+            SmmuError::Global(errors) => u64::from(errors) << DETAIL_SHIFT | GLOBAL,
+            SmmuError::Differed(Differences(registers)) => u64::from(registers) << DETAIL_SHIFT | DIFFERED,
         };
         if self.0.compare_exchange(WORKS, state, Relaxed, Relaxed).is_ok() {
             gate::shut(hardware);

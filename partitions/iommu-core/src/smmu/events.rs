@@ -40,6 +40,16 @@ impl<'p> EventQueue<'p> {
         Self { memory, ring, consumer: Index::START, overflow: false, lost: false }
     }
 
+    /// Makes the queue what it was when it was new, for an SMMU that does not write it. Records that are in it are lost, and
+    /// told as that.
+    pub(super) fn restart(&mut self) {
+        // A record that nobody read would be taken for one that is written later, if that one never comes.
+        for first in self.memory.words.iter().step_by(EVENT_WORDS) {
+            first.store(0, Relaxed);
+        }
+        (self.consumer, self.overflow, self.lost) = (Index::START, false, true);
+    }
+
     /// Returns the queue's memory and size.
     pub(super) const fn place(&self) -> (&Reserved<'p>, Ring) {
         (&self.memory, self.ring)

@@ -2,12 +2,15 @@
 //! An SMMU for tests of the service: it walks the tables that it is given and keeps what it found until it is told to
 //! forget exactly that. A missing or too narrow invalidation shows as DMA that still passes.
 
-use super::{Event, Polled, Smmu, SmmuError, SmmuFeatures, StreamConfig, TlbRange, Unacknowledged, Vmid};
+use super::{
+    Differences, Event, Polled, Rebuilt, Smmu, SmmuError, SmmuFeatures, StreamConfig, TlbRange,
+    Unacknowledged, Vmid,
+};
 use crate::pool::Word;
 use crate::table::walker::{self, Found};
 use core::fmt;
 use core::sync::atomic::Ordering::Relaxed;
-use ffa_abi::{FaultKind, Iova, StreamId};
+use ffa_abi::{FaultKind, Iova, PowerHint, SmmuRegisters, SmmuReport, SmmuState, StreamId};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 
@@ -54,6 +57,13 @@ struct State {
     events: VecDeque<Event>,
     overflow: bool,
     failed: bool,
+    /// Calls that rebuilding takes; none, where it fails.
+    repair: Option<usize>,
+    beyond_repair: bool,
+    /// Registers that somebody has written.
+    tampered: u32,
+    differed: u32,
+    rebuilt: u32,
     fail_after: Option<usize>,
     /// Whether interrupts are on.
     interrupts: bool,
@@ -96,6 +106,18 @@ impl<'a> FakeSmmu<'a> {
         let mut state = self.state.lock().unwrap();
         state.failed = true;
         state.raised += usize::from(state.interrupts);
+    }
+
+    /// Can be rebuilt, in so many calls.
+    pub(crate) fn can_be_rebuilt(&self, calls: usize) {
+        let mut state = self.state.lock().unwrap();
+        state.repair = Some(calls);
+        state.fail_after = None;
+    }
+
+    /// Has somebody write registers.
+    pub(crate) fn tamper(&self, registers: u32) {
+        self.state.lock().unwrap().tampered = registers;
     }
 
     /// Does not acknowledge any more that interrupts are on or off.
@@ -234,11 +256,16 @@ impl Smmu for FakeSmmu<'_> {
 
     fn set_streams(&self, first: StreamId, count: u16, config: &StreamConfig) -> Result<(), SmmuError> {
         assert!(count > 0, "a command for no stream");
-        self.command(|state| {
+        let set = |state: &mut State, config: &StreamConfig| {
             for sid in first.0..first.0 + u32::from(count) {
                 state.streams.insert(sid, *config);
             }
-        })
+        };
+        let result = self.command(|state| set(state, config));
+        if result.is_err() {
+            set(&mut self.state.lock().unwrap(), &StreamConfig::Abort);
+        }
+        result
     }
 
     fn publish(&self) {}
@@ -292,5 +319,58 @@ impl Smmu for FakeSmmu<'_> {
         let mut state = self.state.lock().unwrap();
         state.interrupts = on;
         if state.unacknowledged { Err(Unacknowledged) } else { Ok(()) }
+    }
+
+    fn compare(&self, _: PowerHint) -> Result<(), SmmuError> {
+        self.check_errors()?;
+        let mut state = self.state.lock().unwrap();
+        match std::mem::take(&mut state.tampered) {
+            0 => Ok(()),
+            registers => {
+                (state.failed, state.differed) = (true, registers);
+                Err(SmmuError::Differed(Differences(registers)))
+            }
+        }
+    }
+
+    fn rebuild(&self) -> Result<Rebuilt, SmmuError> {
+        let mut state = self.state.lock().unwrap();
+        if !state.failed {
+            return Ok(Rebuilt::Done);
+        }
+        match state.repair {
+            None => {
+                state.beyond_repair = true;
+                Err(SmmuError::Timeout)
+            }
+            Some(0) => {
+                state.failed = false;
+                state.rebuilt += 1;
+                state.leaves.clear();
+                state.tables.clear();
+                Ok(Rebuilt::Done)
+            }
+            Some(left) => {
+                state.repair = Some(left - 1);
+                Ok(Rebuilt::Again)
+            }
+        }
+    }
+
+    fn is_beyond_repair(&self) -> bool {
+        self.state.lock().unwrap().beyond_repair
+    }
+
+    fn report(&self) -> SmmuReport {
+        let state = self.state.lock().unwrap();
+        SmmuReport {
+            state: if state.failed { SmmuState::TimedOut } else { SmmuState::Works },
+            errors: 0,
+            differed: SmmuRegisters::from_bits_truncate(state.differed),
+            rebuilt: state.rebuilt,
+            tampered: 0,
+            lost: 0,
+            skipped: 0,
+        }
     }
 }

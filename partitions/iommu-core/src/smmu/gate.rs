@@ -50,6 +50,14 @@ const CONTROL: u32 = CR0::SMMUEN::SET.value
     | CR0::CMDQEN::SET.value
     | CR0::ATSCHK::SET.value;
 
+/// Tells whether an SMMU translates nothing and lets nothing pass.
+pub(super) fn is_shut<H: Hardware>(hardware: &H) -> bool {
+    let translates = |value: u32| value & CR0::SMMUEN::SET.value != 0;
+    let control = hardware.read32(CR0.offset) | hardware.read32(CR0ACK.offset);
+    let gate = hardware.get(GBPA);
+    !translates(control) && gate.is_set(GBPA::ABORT) && !gate.is_set(GBPA::UPDATE)
+}
+
 /// Has an SMMU that can no longer be trusted to do what it is told abort all DMA.
 ///
 /// Translation goes off only once GBPA is known to abort: before that, it would be a bypass.

@@ -3,7 +3,7 @@
 //!
 //! The implementation for real hardware is the partition's; the fake one is `fake`, for tests.
 
-use super::spec::registers::{Register32, Register64};
+use super::spec::registers::Register32;
 use tock_registers::fields::FieldValue;
 use tock_registers::{LocalRegisterCopy, RegisterLongName};
 
@@ -52,10 +52,6 @@ pub(super) trait Registers: Hardware {
 
     fn set<R: RegisterLongName>(&self, register: Register32<R>, value: FieldValue<u32, R>) {
         self.write32(register.offset, value.value);
-    }
-
-    fn set64<R: RegisterLongName>(&self, register: Register64<R>, value: FieldValue<u64, R>) {
-        self.write64(register.offset, value.value);
     }
 
     /// Waits until `done` holds, at most `milliseconds`.

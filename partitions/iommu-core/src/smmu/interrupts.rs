@@ -12,10 +12,15 @@ use super::spec::registers::{IRQ_CTRL, IRQ_CTRLACK};
 const ENABLES: u32 =
     IRQ_CTRL::GERROR_IRQEN::SET.value | IRQ_CTRL::PRIQ_IRQEN::SET.value | IRQ_CTRL::EVENTQ_IRQEN::SET.value;
 
+/// Returns the value of IRQ_CTRL with both interrupts on, or all off.
+pub(super) fn enables(on: bool) -> u32 {
+    let wanted = IRQ_CTRL::GERROR_IRQEN::SET + IRQ_CTRL::EVENTQ_IRQEN::SET;
+    if on { wanted.value } else { 0 }
+}
+
 /// Switches both interrupts on, or all off, and waits until that has taken effect.
 pub(super) fn set<H: Hardware>(hardware: &H, on: bool) -> Result<(), TimedOut> {
-    let wanted = IRQ_CTRL::GERROR_IRQEN::SET + IRQ_CTRL::EVENTQ_IRQEN::SET;
-    let value = if on { wanted.value } else { 0 };
+    let value = enables(on);
     hardware.write32(IRQ_CTRL.offset, value);
     hardware.wait(UPDATE_MILLISECONDS, || hardware.read32(IRQ_CTRLACK.offset) & ENABLES == value)
 }

@@ -5,6 +5,7 @@
 //! nothing: which stream may have which configuration was checked before it is called. Page tables are not its own;
 //! it is told where a root stands.
 
+mod compare;
 mod driver;
 mod errors;
 mod events;
@@ -19,7 +20,9 @@ mod interrupts;
 mod invalidate;
 mod invalidated;
 mod queue;
+mod rebuild;
 mod reset;
+mod restore;
 mod ring;
 mod spec;
 mod stream_table;
@@ -32,7 +35,8 @@ pub use invalidated::Invalidated;
 pub use reset::{BringUpError, LEAVES_OPEN, Quiet};
 
 use crate::table::{Geometry, LeafSize};
-use ffa_abi::{FaultKind, Iova, PhysAddr, StreamId};
+use core::fmt;
+use ffa_abi::{FaultKind, Iova, PhysAddr, PowerHint, SmmuReport, StreamId};
 use thiserror::Error;
 
 /// Names one set of stage-2 translations in an SMMU's caches (IHI 0070, 3.8).
@@ -112,15 +116,48 @@ pub struct Polled {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SmmuError {
     /// A register or queue did not answer within its bound. The driver has told the SMMU to abort all DMA, and it
-    /// answers this to every later call.
+    /// answers this to every call until the SMMU is rebuilt.
     #[error("the SMMU did not answer in time")]
     Timeout,
     /// The SMMU reported an error that leaves its state unknown. It aborts all DMA, as after [`SmmuError::Timeout`].
     #[error("the SMMU reported global error {0:#x}")]
     Global(u32),
+    /// Registers are not as the driver left them. It aborts all DMA, as after [`SmmuError::Timeout`].
+    #[error("registers {0} are not as they were left")]
+    Differed(Differences),
     /// The stream has no entry in the stream table: our own error, the policy's streams all have one.
     #[error("stream {0:?} has no entry")]
     Stream(StreamId),
+}
+
+impl SmmuError {
+    /// Tells whether the SMMU has failed, so that it aborts all DMA.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        match self {
+            Self::Timeout | Self::Global(_) | Self::Differed(_) => true,
+            Self::Stream(_) => false,
+        }
+    }
+}
+
+/// Registers that are not as the driver left them, as [`SmmuRegisters`](ffa_abi::SmmuRegisters) has their bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Differences(pub u32);
+
+impl fmt::Display for Differences {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+/// How far the rebuilding of an SMMU is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rebuilt {
+    /// It works: all streams are set as they were, those that were being set when it failed abort.
+    Done,
+    /// There is more to do. All DMA aborts.
+    Again,
 }
 
 /// An SMMU does not say that its interrupts are as they were set; whether they are is unknown. Nothing else is wrong.
@@ -143,7 +180,7 @@ pub trait Smmu: Sync {
     /// translations stay: they belong to the VMID.
     ///
     /// # Errors
-    /// After [`SmmuError::Timeout`] or [`SmmuError::Global`] all streams abort.
+    /// Where the SMMU has failed, now or before, all streams abort; when it is rebuilt, these still do.
     fn set_streams(&self, first: StreamId, count: u16, config: &StreamConfig) -> Result<(), SmmuError>;
 
     /// Makes table writes of this core visible to the SMMU's walks before any later access of this core to a device.
@@ -177,6 +214,26 @@ pub trait Smmu: Sync {
     /// # Errors
     /// [`Unacknowledged`].
     fn set_interrupts(&self, on: bool) -> Result<(), Unacknowledged>;
+
+    /// Compares the SMMU's registers with what they were given. What somebody says of its power is used to count a difference
+    /// as what it seems to be.
+    ///
+    /// # Errors
+    /// [`SmmuError::Differed`], and those of an SMMU that has failed before.
+    fn compare(&self, hint: PowerHint) -> Result<(), SmmuError>;
+
+    /// Does a part of what it takes to have an SMMU that has failed work again: all that is written is what the driver keeps
+    /// in secure memory, and is verified before a stream is translated. Nothing, where it works.
+    ///
+    /// # Errors
+    /// The reason for which it was given up: it does still not do what it is told. The next call begins anew.
+    fn rebuild(&self) -> Result<Rebuilt, SmmuError>;
+
+    /// Tells whether rebuilding was tried and has failed, so that there is no use in trying again unasked.
+    fn is_beyond_repair(&self) -> bool;
+
+    /// Returns how the SMMU is.
+    fn report(&self) -> SmmuReport;
 }
 
 impl<T: Smmu> Smmu for &T {
@@ -214,6 +271,22 @@ impl<T: Smmu> Smmu for &T {
 
     fn set_interrupts(&self, on: bool) -> Result<(), Unacknowledged> {
         (**self).set_interrupts(on)
+    }
+
+    fn compare(&self, hint: PowerHint) -> Result<(), SmmuError> {
+        (**self).compare(hint)
+    }
+
+    fn rebuild(&self) -> Result<Rebuilt, SmmuError> {
+        (**self).rebuild()
+    }
+
+    fn is_beyond_repair(&self) -> bool {
+        (**self).is_beyond_repair()
+    }
+
+    fn report(&self) -> SmmuReport {
+        (**self).report()
     }
 }
 

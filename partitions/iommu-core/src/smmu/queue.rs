@@ -55,6 +55,18 @@ impl<'p> CommandQueue<'p> {
         Self { memory, ring, producer: Index::START, pending: 0, skipped: 0, acknowledged }
     }
 
+    /// Makes the queue what it was when it was new, for an SMMU that does not read it. `acknowledged` is what GERRORN will
+    /// be given.
+    pub(super) const fn restart(&mut self, acknowledged: u32) {
+        (self.producer, self.pending, self.skipped) = (Index::START, 0, 0);
+        self.acknowledged = acknowledged;
+    }
+
+    /// Returns where the next command goes: the value of CMDQ_PROD, while nobody has commands in the queue.
+    pub(super) const fn producer(&self) -> Index {
+        self.producer
+    }
+
     /// Returns the queue's memory and size.
     pub(super) const fn place(&self) -> (&Reserved<'p>, Ring) {
         (&self.memory, self.ring)

@@ -7,6 +7,7 @@
 //! from nothing, and switched on with a stream table in which every stream aborts: there is no step at which DMA
 //! passes.
 
+use super::compare::Setting;
 use super::driver::{SmmuV3, forget_everything};
 use super::errors::{Counters, Health};
 use super::events::{self, EventQueue};
@@ -15,13 +16,14 @@ use super::hardware::{Hardware, PoolMapping, Registers, TimedOut};
 use super::identification::{Capabilities, Needs, Unsupported};
 use super::interrupts;
 use super::queue::{self, CommandQueue, QueueError};
+use super::rebuild::Progress;
 use super::ring::{Index, Ring};
 use super::spec::commands::COMMAND_WORDS;
 use super::spec::events::EVENT_WORDS;
 use super::spec::registers::{
     CMDQ_BASE, CMDQ_CONS, CMDQ_PROD, CR0, CR1, CR2, EVENTQ_BASE, EVENTQ_CONS, EVENTQ_IRQ_CFG0, EVENTQ_PROD,
-    GBPA, GERROR, GERROR_IRQ_CFG0, GERRORN, IRQ_CFG0, IRQ_CTRL, QUEUE_BASE, Register32, Register64,
-    STRTAB_BASE, STRTAB_BASE_CFG,
+    GBPA, GERROR, GERROR_IRQ_CFG0, GERRORN, IRQ_CFG0, IRQ_CTRL, QUEUE_BASE, Register32, STRTAB_BASE,
+    STRTAB_BASE_CFG,
 };
 use super::spec::ste::SPLIT;
 use super::stream_table::{Attributes, StreamTable, sid_bits};
@@ -29,7 +31,8 @@ use crate::policy::{Device, Policy};
 use crate::pool::{Pool, Reserved};
 use crate::seeded::{Bug, seeded};
 use crate::table::PAGE_SIZE;
-use ffa_abi::SmmuIndex;
+use core::sync::atomic::{AtomicBool, AtomicU32};
+use ffa_abi::{SmmuIndex, SmmuRegisters};
 use spin::mutex::TicketMutex;
 use thiserror::Error;
 use tock_registers::RegisterLongName;
@@ -60,6 +63,9 @@ pub enum BringUpError {
     /// The pool has no room.
     #[error("the pool is too small for {0}")]
     Pool(&'static str),
+    /// The stream table is not what was written there.
+    #[error("the stream table is not what was written")]
+    Table,
     /// It did not do the first commands.
     #[error("the command queue does not work")]
     Commands,
@@ -98,18 +104,9 @@ impl<H: Hardware> Setup<'_, H> {
         self.hardware.set(register, value);
         compare(register.name, u64::from(value.value), u64::from(self.hardware.read32(register.offset)))
     }
-
-    fn write64<R: RegisterLongName + Copy>(
-        &self,
-        register: Register64<R>,
-        value: FieldValue<u64, R>,
-    ) -> Result<(), BringUpError> {
-        self.hardware.set64(register, value);
-        compare(register.name, value.value, self.hardware.read64(register.offset))
-    }
 }
 
-fn compare(register: &'static str, written: u64, read: u64) -> Result<(), BringUpError> {
+pub(super) fn compare(register: &'static str, written: u64, read: u64) -> Result<(), BringUpError> {
     if written == read { Ok(()) } else { Err(BringUpError::NotTaken { register, written, read }) }
 }
 
@@ -155,8 +152,11 @@ impl<'p, H: Hardware> SmmuV3<'p, H> {
         let needs = Needs { sid_bits: sid_bits(devices.clone()), top: highest_address(policy), mapping };
         let capabilities = Capabilities::identify(&hardware, &needs)?;
         let smmu = Self::build(hardware, capabilities, devices, pool, mapping)?;
-        smmu.program(mapping)?;
-        smmu.switch_on()?;
+        {
+            let (mut commands, mut events) = (smmu.commands.lock(), smmu.events.lock());
+            smmu.program(&commands, &events)?;
+            smmu.switch_on(&mut commands, &mut events)?;
+        }
         Ok(smmu)
     }
 
@@ -187,68 +187,99 @@ impl<'p, H: Hardware> SmmuV3<'p, H> {
             streams,
             health: Health::default(),
             counters: Counters::default(),
+            rebuilding: TicketMutex::new(Progress::default()),
+            interrupts: AtomicBool::new(false),
+            announced: AtomicBool::new(false),
+            differed: AtomicU32::new(0),
         })
     }
 
     /// Writes all registers that must not change later, while translation and queues are off.
-    fn program(&self, mapping: PoolMapping) -> Result<(), BringUpError> {
+    pub(super) fn program(
+        &self,
+        commands: &CommandQueue<'_>,
+        events: &EventQueue<'_>,
+    ) -> Result<(), BringUpError> {
         let hardware = &self.hardware;
+        for setting in self.settings(commands, events) {
+            setting.write(hardware);
+            setting.verify(hardware)?;
+        }
         let setup = Setup { hardware };
-        setup.write32(CR1, memory_attributes(mapping))?;
-        // Broadcast invalidation by the normal world must have no effect here; the bit exists only where there is any.
-        let private = if self.capabilities.broadcast { CR2::PTM::SET } else { CR2::PTM::CLEAR };
-        setup.write32(CR2, CR2::RECINVSID::SET + private)?;
-        let (root, log2) = self.streams.root();
-        setup.write64(STRTAB_BASE, STRTAB_BASE::RA::SET + STRTAB_BASE::ADDR.val(root.0 >> 6))?;
-        let shape = STRTAB_BASE_CFG::FMT::TwoLevel
-            + STRTAB_BASE_CFG::SPLIT.val(SPLIT)
-            + STRTAB_BASE_CFG::LOG2SIZE.val(u32::from(log2));
-        setup.write32(STRTAB_BASE_CFG, shape)?;
-        let commands = self.commands.lock();
-        setup.write64(CMDQ_BASE, queue_base(commands.place()))?;
         setup.write32(CMDQ_PROD, CMDQ_PROD::WR.val(Index::START.raw()))?;
         // What stands in ERR while there is no error is unknown: the index is what counts.
         hardware.set(CMDQ_CONS, CMDQ_CONS::RD.val(Index::START.raw()));
         compare(CMDQ_CONS.name, 0, u64::from(hardware.get(CMDQ_CONS).read(CMDQ_CONS::RD)))?;
-        setup.write64(EVENTQ_BASE, queue_base(self.events.lock().place()))?;
         setup.write32(EVENTQ_PROD, EVENTQ_PROD_START)?;
         setup.write32(EVENTQ_CONS, EVENTQ_PROD_START)?;
-        // A boot loader may have had messages written, which is memory written.
-        setup.write64(GERROR_IRQ_CFG0, IRQ_CFG0::ADDR.val(0))?;
-        setup.write64(EVENTQ_IRQ_CFG0, IRQ_CFG0::ADDR.val(0))?;
         hardware.write32(GERRORN.offset, commands.acknowledged());
         hardware.publish();
         Ok(())
     }
 
-    /// Switches queues on, has the SMMU forget what it knew, and switches translation on.
-    fn switch_on(&self) -> Result<(), BringUpError> {
+    /// Switches queues on, has the SMMU forget what it knew, verifies all that was written, and switches translation on.
+    pub(super) fn switch_on(
+        &self,
+        commands: &mut CommandQueue<'_>,
+        events: &mut EventQueue<'_>,
+    ) -> Result<(), BringUpError> {
         let hardware = &self.hardware;
-        let control = |value: FieldValue<u32, CR0::Register>| {
-            gate::set_control(hardware, value.value).map_err(|TimedOut| BringUpError::Timeout(CR0.name))
+        let control = |value: u32| {
+            gate::set_control(hardware, value).map_err(|TimedOut| BringUpError::Timeout(CR0.name))
         };
+        let all = self.control();
+        let without = |fields: FieldValue<u32, CR0::Register>| all & !fields.value;
+        control(without(CR0::EVENTQEN::SET + CR0::SMMUEN::SET))?;
+        if !seeded(Bug::CachesKeptAtStart) {
+            forget_everything(commands, hardware, self.capabilities.hyp)?;
+        }
+        control(without(CR0::SMMUEN::SET))?;
+        if LEAVES_OPEN {
+            return Ok(gate::set_abort(hardware, false)?);
+        }
+        self.settings(commands, events).iter().try_for_each(|setting| setting.verify(hardware))?;
+        control(all)?;
+        compare(CR0.name, u64::from(all), u64::from(hardware.read32(CR0.offset)))?;
+        if seeded(Bug::GateOpen) {
+            return Ok(());
+        }
+        let abort = u64::from(GBPA::ABORT::SET.value);
+        compare(GBPA.name, abort, u64::from(hardware.read32(GBPA.offset)) & abort)
+    }
+
+    /// Returns the value of CR0 while the SMMU works.
+    pub(super) fn control(&self) -> u32 {
         // All translated traffic is checked against its stream's entry, and none of those allows it.
         let checked = if self.capabilities.ats && !seeded(Bug::AtsUnchecked) {
             CR0::ATSCHK::SET
         } else {
             CR0::ATSCHK::CLEAR
         };
-        control(CR0::CMDQEN::SET + checked)?;
-        if !seeded(Bug::CachesKeptAtStart) {
-            forget_everything(&mut self.commands.lock(), hardware, self.capabilities.hyp)?;
-        }
-        control(CR0::CMDQEN::SET + CR0::EVENTQEN::SET + checked)?;
-        if LEAVES_OPEN {
-            return Ok(gate::set_abort(hardware, false)?);
-        }
-        let all = CR0::CMDQEN::SET + CR0::EVENTQEN::SET + checked + CR0::SMMUEN::SET;
-        control(all)?;
-        compare(CR0.name, u64::from(all.value), u64::from(hardware.read32(CR0.offset)))?;
-        if seeded(Bug::GateOpen) {
-            return Ok(());
-        }
-        let abort = u64::from(GBPA::ABORT::SET.value);
-        compare(GBPA.name, abort, u64::from(hardware.read32(GBPA.offset)) & abort)
+        (CR0::CMDQEN::SET + CR0::EVENTQEN::SET + CR0::SMMUEN::SET + checked).value
+    }
+
+    /// Returns the registers that are written once, and what with.
+    pub(super) fn settings(&self, commands: &CommandQueue<'_>, events: &EventQueue<'_>) -> [Setting; 8] {
+        let (root, log2) = self.streams.root();
+        let shape = STRTAB_BASE_CFG::FMT::TwoLevel
+            + STRTAB_BASE_CFG::SPLIT.val(SPLIT)
+            + STRTAB_BASE_CFG::LOG2SIZE.val(u32::from(log2));
+        // Broadcast invalidation by the normal world must have no effect here; the bit exists only where there is any.
+        let private = if self.capabilities.broadcast { CR2::PTM::SET } else { CR2::PTM::CLEAR };
+        let table = STRTAB_BASE::RA::SET + STRTAB_BASE::ADDR.val(root.0 >> 6);
+        let attributes = memory_attributes(self.streams.mapping());
+        let nowhere = IRQ_CFG0::ADDR.val(0);
+        [
+            Setting::narrow(SmmuRegisters::CR1, CR1, attributes),
+            Setting::narrow(SmmuRegisters::CR2, CR2, CR2::RECINVSID::SET + private),
+            Setting::wide(SmmuRegisters::STRTAB_BASE, STRTAB_BASE, table),
+            Setting::narrow(SmmuRegisters::STRTAB_BASE_CFG, STRTAB_BASE_CFG, shape),
+            Setting::wide(SmmuRegisters::CMDQ_BASE, CMDQ_BASE, queue_base(commands.place())),
+            Setting::wide(SmmuRegisters::EVENTQ_BASE, EVENTQ_BASE, queue_base(events.place())),
+            // A boot loader may have had messages written, which is memory written.
+            Setting::wide(SmmuRegisters::GERROR_IRQ_CFG0, GERROR_IRQ_CFG0, nowhere),
+            Setting::wide(SmmuRegisters::EVENTQ_IRQ_CFG0, EVENTQ_IRQ_CFG0, nowhere),
+        ]
     }
 }
 

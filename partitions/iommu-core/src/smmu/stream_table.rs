@@ -25,27 +25,27 @@ const FULL_SPAN: u64 = SPLIT as u64 + 1;
 
 /// Second-level tables that follow each other, in stream IDs and in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Run {
-    first: u32,
-    last: u32,
+pub(super) struct Run {
+    pub(super) first: u32,
+    pub(super) last: u32,
 }
 
-/// What secure memory knows of a device's streams.
+/// What secure memory knows of a device's streams: what they are set to, or will be when the SMMU works again.
 #[derive(Debug)]
-struct Shadow {
-    first: StreamId,
-    count: u16,
-    config: StreamConfig,
+pub(super) struct Shadow {
+    pub(super) first: StreamId,
+    pub(super) count: u16,
+    pub(super) config: StreamConfig,
 }
 
 /// The stream table of one SMMU.
 #[derive(Debug)]
 pub(super) struct StreamTable<'p> {
-    base: PhysAddr,
+    pub(super) first: Reserved<'p>,
     log2: u8,
-    second: Option<Reserved<'p>>,
-    runs: Vec<Run, MAX_DEVICES>,
-    shadow: TicketMutex<Vec<Shadow, MAX_DEVICES>>,
+    pub(super) second: Option<Reserved<'p>>,
+    pub(super) runs: Vec<Run, MAX_DEVICES>,
+    pub(super) shadow: TicketMutex<Vec<Shadow, MAX_DEVICES>>,
     attributes: Attributes,
 }
 
@@ -93,7 +93,7 @@ impl<'p> StreamTable<'p> {
             shadow.push(entry).ok()?;
         }
         let shadow = TicketMutex::new(shadow);
-        let table = Self { base: first.base, log2, second, runs, shadow, attributes };
+        let table = Self { first, log2, second, runs, shadow, attributes };
         table.link(first.words)?;
         Some(table)
     }
@@ -103,8 +103,7 @@ impl<'p> StreamTable<'p> {
         let Some(second) = self.second else { return Some(()) };
         let mut table = second.base.0;
         for span in self.runs.iter().flat_map(|run| run.first..=run.last) {
-            let descriptor = L1STD::SPAN.val(FULL_SPAN) + L1STD::L2PTR.val(table >> 6);
-            descriptors.get(usize::try_from(span).ok()?)?.store(descriptor.value, Relaxed);
+            descriptors.get(usize::try_from(span).ok()?)?.store(descriptor(table), Relaxed);
             table += PAGE_SIZE;
         }
         Some(())
@@ -112,11 +111,16 @@ impl<'p> StreamTable<'p> {
 
     /// Returns where the first level stands, and for how many bits of a stream ID.
     pub(super) const fn root(&self) -> (PhysAddr, u8) {
-        (self.base, self.log2)
+        (self.first.base, self.log2)
+    }
+
+    /// Returns how the SMMU has to access the pool.
+    pub(super) const fn mapping(&self) -> PoolMapping {
+        self.attributes.mapping
     }
 
     /// Sets the configuration of a device's streams. `forget` has the SMMU forget those streams' entries, and
-    /// completes.
+    /// completes. Where the SMMU is not `usable`, or does not do that, the streams are to abort when it works again.
     ///
     /// Entries follow the update procedure of 3.21.3.1: V=0, forget, all words but the first, forget, V=1, forget.
     pub(super) fn set(
@@ -124,6 +128,7 @@ impl<'p> StreamTable<'p> {
         first: StreamId,
         count: u16,
         config: &StreamConfig,
+        usable: impl Fn() -> Result<(), SmmuError>,
         forget: impl Fn() -> Result<(), SmmuError>,
     ) -> Result<(), SmmuError> {
         let mut shadow = self.shadow.lock();
@@ -131,6 +136,22 @@ impl<'p> StreamTable<'p> {
             .iter_mut()
             .find(|device| device.first == first && device.count == count)
             .ok_or(SmmuError::Stream(first))?;
+        let result = usable().and_then(|()| self.change(device, config, forget));
+        if matches!(result, Err(error) if error.is_failure()) {
+            device.config = StreamConfig::Abort;
+            // Somebody may have written this entry for an SMMU that will work again.
+            self.store_valid_words(first, count, 0)?;
+        }
+        result
+    }
+
+    fn change(
+        &self,
+        device: &mut Shadow,
+        config: &StreamConfig,
+        forget: impl Fn() -> Result<(), SmmuError>,
+    ) -> Result<(), SmmuError> {
+        let (first, count) = (device.first, device.count);
         if device.config == *config {
             return Ok(());
         }
@@ -208,7 +229,7 @@ impl<'p> StreamTable<'p> {
     }
 
     /// Encodes an entry; `None` where the SMMU would find it illegal.
-    fn encode(&self, stage2: &Stage2) -> Option<[u64; STE_WORDS]> {
+    pub(super) fn encode(&self, stage2: &Stage2) -> Option<[u64; STE_WORDS]> {
         let geometry = stage2.geometry;
         if geometry.input_bits() > self.attributes.output_bits {
             return None;
@@ -240,6 +261,11 @@ impl<'p> StreamTable<'p> {
         let root = STE3::S2TTB.val(stage2.root.0 >> 4);
         Some([valid.value, incoming.value, tables.value, root.value, 0, 0, 0, 0])
     }
+}
+
+/// Encodes the descriptor of a second-level table.
+pub(super) fn descriptor(table: u64) -> u64 {
+    (L1STD::SPAN.val(FULL_SPAN) + L1STD::L2PTR.val(table >> 6)).value
 }
 
 /// Returns the second-level tables that some devices need, in order and without overlap.

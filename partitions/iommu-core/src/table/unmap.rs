@@ -9,6 +9,9 @@
 //! forgotten it. Another core that unmaps the same does not pass over it as over a hole, and so does not say too early
 //! that it is gone; and nothing new is mapped there while something else may be cached (DDI 0487, "Using break-before-make
 //! when updating translation table entries").
+//!
+//! Where an SMMU fails, what was removed is left as leaving. Whoever is alone in the domain later, when SMMUs do forget what
+//! they are told to, removes it as if it were still there ([`Table::removal_alone`]).
 
 use super::spec::{Entry, Kind};
 use super::{ENTRIES, Found, LeafSize, Level, Progress, Table, Tampered};
@@ -50,6 +53,8 @@ pub struct Unmapped<'a> {
     mixed: bool,
     /// What stands in place of what was removed.
     mark: Entry,
+    /// Whether nobody else is in the domain: marks that stand there were left by calls that have failed.
+    alone: bool,
     /// What a leaf of 1 GiB counts for.
     large: usize,
     runs: Vec<Run<'a>, MAX_RUNS>,
@@ -108,7 +113,14 @@ impl<'a> Table<'a> {
     /// Begins an account of what one call removes. `pins` are those that [`settle`](Self::settle) will be given.
     pub fn removal(&self, pins: &impl Pins) -> Unmapped<'a> {
         let large = pins.cost(LeafSize::Block1G);
-        Unmapped { bytes: 0, leaves: None, mixed: false, mark: self.mark(), large, runs: Vec::new() }
+        let (mark, runs) = (self.mark(), Vec::new());
+        Unmapped { bytes: 0, leaves: None, mixed: false, mark, alone: false, large, runs }
+    }
+
+    /// Begins an account as [`removal`](Self::removal) does, of a call that also removes what calls before it have left as
+    /// leaving. For who has the domain alone.
+    pub fn removal_alone(&self, pins: &impl Pins) -> Unmapped<'a> {
+        Unmapped { alone: true, ..self.removal(pins) }
     }
 
     /// Removes what is mapped in a range, looking at no more than `budget` entries; holes are passed over.
@@ -145,7 +157,8 @@ impl<'a> Table<'a> {
                 // To the entry's end.
                 Kind::Invalid => (1, level.entry_size().wrapping_sub(at & (level.entry_size() - 1))),
                 Kind::Leaf if seeded(Bug::LiveSplit) && !whole && self.split(word, entry, level) => (0, 0),
-                Kind::Leaf => {
+                Kind::Leaving if !unmapped.alone => return Err(UnmapError::Raced),
+                Kind::Leaf | Kind::Leaving => {
                     let leaf = level.leaf().filter(|_| whole).ok_or(UnmapError::WouldSplit)?;
                     if !unmapped.note(words, leaf, level.index(at), 1) {
                         return Ok(());
@@ -165,11 +178,10 @@ impl<'a> Table<'a> {
                     if !unmapped.note(words, LeafSize::Page4K, first, wanted.min(ENTRIES - first)) {
                         return Ok(());
                     }
-                    let (looked_at, removed) = remove(words, first, wanted, unmapped.mark)?;
+                    let (looked_at, removed) = remove(words, first, wanted, unmapped)?;
                     unmapped.add(LeafSize::Page4K, removed);
                     (looked_at, (looked_at as u64).wrapping_mul(LeafSize::Page4K.bytes()))
                 }
-                Kind::Leaving => return Err(UnmapError::Raced),
                 Kind::Foreign => return Err(UnmapError::Tampered),
             };
             budget = budget.saturating_sub(looked_at);
@@ -191,6 +203,12 @@ impl<'a> Table<'a> {
             Some(())
         };
         seeded(Bug::LiveSplit) && split().is_some()
+    }
+
+    /// Puts a table back that SMMUs were not told to forget: nothing has changed then.
+    pub fn put_back(&self, detached: &Detached<'_>) {
+        let entry = Entry::table(self.pool.address(detached.page));
+        let _ = detached.place.compare_exchange(detached.mark.0, entry.0, Release, Relaxed);
     }
 
     fn mark(&self) -> Entry {
@@ -283,7 +301,12 @@ impl Detached<'_> {
 
 /// Removes leaves of a table of pages, until so many entries were looked at or one is in another core's hands: how many,
 /// and how many leaves there were.
-fn remove(words: &PageWords, first: usize, wanted: usize, mark: Entry) -> Result<(usize, u64), UnmapError> {
+fn remove(
+    words: &PageWords,
+    first: usize,
+    wanted: usize,
+    &Unmapped { mark, alone, .. }: &Unmapped<'_>,
+) -> Result<(usize, u64), UnmapError> {
     let run = words.get(first..).unwrap_or_default();
     let run = run.get(..wanted).unwrap_or(run);
     let mut removed = 0_u64;
@@ -294,7 +317,8 @@ fn remove(words: &PageWords, first: usize, wanted: usize, mark: Entry) -> Result
             continue;
         }
         let left = mark.in_place_of(entry);
-        if entry.validity() == 0 || word.compare_exchange(entry.0, left.0, Relaxed, Relaxed).is_err() {
+        let there = entry.validity() != 0 || alone && entry.kind(Level::L3) == Kind::Leaving;
+        if !there || word.compare_exchange(entry.0, left.0, Relaxed, Relaxed).is_err() {
             return match (looked_at, entry.kind(Level::L3)) {
                 (0, Kind::Foreign) => Err(UnmapError::Tampered),
                 (0, _) => Err(UnmapError::Raced),

@@ -155,7 +155,7 @@ fn an_error_ends_the_interrupts_and_is_told() {
     assert_eq!(machine.smmus[0].take_interrupts(), 1);
     assert_eq!(machine.service.interrupted(ERROR), Err(InterruptError::Failed(SmmuError::Timeout)));
     assert!(!machine.smmus[0].has_interrupts_on());
-    assert_eq!(machine.service.interrupted(ERROR), Err(InterruptError::Unexpected));
+    assert_eq!(machine.service.interrupted(ERROR), Ok(()), "one that was under way");
     assert_eq!(machine.poll().0, Status::Hardware);
     assert!(!machine.smmus[0].has_interrupts_on());
     assert!(machine.smmus[2].has_interrupts_on(), "the other one goes on");

@@ -151,6 +151,16 @@ impl FakeSmmu {
         assert!(state.violations.is_empty(), "{:#?}", state.violations);
     }
 
+    /// Has somebody else write to the memory that the SMMU fetches from.
+    pub(crate) fn scribble(&self, word: usize, value: u64) {
+        self.memory[word].store(value, Relaxed);
+    }
+
+    /// Returns what stands in that memory.
+    pub(crate) fn memory(&self) -> Vec<u64> {
+        self.memory.iter().map(|word| word.load(Relaxed)).collect()
+    }
+
     /// Returns offsets of the registers that were written so far, in order.
     pub(crate) fn writes(&self) -> Vec<(usize, u64)> {
         self.state().writes.clone()

@@ -123,6 +123,40 @@ impl State {
         self.registers.gbpa = Slow::new(0x1000);
     }
 
+    /// Takes its power away and gives it back: registers are as after reset, where that aborts all DMA; caches hold anything.
+    pub(crate) fn lose_power(&mut self) {
+        self.registers = File::reset();
+        self.registers.gbpa = Slow::new(GBPA_ABORT);
+        self.unsynced.clear();
+        // An entry that lets everything pass.
+        self.cached.values_mut().for_each(|seen| *seen = [0b1001].into());
+    }
+
+    /// Has somebody else write a register, by no rule.
+    pub(crate) fn tamper(&mut self, offset: usize, value: u64) {
+        let file = &mut self.registers;
+        match offset {
+            0x20 => file.cr0 = Slow::new(value),
+            0x28 => file.cr1 = value,
+            0x2c => file.cr2 = value,
+            0x44 => file.gbpa = Slow::new(value),
+            0x50 => file.irq = Slow::new(value),
+            0x68 => file.gerror_message = value,
+            0x80 => file.strtab_base = value,
+            0x88 => file.strtab_cfg = value,
+            0x90 => file.cmdq_base = value,
+            0x98 => file.cmdq_prod = value,
+            0xa0 => file.eventq_base = value,
+            0xb0 => file.eventq_message = value,
+            _ => panic!("{offset:#x} is no register to tamper with"),
+        }
+    }
+
+    /// Returns what stands in a register.
+    pub(crate) fn register(&self, offset: usize) -> u64 {
+        self.read_register(offset)
+    }
+
     /// Has an access to a queue aborted, or another global error.
     pub(crate) fn raise(&mut self, errors: u64) {
         let active = self.registers.gerror ^ self.registers.gerrorn;

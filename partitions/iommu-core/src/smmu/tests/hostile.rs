@@ -5,7 +5,7 @@ use super::super::fake::{FakeSmmu, Faults};
 use super::super::{Smmu as _, Stage2, StreamConfig, TlbRange, Vmid};
 use super::{bring_up, try_bring_up};
 use crate::table::Geometry;
-use ffa_abi::{Iova, PhysAddr, StreamId};
+use ffa_abi::{Iova, PhysAddr, PowerHint, StreamId};
 use proptest::prelude::*;
 
 /// Values that look like what a driver waits for, among others.
@@ -42,6 +42,9 @@ proptest! {
         let range = TlbRange { iova: Iova(0), size: 0x10_0000, leaves: None, tables: true };
         for _ in 0..3 {
             let _ = driver.check_errors();
+            let _ = driver.compare(PowerHint::Returned);
+            let _ = driver.rebuild();
+            let _ = driver.report();
             let _ = driver.set_interrupts(true);
             let _ = driver.set_interrupts(false);
             let mut seen = 0;

@@ -7,6 +7,7 @@ mod events;
 mod hostile;
 mod interrupts;
 mod need;
+mod rebuild;
 mod streams;
 mod translations;
 
