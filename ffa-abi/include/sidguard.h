@@ -128,6 +128,22 @@ static inline struct sidguard_registers sidguard_fault_poll(void)
 	return sidguard_request(SIDGUARD_OPERATION_FAULT_POLL, 0, 0, 0, 0, 0, 0);
 }
 
+/* memory is the handle that FFA_MEM_SHARE gave. */
+static inline struct sidguard_registers sidguard_area_open(uint64_t memory)
+{
+	return sidguard_request(SIDGUARD_OPERATION_AREA_OPEN, 0, 0, memory, 0, 0, 0);
+}
+
+static inline struct sidguard_registers sidguard_area_close(uint32_t area)
+{
+	return sidguard_request(SIDGUARD_OPERATION_AREA_CLOSE, 0, area, 0, 0, 0, 0);
+}
+
+static inline struct sidguard_registers sidguard_doorbell(uint32_t area, uint16_t first, uint16_t slots)
+{
+	return sidguard_request(SIDGUARD_OPERATION_DOORBELL, 0, area, first | (uint64_t)slots << 16, 0, 0, 0);
+}
+
 /* The hypervisor's key, x4 and x5 of each of its messages and of CLAIM's answer. */
 struct sidguard_key {
 	uint64_t words[2];

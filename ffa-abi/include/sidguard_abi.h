@@ -79,6 +79,18 @@ enum sidguard_operation
          * Takes the oldest fault report.
          */
         SIDGUARD_OPERATION_FAULT_POLL = 48,
+        /**
+         * Lets the service use memory that was shared with it.
+         */
+        SIDGUARD_OPERATION_AREA_OPEN = 64,
+        /**
+         * Ends that: the memory can be reclaimed.
+         */
+        SIDGUARD_OPERATION_AREA_CLOSE = 65,
+        /**
+         * Has descriptors of a ring handled.
+         */
+        SIDGUARD_OPERATION_DOORBELL = 66,
 };
 #if __STDC_VERSION__ >= 202311L
 typedef enum sidguard_operation sidguard_operation;
@@ -150,7 +162,7 @@ enum sidguard_status
          */
         SIDGUARD_STATUS_DENIED = 3,
         /**
-         * The handle names no domain, or one that was freed since.
+         * The handle names no domain or area, or one that was freed since.
          */
         SIDGUARD_STATUS_INVALID_HANDLE = 4,
         /**

@@ -99,6 +99,49 @@ impl fmt::Debug for DomainHandle {
     }
 }
 
+/// Memory that a client shares with the service: a place in the service's table and the generation of its use, as in a
+/// [`DomainHandle`]. Zero is never a handle.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AreaHandle(DomainHandle);
+
+impl AreaHandle {
+    /// As [`DomainHandle::new`].
+    #[must_use]
+    pub fn new(place: usize, generation: u32) -> Option<Self> {
+        DomainHandle::new(place, generation).map(Self)
+    }
+
+    /// As [`DomainHandle::from_raw`].
+    #[must_use]
+    pub fn from_raw(raw: u32) -> Option<Self> {
+        DomainHandle::from_raw(raw).map(Self)
+    }
+
+    /// Returns the wire form.
+    #[must_use]
+    pub const fn raw(self) -> u32 {
+        self.0.raw()
+    }
+
+    /// Returns the place in the service's table.
+    #[must_use]
+    pub const fn place(self) -> usize {
+        self.0.slot()
+    }
+
+    /// Returns the generation of the place's use.
+    #[must_use]
+    pub const fn generation(self) -> u32 {
+        self.0.generation()
+    }
+}
+
+impl fmt::Debug for AreaHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "area {}.{}", self.place(), self.generation())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,13 +16,14 @@ mod operation;
 mod page;
 mod request;
 mod response;
+pub mod ring;
 mod status;
 
 pub use fault::{Fault, FaultKind, FaultReport};
 pub use features::{Features, GuardLevel, Limits};
 pub use health::{PowerHint, SmmuRegisters, SmmuReport, SmmuState};
 pub use hyp::{HypMessage, HypOperation, HypRequest, Key, Pages};
-pub use ids::{DomainHandle, Iova, PhysAddr, SmmuIndex, StreamId, Version};
+pub use ids::{AreaHandle, DomainHandle, Iova, PhysAddr, SmmuIndex, StreamId, Version};
 pub use operation::{Header, Operation};
 pub use page::{PageOwner, PageState};
 pub use request::{DeviceState, DomainKind, Protection, Request};

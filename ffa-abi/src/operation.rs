@@ -33,6 +33,12 @@ pub enum Operation {
     IovaToPa = 0x22,
     /// Takes the oldest fault report.
     FaultPoll = 0x30,
+    /// Lets the service use memory that was shared with it.
+    AreaOpen = 0x40,
+    /// Ends that: the memory can be reclaimed.
+    AreaClose = 0x41,
+    /// Has descriptors of a ring handled.
+    Doorbell = 0x42,
     /// Asks how an SMMU is.
     SmmuStatus = 0x50,
     /// Has an SMMU's registers compared, and what is wrong with it set right.

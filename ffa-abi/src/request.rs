@@ -4,9 +4,10 @@
 //! Decoding checks shape only: a known operation, reserved fields zero, values that name something. Alignment, ranges,
 //! ownership and policy are the service's to check, against its own tables.
 
+use crate::ring::Doorbell;
 use crate::{
-    DeviceRecord, DomainHandle, Header, Iova, Operation, PhysAddr, PowerHint, Registers, SmmuIndex, Status,
-    StreamId, Version,
+    AreaHandle, DeviceRecord, DomainHandle, Header, Iova, Operation, PhysAddr, PowerHint, Registers,
+    SmmuIndex, Status, StreamId, Version,
 };
 use bitflags::bitflags;
 
@@ -113,6 +114,16 @@ pub enum Request {
     },
     /// Answer: a [`FaultReport`](crate::FaultReport): x4–x6 the fault, x7 reports dropped; [`Status::Empty`] for none.
     FaultPoll,
+    /// x4: the handle that FFA_MEM_SHARE gave. Answer x4: the area's handle; x5: its length in bytes.
+    AreaOpen {
+        /// Names the memory, which was shared with the service alone.
+        memory: u64,
+    },
+    /// Handle: the area. [`Status::Busy`] while another call uses it.
+    AreaClose(AreaHandle),
+    /// Handle: the area; x4: first slot in bits 15:0, number of slots in 31:16. Answer x4: slots that are done with; x5: how
+    /// many descriptors among them failed.
+    Doorbell(Doorbell),
     /// Field: SMMU. Answer: an [`SmmuReport`](crate::SmmuReport).
     SmmuStatus(SmmuIndex),
     /// Field: SMMU; x4: a [`PowerHint`]. Answer x4: [`SmmuRegisters`](crate::SmmuRegisters) that differed, where this call
@@ -141,6 +152,7 @@ impl Request {
         let operation = Operation::try_from(header.operation).map_err(|_| Status::NotSupported)?;
         let smmu = SmmuIndex(header.field);
         let handle = || DomainHandle::from_raw(header.handle).ok_or(Status::InvalidHandle);
+        let area = || AreaHandle::from_raw(header.handle).ok_or(Status::InvalidHandle);
         let (field, raw) = (u64::from(header.field), u64::from(header.handle));
         // Each arm lists what its operation does not use.
         let (request, reserved) = match operation {
@@ -188,6 +200,14 @@ impl Request {
                 (Self::IovaToPa { domain: handle()?, iova: Iova(x4) }, [field, x5, x6, x7, 0])
             }
             Operation::FaultPoll => (Self::FaultPoll, [field | raw, x4, x5, x6, x7]),
+            Operation::AreaOpen => (Self::AreaOpen { memory: x4 }, [field, raw, x5, x6, x7]),
+            Operation::AreaClose => (Self::AreaClose(area()?), [field, x4, x5, x6, x7]),
+            Operation::Doorbell => {
+                let [f0, f1, s0, s1, rest @ ..] = x4.to_le_bytes();
+                let (first, slots) = (u16::from_le_bytes([f0, f1]), u16::from_le_bytes([s0, s1]));
+                let high = u64::from(u32::from_le_bytes(rest));
+                (Self::Doorbell(Doorbell { area: area()?, first, slots }), [field, high, x5, x6, x7])
+            }
             Operation::SmmuStatus => (Self::SmmuStatus(smmu), [raw, x4, x5, x6, x7]),
             Operation::SmmuCheck => {
                 let hint = u8::try_from(x4).ok().and_then(|hint| PowerHint::try_from(hint).ok());
@@ -237,6 +257,12 @@ impl Request {
                 [header(Operation::IovaToPa, 0, domain.raw()), iova.0, 0, 0, 0]
             }
             Self::FaultPoll => [header(Operation::FaultPoll, 0, 0), 0, 0, 0, 0],
+            Self::AreaOpen { memory } => [header(Operation::AreaOpen, 0, 0), memory, 0, 0, 0],
+            Self::AreaClose(area) => [header(Operation::AreaClose, 0, area.raw()), 0, 0, 0, 0],
+            Self::Doorbell(Doorbell { area, first, slots }) => {
+                let slots = u64::from(first) | u64::from(slots) << 16;
+                [header(Operation::Doorbell, 0, area.raw()), slots, 0, 0, 0]
+            }
             Self::SmmuStatus(smmu) => [header(Operation::SmmuStatus, smmu.0, 0), 0, 0, 0, 0],
             Self::SmmuCheck { smmu, hint } => {
                 [header(Operation::SmmuCheck, smmu.0, 0), u8::from(hint).into(), 0, 0, 0]

@@ -9,6 +9,10 @@ fn handles() -> impl Strategy<Value = DomainHandle> {
         .prop_map(|(slot, generation)| DomainHandle::new(slot, generation).unwrap())
 }
 
+fn areas() -> impl Strategy<Value = AreaHandle> {
+    handles().prop_map(|handle| AreaHandle::from_raw(handle.raw()).unwrap())
+}
+
 fn requests() -> impl Strategy<Value = Request> {
     let protection = (1u64..4).prop_map(|bits| Protection::from_bits(bits).unwrap());
     prop_oneof![
@@ -43,6 +47,13 @@ fn requests() -> impl Strategy<Value = Request> {
         }),
         (handles(), any::<u64>()).prop_map(|(domain, iova)| Request::IovaToPa { domain, iova: Iova(iova) }),
         Just(Request::FaultPoll),
+        any::<u64>().prop_map(|memory| Request::AreaOpen { memory }),
+        areas().prop_map(Request::AreaClose),
+        (areas(), any::<u16>(), any::<u16>()).prop_map(|(area, first, slots)| Request::Doorbell(Doorbell {
+            area,
+            first,
+            slots
+        })),
         any::<u16>().prop_map(|smmu| Request::SmmuStatus(SmmuIndex(smmu))),
         (any::<u16>(), 0u8..3).prop_map(|(smmu, hint)| Request::SmmuCheck {
             smmu: SmmuIndex(smmu),

@@ -15,7 +15,7 @@ pub enum Status {
     InvalidParameters = 2,
     /// The policy, or the owner of a page, does not allow it.
     Denied = 3,
-    /// The handle names no domain, or one that was freed since.
+    /// The handle names no domain or area, or one that was freed since.
     InvalidHandle = 4,
     /// An address or a size is not a multiple of the smallest page.
     Misaligned = 5,

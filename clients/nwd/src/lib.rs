@@ -26,6 +26,7 @@ mod paging;
 pub mod pci;
 pub mod ram;
 pub mod random;
+pub mod ring;
 pub mod timer;
 
 pub use machine::{Description, Machine, Region, fatal, power_off};

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use ffa_abi::ring::Doorbell;
 use ffa_abi::{
-    DeviceRecord, DeviceState, DomainHandle, DomainKind, Header, HypMessage, HypOperation, HypRequest, Iova,
-    Key, Operation, PageOwner, Pages, PhysAddr, Protection, Request, SmmuIndex, StreamId, Version,
+    AreaHandle, DeviceRecord, DeviceState, DomainHandle, DomainKind, Header, HypMessage, HypOperation,
+    HypRequest, Iova, Key, Operation, PageOwner, Pages, PhysAddr, Protection, Request, SmmuIndex, StreamId,
+    Version,
 };
 
 use super::vectors::vectors;
@@ -14,6 +16,10 @@ const KEY: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
 
 fn domain() -> DomainHandle {
     DomainHandle::new(7, 3).unwrap()
+}
+
+fn area() -> AreaHandle {
+    AreaHandle::new(7, 3).unwrap()
 }
 
 /// A device whose name has as many letters as fit.
@@ -47,6 +53,9 @@ pub(super) fn all() -> Vec<(&'static str, Request)> {
         ("UNMAP", Request::Unmap { domain: domain(), iova: Iova(0x12_3456_7000), size: 0x1_0000_2000 }),
         ("IOVA_TO_PA", Request::IovaToPa { domain: domain(), iova: Iova(0x12_3456_7089) }),
         ("FAULT_POLL", Request::FaultPoll),
+        ("AREA_OPEN", Request::AreaOpen { memory: 0x2000_0000_0000_0005 }),
+        ("AREA_CLOSE", Request::AreaClose(area())),
+        ("DOORBELL", Request::Doorbell(Doorbell { area: area(), first: 0x102, slots: 0x200 })),
     ]
 }
 

@@ -45,6 +45,9 @@ static void requests(void)
 	print("UNMAP", sidguard_unmap(domain, iova, size));
 	print("IOVA_TO_PA", sidguard_iova_to_pa(domain, iova + 0x89));
 	print("FAULT_POLL", sidguard_fault_poll());
+	print("AREA_OPEN", sidguard_area_open(0x2000000000000005));
+	print("AREA_CLOSE", sidguard_area_close(domain));
+	print("DOORBELL", sidguard_doorbell(domain, 0x102, 0x200));
 	print("STATISTICS", sidguard_statistics(key));
 	print("OWN", sidguard_move(SIDGUARD_HYP_OPERATION_OWN, key, first, 0x200, SIDGUARD_OWNER_HYP));
 	print("DISOWN", sidguard_move(SIDGUARD_HYP_OPERATION_DISOWN, key, first, 0x200, SIDGUARD_OWNER_GUEST(0)));

@@ -21,6 +21,14 @@ impl Client {
             _ => None,
         }
     }
+
+    /// Returns the endpoint that shares memory for it.
+    #[must_use]
+    pub const fn endpoint(self) -> u16 {
+        match self {
+            Self::Host => HOST,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 //! | [`role`] | whether the hypervisor is there, and the key by which it is known |
 //! | [`seeded`] | bugs that are there on purpose, in no image |
 //! | [`service`] | one message in, one answer out, every claim checked |
+//! | [`shared`] | memory that clients share with the service |
 //! | [`smmu`] | what the service needs from an SMMU, and the SMMUv3 driver |
 //! | [`table`] | stage-2 page tables for DMA |
 #![cfg_attr(not(test), no_std)]
@@ -28,5 +29,6 @@ pub mod pool;
 pub mod role;
 pub mod seeded;
 pub mod service;
+pub mod shared;
 pub mod smmu;
 pub mod table;

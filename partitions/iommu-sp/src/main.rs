@@ -10,6 +10,7 @@
 //! | `frame` | an SMMU's registers |
 //! | `interrupts` | events and errors of the SMMUs, when they happen |
 //! | `memory` | what the service keeps its state in |
+//! | `shared` | memory that clients share |
 //! | `report` | what is protected, in words |
 #![no_std]
 #![no_main]
@@ -20,6 +21,7 @@ mod interrupts;
 mod memory;
 mod report;
 mod setup;
+mod shared;
 
 use frame::Frame;
 use interrupts::Way;

@@ -6,7 +6,10 @@
 
 use crate::entropy::Rndr;
 use crate::frame::Frame;
-use crate::memory::{DEVICES, DOMAINS, ENTROPY, FAULTS, PAGES, POLICY, POOL, SERVICE, SMMU_LIST, SMMUS};
+use crate::memory::{
+    AREAS, DEVICES, DOMAINS, ENTROPY, FAULTS, PAGES, POLICY, POOL, SERVICE, SHARED, SMMU_LIST, SMMUS,
+};
+use crate::shared::Shared;
 use crate::{Smmu, report};
 use ffa_abi::{PhysAddr, SmmuIndex};
 use heapless::Vec;
@@ -15,9 +18,10 @@ use iommu_core::ownership::Accounts;
 use iommu_core::policy::{self, BlobError, Digest, MAX_BLOB_SIZE, MAX_SMMUS, Name, Policy, Range};
 use iommu_core::pool::{Pool, PoolError};
 use iommu_core::service::{Memory, Service};
+use iommu_core::shared::{NoSharedMemory, SharedMemory};
 use iommu_core::smmu::{BringUpError, PoolMapping, Quiet, SmmuV3};
-use sp_runtime::mmu::{self, MapError, World};
-use sp_runtime::{BootInfo, log};
+use sp_runtime::mmu::{self, MapError, Window, World};
+use sp_runtime::{BootInfo, Mailbox, log};
 use spin::mutex::SpinMutexGuard;
 use thiserror::Error;
 
@@ -69,10 +73,30 @@ pub(crate) fn service(boot: &BootInfo) -> Result<InForce, SetupError> {
         None => &NoEntropy,
     };
     let accounts = map_accounts(policy)?;
-    let memory = Memory { pool, domains: &DOMAINS, devices: &DEVICES, faults: &FAULTS, entropy, accounts };
+    let shared: &dyn SharedMemory = match SHARED.call_once(|| share(boot)) {
+        Some(shared) => shared,
+        None => &NoSharedMemory,
+    };
+    let memory = Memory {
+        pool,
+        domains: &DOMAINS,
+        devices: &DEVICES,
+        faults: &FAULTS,
+        entropy,
+        areas: &AREAS,
+        shared,
+        accounts,
+    };
     let smmus = SMMU_LIST.call_once(|| smmus);
     let service = SERVICE.try_call_once(|| Service::new(policy, digest, smmus, &memory))?;
     Ok((policy, service))
+}
+
+/// Gets ready for memory that clients share; without, messages in registers are all that they have.
+fn share(boot: &BootInfo) -> Option<Shared> {
+    let window = Window::new().inspect_err(|error| log!("no window, so no rings: {error}")).ok()?;
+    let mailbox = Mailbox::map().inspect_err(|error| log!("no buffers for messages, so no rings: {error}"));
+    Some(Shared::new(mailbox.ok()?, window, boot.id()))
 }
 
 fn expected_digest(boot: &BootInfo) -> Result<Digest, SetupError> {

@@ -96,21 +96,29 @@ pub(crate) fn status_bits(error: FfaError) -> u64 {
     u64::from(i32::from(error).cast_unsigned())
 }
 
-fn succeed<const N: usize>(function: FuncId, arguments: [u64; N]) -> Result<[u64; 18], CallError> {
+/// Calls `function` with x1 and further = `arguments`, and has it succeed.
+pub(crate) fn succeed<const N: usize>(function: FuncId, arguments: [u64; N]) -> Result<[u64; 18], CallError> {
     const SUCCESS_32: u32 = FuncId::Success32 as u32;
     const SUCCESS_64: u32 = FuncId::Success64 as u32;
-    const ERROR: u32 = FuncId::Error32 as u32;
     let answer = send(function, arguments);
     let [function, _, status, ..] = answer;
-    match (low(function), FfaError::try_from(low(status).cast_signed())) {
-        (SUCCESS_32 | SUCCESS_64, _) => Ok(answer),
-        (ERROR, Ok(error)) => Err(CallError::Refused(error)),
-        (word, _) => Err(CallError::Unexpected(word)),
+    match low(function) {
+        SUCCESS_32 | SUCCESS_64 => Ok(answer),
+        function => Err(refusal(function, low(status))),
+    }
+}
+
+/// Tells from w0 and w2 of an answer why it is not the one that was hoped for.
+pub(crate) fn refusal(function: u32, status: u32) -> CallError {
+    const ERROR: u32 = FuncId::Error32 as u32;
+    match (function, FfaError::try_from(status.cast_signed())) {
+        (ERROR, Ok(error)) => CallError::Refused(error),
+        (word, _) => CallError::Unexpected(word),
     }
 }
 
 /// Calls `function` with x1 and further = `arguments` and all else 0.
-fn send<const N: usize>(function: FuncId, arguments: [u64; N]) -> [u64; 18] {
+pub(crate) fn send<const N: usize>(function: FuncId, arguments: [u64; N]) -> [u64; 18] {
     let mut padded = [0; 17];
     padded.iter_mut().zip(arguments).for_each(|(to, from)| *to = from);
     smccc::smc64(function.into(), padded)

@@ -3,9 +3,9 @@
 //!
 //! The order in which locks are taken, each before those to its right:
 //!
-//! | device | domain slot | pool | queues of an SMMU |
-//! |---|---|---|---|
-//! | one at a time | one at a time, shared or exclusive | innermost | innermost, in the driver |
+//! | area | device | domain slot | pool | queues of an SMMU |
+//! |---|---|---|---|---|
+//! | one at a time, shared or exclusive | one at a time | one at a time, shared or exclusive | innermost | innermost, in the driver |
 //!
 //! The lock of page moves is taken alone. The fault queue is taken alone, before the event queue of an SMMU. No lock is held
 //! when a message is answered, and no interrupt is taken meanwhile: the partition runs with interrupts masked, and serves them when it waits for the next
@@ -35,11 +35,11 @@ pub(crate) fn lock<T>(mutex: &SpinMutex<T>) -> Result<SpinMutexGuard<'_, T>, Sta
 }
 
 /// Takes the shared side, or answers that it is busy.
-pub(super) fn read<T>(lock: &RwLock<T>) -> Result<RwLockReadGuard<'_, T>, Status> {
+pub(crate) fn read<T>(lock: &RwLock<T>) -> Result<RwLockReadGuard<'_, T>, Status> {
     try_for_a_while(|| lock.try_read())
 }
 
 /// Takes the exclusive side, or answers that it is busy.
-pub(super) fn write<T>(lock: &RwLock<T>) -> Result<RwLockWriteGuard<'_, T>, Status> {
+pub(crate) fn write<T>(lock: &RwLock<T>) -> Result<RwLockWriteGuard<'_, T>, Status> {
     try_for_a_while(|| lock.try_write())
 }

@@ -6,15 +6,18 @@
 //! | `slot` | the table of domains, handles, allocation |
 //! | `free` | giving a domain back |
 //! | `paging` | map, unmap and lookup in one domain |
+//! | `lists` | the same for lists, in a message's bound |
 //! | `device` | what each device's streams are set to |
 //! | `lock` | bounded waiting, and the order of locks |
 
 mod device;
 mod free;
+mod lists;
 pub(crate) mod lock;
 mod paging;
 mod slot;
 
 pub use device::{Device, Target};
+pub use lists::{Budget, Listed};
 pub use paging::{Done, ENTRIES_PER_CALL, Means};
 pub use slot::{Allocation, Domain, Domains, MAX_DOMAINS, Slot};

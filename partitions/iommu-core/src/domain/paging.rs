@@ -77,14 +77,9 @@ impl Domains<'_> {
         }
         let status = match end {
             Ok(()) => Status::Ok,
-            Err(MapError::AlreadyMapped) => Status::AlreadyMapped,
             // As when the budget is used up: the caller goes on from there, and is told then.
             Err(MapError::Leaving | MapError::Pins(_)) if bytes > 0 => Status::Ok,
-            Err(MapError::Leaving | MapError::Pins(Refusal::Moving)) => Status::Busy,
-            Err(MapError::Pins(Refusal::Denied)) => Status::Denied,
-            Err(MapError::Pins(Refusal::Saturated)) => Status::Saturated,
-            Err(MapError::NoMemory) => Status::NoMemory,
-            Err(MapError::Tampered) => Status::Tampered,
+            Err(error) => map_status(error),
         };
         Ok(Done { status, bytes, removed: 0 })
     }
@@ -181,9 +176,29 @@ fn finish(
     match end {
         // What ended the call early is the next one's first address.
         _ if bytes > 0 => Ok(Done { status: Status::Ok, bytes, removed: unmapped.bytes }),
-        Err(UnmapError::WouldSplit) => Err(Status::WouldSplit),
-        Err(UnmapError::Tampered) => Err(Status::Tampered),
-        Ok(()) | Err(UnmapError::Raced | UnmapError::WholeTable) => Err(Status::Busy),
+        Err(error) => Err(unmap_status(error)),
+        Ok(()) => Err(Status::Busy),
+    }
+}
+
+/// Says to a client why mapping ended.
+pub(super) const fn map_status(error: MapError) -> Status {
+    match error {
+        MapError::AlreadyMapped => Status::AlreadyMapped,
+        MapError::Leaving | MapError::Pins(Refusal::Moving) => Status::Busy,
+        MapError::Pins(Refusal::Denied) => Status::Denied,
+        MapError::Pins(Refusal::Saturated) => Status::Saturated,
+        MapError::NoMemory => Status::NoMemory,
+        MapError::Tampered => Status::Tampered,
+    }
+}
+
+/// Says to a client why unmapping ended.
+pub(super) const fn unmap_status(error: UnmapError) -> Status {
+    match error {
+        UnmapError::WouldSplit => Status::WouldSplit,
+        UnmapError::Tampered => Status::Tampered,
+        UnmapError::Raced | UnmapError::WholeTable => Status::Busy,
     }
 }
 

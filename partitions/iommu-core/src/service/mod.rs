@@ -8,6 +8,7 @@
 mod faults;
 mod health;
 mod hyp;
+mod rings;
 mod setup;
 mod watch;
 
@@ -23,6 +24,7 @@ use crate::policy::{self, Digest, MAX_DEVICES, MAX_SMMUS, Policy, Range};
 use crate::pool::Quota;
 use crate::role::Role;
 use crate::seeded::{Bug, seeded};
+use crate::shared::Areas;
 use crate::smmu::Smmu;
 use crate::table::{Geometry, LeafSize, PAGE_SIZE};
 use ffa_abi::{
@@ -44,6 +46,7 @@ pub struct Service<'a, S> {
     entropy: &'a dyn Entropy,
     role: Role,
     ownership: Ownership<'a>,
+    areas: Areas<'a>,
     /// What the host may take of the pool.
     quota: Quota,
     /// By SMMU: the IOVAs that all devices allow which the host may hold; none where it may hold no device.
@@ -99,6 +102,9 @@ impl<S: Smmu> Service<'_, S> {
             Request::DomainFree(domain) => self.domain_free(client, domain),
             Request::DeviceSetState { smmu, sid, state } => self.device_set_state(client, smmu, sid, state),
             Request::FaultPoll => self.fault_poll(client),
+            Request::Doorbell(bell) => self.doorbell(client, bell),
+            Request::AreaOpen { memory } => self.area_open(client, memory),
+            Request::AreaClose(area) => self.area_close(client, area),
             Request::SmmuStatus(smmu) => self.smmu_status(client, smmu),
             Request::SmmuCheck { smmu, hint } => self.smmu_check(client, smmu, hint),
             Request::Version(version) => Ok(Self::version(version)),
@@ -217,10 +223,7 @@ impl<S: Smmu> Service<'_, S> {
         if seeded(Bug::UncheckedSum) && pa.0 + size == 0 {
             return Err(Status::OutOfRange);
         }
-        if size == 0 || pa.0.checked_add(size).is_none() {
-            return Err(Status::OutOfRange);
-        }
-        let memory = self.ownership.check(client, pa, size).ok_or(Status::Denied)?;
+        let memory = self.check_memory(client, pa, size)?;
         self.domains.map(client, domain, (iova, memory, protection), self.means()).map(answer)
     }
 

@@ -9,6 +9,7 @@ use crate::ownership::{Accounts, Ownership};
 use crate::policy::{self, Digest, HypRole, MAX_DEVICES, Policy, Range};
 use crate::pool::{Pool, Quota};
 use crate::role::Role;
+use crate::shared::{Area, Areas, MAX_AREAS, SharedMemory};
 use crate::smmu::Smmu;
 use crate::table::ADDRESS_LIMIT;
 use thiserror::Error;
@@ -26,6 +27,10 @@ pub struct Memory<'a> {
     pub faults: &'a Faults,
     /// For the hypervisor's key.
     pub entropy: &'a dyn Entropy,
+    /// Areas that were never used.
+    pub areas: &'a [Area; MAX_AREAS],
+    /// What clients share, and how it is reached.
+    pub shared: &'a dyn SharedMemory,
     /// Accounts of managed pages, where the policy has a hypervisor that may move them.
     pub accounts: Option<Accounts<'a>>,
 }
@@ -82,6 +87,7 @@ impl<'a, S: Smmu> Service<'a, S> {
             entropy: memory.entropy,
             role: Role::new(policy.hyp),
             ownership,
+            areas: Areas::new(memory.areas, memory.shared),
             quota: Quota::new(share),
             windows: indices.map(|smmu| window(policy, Client::Host, smmu)).collect(),
         })

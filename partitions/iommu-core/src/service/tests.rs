@@ -8,6 +8,8 @@ use crate::kept::kept;
 use crate::ownership::Accounts;
 use crate::policy::{Guard, Holders, HypRole, Name};
 use crate::pool::{PageSlot, Pool, Word};
+use crate::shared::fake::FakeSharedMemory;
+use crate::shared::{Area, MAX_AREAS, NoSharedMemory};
 use crate::smmu::StreamConfig;
 use crate::smmu::fake_smmu::{EVENT_QUEUE, FakeSmmu};
 use core::sync::atomic::{AtomicU16, AtomicU32};
@@ -22,6 +24,7 @@ mod interrupts;
 mod mappings;
 mod overlaps;
 mod pages;
+mod rings;
 mod roles;
 
 const K4: u64 = 4096;
@@ -50,6 +53,7 @@ struct Machine {
     service: Service<'static, FakeSmmu<'static>>,
     smmus: &'static [FakeSmmu<'static>],
     pool: &'static Pool<'static>,
+    shared: &'static FakeSharedMemory,
 }
 
 fn device(name: &str, smmu: u8, first_sid: u32, sids: u16, host: bool, iova: Range) -> policy::Device {
@@ -113,16 +117,19 @@ impl Machine {
         let slots: &'static [PageSlot] = kept((0..pages).map(|_| PageSlot::new()).collect::<Box<[_]>>());
         let pool = kept(Pool::new(words, PhysAddr(POOL_BASE), slots).unwrap());
         let smmus = kept([0; 3].map(|_| FakeSmmu::new(words, POOL_BASE)));
+        let shared = kept(FakeSharedMemory::new());
         let memory = Memory {
             pool,
             domains: kept([const { Slot::new() }; MAX_DOMAINS]),
             devices: kept([const { Device::new() }; MAX_DEVICES]),
             faults: kept(Faults::new()),
             entropy: kept(FakeEntropy::new(KEY[0], 100)),
+            areas: kept([const { Area::new() }; MAX_AREAS]),
+            shared,
             accounts: policy.accounts.map(|_| accounts(&policy)),
         };
         let service = Service::new(kept(policy), [7; 32], smmus, &memory).unwrap();
-        Self { service, smmus, pool }
+        Self { service, smmus, pool, shared }
     }
 
     fn ask(&self, request: Request) -> Response {
@@ -206,6 +213,8 @@ fn a_policy_that_does_not_fit_the_machine_is_refused() {
         devices: kept([const { Device::new() }; MAX_DEVICES]),
         faults: kept(Faults::new()),
         entropy: &NoEntropy,
+        areas: kept([const { Area::new() }; MAX_AREAS]),
+        shared: &NoSharedMemory,
         accounts: None,
     };
     let policy = kept(policy());

@@ -127,6 +127,27 @@ pub(super) fn forget_everything<H: Hardware>(
     queue.sync(hardware)
 }
 
+/// Writes the commands of a plan into the queue.
+#[inline]
+fn send<H: Hardware>(
+    queue: &mut CommandQueue<'_>,
+    hardware: &H,
+    vmid: Vmid,
+    plan: Plan,
+) -> Result<(), QueueError> {
+    match plan {
+        Plan::One(command) => queue.push(hardware, command),
+        Plan::Each { first, step, count, leaf } => {
+            let mut address = first;
+            for _ in 0..count {
+                queue.push(hardware, Command::invalidate_address(vmid, address, leaf))?;
+                address = address.wrapping_add(step);
+            }
+            Ok(())
+        }
+    }
+}
+
 impl<H: Hardware> Smmu for SmmuV3<'_, H> {
     fn features(&self) -> SmmuFeatures {
         self.capabilities.features
@@ -150,16 +171,24 @@ impl<H: Hardware> Smmu for SmmuV3<'_, H> {
         }
         let vmid = if seeded(Bug::WrongVmid) { Vmid(vmid.0 + 1) } else { vmid };
         let plan = plan(vmid, range, self.capabilities.features.range_invalidation);
-        self.run(|queue, hardware| match plan {
-            Plan::One(command) => queue.push(hardware, command),
-            Plan::Each { first, step, count, leaf } => {
-                let mut address = first;
-                for _ in 0..count {
-                    queue.push(hardware, Command::invalidate_address(vmid, address, leaf))?;
-                    address = address.wrapping_add(step);
-                }
-                Ok(())
+        self.run(|queue, hardware| send(queue, hardware, vmid, plan))
+    }
+
+    fn invalidate_ranges(
+        &self,
+        vmid: Vmid,
+        ranges: &mut dyn Iterator<Item = TlbRange>,
+    ) -> Result<(), SmmuError> {
+        if seeded(Bug::NoInvalidation) {
+            return Ok(());
+        }
+        let vmid = if seeded(Bug::WrongVmid) { Vmid(vmid.0 + 1) } else { vmid };
+        self.run(|queue, hardware| {
+            for range in ranges {
+                let plan = plan(vmid, &range, self.capabilities.features.range_invalidation);
+                send(queue, hardware, vmid, plan)?;
             }
+            Ok(())
         })
     }
 

@@ -292,6 +292,17 @@ impl Smmu for FakeSmmu<'_> {
         })
     }
 
+    fn invalidate_ranges(
+        &self,
+        vmid: Vmid,
+        ranges: &mut dyn Iterator<Item = TlbRange>,
+    ) -> Result<(), SmmuError> {
+        for range in ranges {
+            self.invalidate_range(vmid, &range)?;
+        }
+        Ok(())
+    }
+
     fn invalidate_vmid(&self, vmid: Vmid) -> Result<(), SmmuError> {
         self.command(|state| {
             state.invalidations += 1;

@@ -16,6 +16,18 @@ impl Invalidated {
         smmu.invalidate_range(vmid, range).map(|()| Self(()))
     }
 
+    /// Forgets some ranges of a VMID's translations.
+    ///
+    /// # Errors
+    /// As [`range`](Self::range).
+    pub fn ranges(
+        smmu: &impl Smmu,
+        vmid: Vmid,
+        ranges: &mut dyn Iterator<Item = TlbRange>,
+    ) -> Result<Self, SmmuError> {
+        smmu.invalidate_ranges(vmid, ranges).map(|()| Self(()))
+    }
+
     /// Forgets all translations of a VMID.
     ///
     /// # Errors

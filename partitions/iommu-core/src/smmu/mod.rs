@@ -193,6 +193,16 @@ pub trait Smmu: Sync {
     /// As [`set_streams`](Self::set_streams); the caller must then not reuse the memory that was mapped.
     fn invalidate_range(&self, vmid: Vmid, range: &TlbRange) -> Result<(), SmmuError>;
 
+    /// As [`invalidate_range`](Self::invalidate_range), for some ranges at once: one wait for all of them.
+    ///
+    /// # Errors
+    /// As [`invalidate_range`](Self::invalidate_range).
+    fn invalidate_ranges(
+        &self,
+        vmid: Vmid,
+        ranges: &mut dyn Iterator<Item = TlbRange>,
+    ) -> Result<(), SmmuError>;
+
     /// Forgets all cached translations of a VMID, tables included, and completes.
     ///
     /// # Errors
@@ -254,6 +264,14 @@ impl<T: Smmu> Smmu for &T {
     #[inline]
     fn invalidate_range(&self, vmid: Vmid, range: &TlbRange) -> Result<(), SmmuError> {
         (**self).invalidate_range(vmid, range)
+    }
+
+    fn invalidate_ranges(
+        &self,
+        vmid: Vmid,
+        ranges: &mut dyn Iterator<Item = TlbRange>,
+    ) -> Result<(), SmmuError> {
+        (**self).invalidate_ranges(vmid, ranges)
     }
 
     #[inline]

@@ -56,7 +56,18 @@ impl Table<'_> {
         mapping: &Mapping,
         quota: &Quota,
         pins: &impl Pins,
-        budget: usize,
+        mut budget: usize,
+    ) -> Progress<MapError> {
+        self.map_within(mapping, quota, pins, &mut budget)
+    }
+
+    /// As [`map`](Self::map); takes from `budget` what it uses of it.
+    pub(crate) fn map_within(
+        &self,
+        mapping: &Mapping,
+        quota: &Quota,
+        pins: &impl Pins,
+        budget: &mut usize,
     ) -> Progress<MapError> {
         let mut bytes = 0;
         let end = self.map_runs(mapping, quota, pins, budget, &mut bytes);
@@ -68,10 +79,10 @@ impl Table<'_> {
         mapping: &Mapping,
         quota: &Quota,
         pins: &impl Pins,
-        mut budget: usize,
+        budget: &mut usize,
         done: &mut u64,
     ) -> Result<(), MapError> {
-        while *done < mapping.size && budget > 0 {
+        while *done < mapping.size && *budget > 0 {
             let rest = Mapping {
                 iova: Iova(mapping.iova.0.wrapping_add(*done)),
                 pa: PhysAddr(mapping.pa.0.wrapping_add(*done)),
@@ -81,14 +92,14 @@ impl Table<'_> {
             let bits = if seeded(Bug::MisalignedBlock) { rest.iova.0 } else { rest.iova.0 | rest.pa.0 };
             let mut leaf = largest_leaf(bits, rest.size);
             let written = loop {
-                match self.map_run(leaf, &rest, quota, pins, budget)? {
+                match self.map_run(leaf, &rest, quota, pins, *budget)? {
                     Filled::Some(count) => break count,
                     Filled::TableInTheWay | Filled::NotPinned => leaf = smaller(leaf),
                     Filled::Occupied => return Err(MapError::AlreadyMapped),
                     Filled::Leaving => return Err(MapError::Leaving),
                 }
             };
-            budget = budget.saturating_sub(written.saturating_mul(pins.cost(leaf)));
+            *budget = budget.saturating_sub(written.saturating_mul(pins.cost(leaf)));
             *done = done.wrapping_add((written as u64).wrapping_mul(leaf.bytes()));
         }
         Ok(())

@@ -18,7 +18,7 @@ use super::{ENTRIES, Found, LeafSize, Level, Progress, Table, Tampered};
 use crate::ownership::Pins;
 use crate::pool::{Page, PageWords, PoolError, Word};
 use crate::seeded::{Bug, seeded};
-use crate::smmu::Invalidated;
+use crate::smmu::{Invalidated, TlbRange};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use ffa_abi::{Iova, PhysAddr};
 use heapless::Vec;
@@ -68,19 +68,42 @@ const MAX_RUNS: usize = 8;
 struct Run<'a> {
     words: &'a PageWords,
     leaf: LeafSize,
+    /// What the table's first entry translates.
+    base: u64,
     first: usize,
     end: usize,
 }
 
+impl Run<'_> {
+    /// Returns the addresses of its entries.
+    fn range(&self) -> TlbRange {
+        let at = |place: usize| (place as u64).wrapping_mul(self.leaf.bytes());
+        let iova = Iova(self.base.wrapping_add(at(self.first)));
+        let size = at(self.end.saturating_sub(self.first));
+        TlbRange { iova, size, leaves: Some(self.leaf), tables: false }
+    }
+}
+
 impl<'a> Unmapped<'a> {
     /// Notes entries from which leaves will be removed, and tells whether there was room for the note.
-    fn note(&mut self, words: &'a PageWords, leaf: LeafSize, first: usize, count: usize) -> bool {
+    fn note(&mut self, words: &'a PageWords, leaf: LeafSize, at: u64, count: usize) -> bool {
+        let first = leaf.level().index(at);
         let end = first.saturating_add(count);
         match self.runs.iter_mut().find(|run| core::ptr::eq(run.words, words)) {
             Some(run) => (run.first, run.end) = (run.first.min(first), run.end.max(end)),
-            None => return self.runs.push(Run { words, leaf, first, end }).is_ok(),
+            None => {
+                let spanned = leaf.bytes().wrapping_mul(ENTRIES as u64);
+                let base = at & spanned.wrapping_neg();
+                return self.runs.push(Run { words, leaf, base, first, end }).is_ok();
+            }
         }
         true
+    }
+
+    /// Returns what SMMUs have to forget: for each table that leaves were removed from, all between the first of them and the
+    /// last. What stays mapped among them is looked up anew, which is cheaper than a command for each hole.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = TlbRange> {
+        self.runs.iter().map(Run::range)
     }
 
     fn add(&mut self, leaf: LeafSize, count: u64) {
@@ -130,8 +153,20 @@ impl<'a> Table<'a> {
     /// is large to copy.
     pub fn unmap(
         &self,
+        range: (Iova, u64),
+        mut budget: usize,
+        tell: bool,
+        unmapped: &mut Unmapped<'a>,
+    ) -> Progress<UnmapError> {
+        self.unmap_within(range, &mut budget, tell, unmapped)
+    }
+
+    /// As [`unmap`](Self::unmap); takes from `budget` what it uses of it. Ends early, too, where the account has no room for
+    /// one more table: there is room for eight.
+    pub(crate) fn unmap_within(
+        &self,
         (iova, size): (Iova, u64),
-        budget: usize,
+        budget: &mut usize,
         tell: bool,
         unmapped: &mut Unmapped<'a>,
     ) -> Progress<UnmapError> {
@@ -144,12 +179,12 @@ impl<'a> Table<'a> {
         &self,
         iova: u64,
         size: u64,
-        mut budget: usize,
+        budget: &mut usize,
         tell: bool,
         done: &mut u64,
         unmapped: &mut Unmapped<'a>,
     ) -> Result<(), UnmapError> {
-        while *done < size && budget > 0 {
+        while *done < size && *budget > 0 {
             let (at, rest) = (iova.wrapping_add(*done), size.saturating_sub(*done));
             let Found { words, word, level, entry } = self.walk(at, Level::L2)?;
             let whole = at & (level.entry_size() - 1) == 0 && rest >= level.entry_size();
@@ -160,7 +195,7 @@ impl<'a> Table<'a> {
                 Kind::Leaving if !unmapped.alone => return Err(UnmapError::Raced),
                 Kind::Leaf | Kind::Leaving => {
                     let leaf = level.leaf().filter(|_| whole).ok_or(UnmapError::WouldSplit)?;
-                    if !unmapped.note(words, leaf, level.index(at), 1) {
+                    if !unmapped.note(words, leaf, at, 1) {
                         return Ok(());
                     }
                     // Only the leaf that was seen: a table that another core put there meanwhile must stay.
@@ -174,8 +209,8 @@ impl<'a> Table<'a> {
                 Kind::Table => {
                     let (_, words) = self.child(entry.address())?;
                     let first = Level::L3.index(at);
-                    let wanted = usize::try_from(rest >> Level::L3.shift()).unwrap_or(ENTRIES).min(budget);
-                    if !unmapped.note(words, LeafSize::Page4K, first, wanted.min(ENTRIES - first)) {
+                    let wanted = usize::try_from(rest >> Level::L3.shift()).unwrap_or(ENTRIES).min(*budget);
+                    if !unmapped.note(words, LeafSize::Page4K, at, wanted.min(ENTRIES - first)) {
                         return Ok(());
                     }
                     let (looked_at, removed) = remove(words, first, wanted, unmapped)?;
@@ -184,7 +219,7 @@ impl<'a> Table<'a> {
                 }
                 Kind::Foreign => return Err(UnmapError::Tampered),
             };
-            budget = budget.saturating_sub(looked_at);
+            *budget = budget.saturating_sub(looked_at);
             *done = done.wrapping_add(bytes).min(size);
         }
         Ok(())

@@ -2,10 +2,11 @@
 //! This partition's own stage 1: addresses stay what they are, no page is both writable and executable.
 //!
 //! The image is mapped before translation is on; device registers and memory of the normal world are added later, and
-//! nothing is ever unmapped. What a mapping may reach is decided by the partition manager's stage 2.
+//! nothing is ever unmapped, but what is in the [`Window`]. What a mapping may reach is decided by the partition manager's stage 2.
 
 mod attributes;
 mod tables;
+mod window;
 
 use core::fmt;
 use core::ops::Range;
@@ -17,6 +18,7 @@ use crate::memory::{DeviceMemory, NonSecureMemory, OwnMemory};
 
 pub(crate) use attributes::Registers;
 pub(crate) use tables::mark_active;
+pub use window::{InUse, Window};
 
 /// The page size, in bytes.
 pub const PAGE_SIZE: usize = 4096;
@@ -33,7 +35,7 @@ pub enum World {
 /// Why a range was not mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MapError {
-    /// It is empty, begins at 0, is not in whole pages, or not in the 48-bit address space.
+    /// It is empty, begins at 0, is not in whole pages, or not in the 48-bit address space, whose end is the window.
     BadRange,
     /// Part of it is mapped already.
     Taken,
@@ -114,7 +116,7 @@ fn page_range(start: u64, size: u64) -> Result<Range<usize>, MapError> {
         return Err(MapError::BadRange);
     };
     let aligned = start.is_multiple_of(PAGE_SIZE) && end.is_multiple_of(PAGE_SIZE);
-    if start == 0 || start >= end || !aligned || end > tables::ADDRESS_SPACE {
+    if start == 0 || start >= end || !aligned || end > window::RESERVED {
         return Err(MapError::BadRange);
     }
     let own = image::whole();

@@ -6,6 +6,7 @@ use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ops::Range;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use aarch64_paging::Mapping;
 use aarch64_paging::descriptor::{Descriptor, El1Attributes, PhysicalAddress};
@@ -21,6 +22,8 @@ const TABLES: usize = 48;
 const ROOT_LEVEL: usize = 0;
 /// The end of the address space, in bytes.
 pub(super) const ADDRESS_SPACE: usize = 1 << 48;
+/// Entries of a table.
+pub(super) const TABLE_ENTRIES: usize = 512;
 /// What an entry of a level 0, 1 and 2 table spans, in bytes.
 const SPANS: [usize; 3] = [1 << 39, 1 << 30, 1 << 21];
 
@@ -93,6 +96,22 @@ pub(crate) fn mark_active() {
     if let Some(mapping) = MAPPING.lock().as_ref() {
         mapping.mark_active();
     }
+}
+
+/// Has the last entry of the root lead to `table`, whose entries are none of the mapping's. Once, while translation is on.
+pub(super) fn lead_to_window(table: &'static [AtomicU64; TABLE_ENTRIES]) -> Result<(), MapError> {
+    let mapping = MAPPING.lock();
+    let root = mapping.as_ref().ok_or(MapError::NoTables)?.root_address().0;
+    let last = core::ptr::with_exposed_provenance::<AtomicU64>(root).wrapping_add(TABLE_ENTRIES - 1);
+    // SAFETY: 1. The root is a page of the pool, mapped, readable and writable, for ever. 2. It is reached under the lock of the
+    // mapping, which is held, and by the core's walks, which allow any change. 3. It is a word of 64 bits, aligned to that.
+    let last = unsafe { &*last };
+    let leads = table.as_ptr() as u64
+        | El1Attributes::TABLE_OR_PAGE.bits() as u64
+        | El1Attributes::VALID.bits() as u64;
+    last.compare_exchange(0, leads, Ordering::Release, Ordering::Relaxed)
+        .map(|_| ())
+        .map_err(|_| MapError::Taken)
 }
 
 /// Adds `range` to the mapping that is in use, unless part of it is mapped.

@@ -15,6 +15,7 @@ use iommu_core::ownership::Accounts;
 use iommu_core::policy::{self, FORMAT_VERSION, Guard, Holders, HypRole, MAX_DEVICES, Name, Policy, Range};
 use iommu_core::pool::{PageSlot, Pool, Word};
 use iommu_core::service::{Faults, Memory as State, Service};
+use iommu_core::shared::{Area, MAX_AREAS, NoSharedMemory};
 use iommu_core::smmu::{PoolMapping, Quiet, SmmuV3};
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -197,6 +198,8 @@ impl Machine {
             devices: leak([const { Device::new() }; MAX_DEVICES]),
             faults: leak(Faults::new()),
             entropy: &Source,
+            areas: leak([const { Area::new() }; MAX_AREAS]),
+            shared: &NoSharedMemory,
             accounts: policy.accounts.map(|_| accounts(policy)),
         };
         match Service::new(policy, [7; 32], smmus.leak(), &state) {

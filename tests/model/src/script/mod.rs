@@ -54,7 +54,10 @@ impl Move {
             HypRequest::Disown(pages, owner) => (Change::Disown, pages, owner),
             HypRequest::Share(pages, owner) => (Change::Share, pages, owner),
             HypRequest::Unshare(pages, owner) => (Change::Unshare, pages, owner),
-            HypRequest::PageState(_) | HypRequest::Statistics => return None,
+            HypRequest::PageState(_)
+            | HypRequest::Statistics
+            | HypRequest::SmmuStatus(_)
+            | HypRequest::SmmuCheck(..) => return None,
         };
         Some(Self { change, first: pages.first.0, count: pages.count, owner })
     }

@@ -12,6 +12,7 @@ mod memory;
 mod messages;
 mod others;
 mod parallel;
+pub(crate) mod rings;
 mod sizes;
 mod transfers;
 mod unasked;
@@ -28,6 +29,7 @@ pub(crate) const SCENARIOS: &[&[Scenario]] = &[
     domains::SCENARIOS,
     messages::SCENARIOS,
     sizes::SCENARIOS,
+    rings::SCENARIOS,
     flood::SCENARIOS,
     interrupts::SCENARIOS,
     interrupts_elsewhere::SCENARIOS,

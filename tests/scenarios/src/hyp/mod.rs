@@ -2,9 +2,10 @@
 //! A system with a hypervisor: this program is it, and the kernel above it, which has no key.
 
 mod pages;
+mod rings;
 mod role;
 
 use crate::scenario::Scenario;
 
 /// In the order in which they are told: until the second one the role is not claimed, and it is claimed once.
-pub(crate) const SCENARIOS: &[&[Scenario]] = &[role::SCENARIOS, pages::SCENARIOS];
+pub(crate) const SCENARIOS: &[&[Scenario]] = &[role::SCENARIOS, pages::SCENARIOS, rings::SCENARIOS];

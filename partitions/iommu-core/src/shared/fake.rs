@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A manager and a window that know what is retrieved and mapped, and panic at what must not be.
+
+use super::{AreaPages, MAX_AREAS, SharedMemory};
+use core::sync::atomic::AtomicU64;
+use ffa_abi::{PhysAddr, Status};
+use std::boxed::Box;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::vec::Vec;
+
+/// Words of a page.
+const PAGE_WORDS: usize = 512;
+
+#[derive(Debug, Default)]
+struct State {
+    /// What clients share: pages by handle, and whether it is retrieved.
+    shares: BTreeMap<u64, (Vec<u64>, bool)>,
+    /// Length in words of what is mapped at a place.
+    mapped: [usize; MAX_AREAS],
+    /// Calls of `relinquish` that are refused.
+    refusals: usize,
+    /// No place can be mapped.
+    full: bool,
+}
+
+/// See above.
+#[derive(Debug)]
+pub(crate) struct FakeSharedMemory {
+    state: Mutex<State>,
+    /// What stands in an area, by its place in the window.
+    words: Box<[[AtomicU64; super::MAX_AREA_PAGES * PAGE_WORDS]; MAX_AREAS]>,
+}
+
+impl FakeSharedMemory {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: Mutex::default(),
+            words: Box::new(
+                [const { [const { AtomicU64::new(0) }; super::MAX_AREA_PAGES * PAGE_WORDS] }; MAX_AREAS],
+            ),
+        }
+    }
+
+    /// A client shares pages.
+    pub(crate) fn share(&self, handle: u64, pages: &[u64]) {
+        let before = self.state.lock().unwrap().shares.insert(handle, (pages.to_vec(), false));
+        assert_eq!(before, None);
+    }
+
+    /// A client wants its pages back; tells whether it gets them.
+    pub(crate) fn reclaim(&self, handle: u64) -> bool {
+        let shares = &mut self.state.lock().unwrap().shares;
+        let free = shares.get(&handle).is_some_and(|(_, retrieved)| !retrieved);
+        free && shares.remove(&handle).is_some()
+    }
+
+    /// Lets this many relinquishments be refused.
+    pub(crate) fn refuse(&self, refusals: usize) {
+        self.state.lock().unwrap().refusals = refusals;
+    }
+
+    /// Lets no place be mapped, or all again.
+    pub(crate) fn fill(&self, full: bool) {
+        self.state.lock().unwrap().full = full;
+    }
+
+    /// Tells at how many places something is mapped.
+    pub(crate) fn mapped(&self) -> usize {
+        self.state.lock().unwrap().mapped.iter().filter(|words| **words != 0).count()
+    }
+
+    /// Returns what stands in an area.
+    pub(crate) fn words(&self, place: usize) -> &[AtomicU64] {
+        &self.words[place]
+    }
+}
+
+impl SharedMemory for FakeSharedMemory {
+    fn retrieve(&self, sender: u16, memory: u64) -> Result<AreaPages, Status> {
+        assert_eq!(sender, 0);
+        let shares = &mut self.state.lock().unwrap().shares;
+        let (pages, retrieved) = shares.get_mut(&memory).filter(|share| !share.1).ok_or(Status::Denied)?;
+        let pages: AreaPages =
+            AreaPages::from_slice(&pages.iter().map(|page| PhysAddr(*page)).collect::<Vec<_>>())
+                .map_err(|_| Status::OutOfRange)?;
+        *retrieved = true;
+        Ok(pages)
+    }
+
+    fn map(&self, place: usize, pages: &AreaPages) -> Result<(), Status> {
+        let mut state = self.state.lock().unwrap();
+        assert_eq!(state.mapped[place], 0, "the place is taken");
+        if state.full {
+            return Err(Status::NoMemory);
+        }
+        state.mapped[place] = pages.len() * PAGE_WORDS;
+        Ok(())
+    }
+
+    fn with(&self, place: usize, use_it: &mut dyn FnMut(&[AtomicU64])) {
+        let length = self.state.lock().unwrap().mapped[place];
+        assert_ne!(length, 0, "nothing is mapped there");
+        use_it(&self.words[place][..length]);
+    }
+
+    fn unmap(&self, place: usize) -> Result<(), Status> {
+        let mut state = self.state.lock().unwrap();
+        assert_ne!(state.mapped[place], 0, "nothing is mapped there");
+        state.mapped[place] = 0;
+        Ok(())
+    }
+
+    fn relinquish(&self, memory: u64) -> Result<(), Status> {
+        let mut state = self.state.lock().unwrap();
+        if let Some(refusals) = state.refusals.checked_sub(1) {
+            state.refusals = refusals;
+            return Err(Status::Denied);
+        }
+        let (_, retrieved) = state.shares.get_mut(&memory).unwrap();
+        assert!(core::mem::take(retrieved), "it was not retrieved");
+        Ok(())
+    }
+}
