@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Linux(Linux),
     /// Run iommu-sp without spm: under TF-A's own SPMC, at EL3
     El3(El3),
+    /// Attack the service from a hostile host above a small hypervisor, and say what stopped each attack
+    Attack(Attack),
     /// Count instructions per operation, and sizes
     Bench(Bench),
     /// Say what this machine lacks, and the command that installs it
@@ -121,6 +123,20 @@ pub(crate) struct El3 {
     /// Only this number of cores (1 and 4 otherwise)
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=8))]
     pub(crate) smp: Option<u64>,
+}
+
+/// Arguments of `attack`.
+#[derive(Debug, Args)]
+pub(crate) struct Attack {
+    /// Only this machine
+    #[arg(long, value_enum)]
+    pub(crate) machine: Option<Machine>,
+    /// Number of cores
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=8))]
+    pub(crate) smp: u64,
+    /// Let the hypervisor hold its host by nothing: the attacks that it stops come through
+    #[arg(long)]
+    pub(crate) hypervisor_off: bool,
 }
 
 /// Arguments of `bench`.

@@ -92,9 +92,13 @@ pub(crate) struct Firmware {
 const fn normal_package(set: Set) -> &'static str {
     match set {
         Set::Product | Set::Hyp | Set::Bench => "scenarios",
+        Set::Attack => "hypervisor",
         Set::Conformance => "conformance-nwd",
     }
 }
+
+/// The package that runs at EL1 where BL33 is a hypervisor.
+const HOST: &str = "scenarios";
 
 /// Returns the name under which the constants of a platform with a set of partitions are kept.
 fn constants_name(of: Platform, set: Set, manager: Manager) -> String {
@@ -102,6 +106,7 @@ fn constants_name(of: Platform, set: Set, manager: Manager) -> String {
         // The product's client serves for the boot that is counted: it asks nothing of partitions there.
         Set::Product | Set::Bench => of.to_string(),
         Set::Hyp => format!("{of}-hyp"),
+        Set::Attack => format!("{of}-attack"),
         Set::Conformance => format!("{of}-conformance"),
     };
     match manager {
@@ -137,18 +142,22 @@ pub(crate) fn build(
     let constants_name = constants_name(of, set, platform.manager);
     let constants = workspace.cache_dir("platforms")?.join(format!("{constants_name}.rs"));
     let text = match set {
-        Set::Product | Set::Hyp | Set::Conformance => platform.constants()?,
+        Set::Product | Set::Hyp | Set::Attack | Set::Conformance => platform.constants()?,
         Set::Bench => {
             manifests::Platform::load(&workspace.root().join("manifests"), of.name())?.constants()?
         }
     };
-    // A file that has not changed keeps its time, so that cargo has nothing to do.
-    if fs::read(&constants).ok().as_deref() != Some(text.as_bytes()) {
-        store::write_whole(&constants, text.as_bytes())?;
-    }
+    write_if_changed(&constants, text.as_bytes())?;
     let mut cargo = Cargo::new(workspace, &format!("scenarios-{constants_name}"))?;
     cargo.environment.push(("SIDGUARD_PLATFORM_RS", constants.into()));
     let package = normal_package(set);
+    if set == Set::Attack {
+        let what = format!("compiling the host for {constants_name}");
+        let host = find(&cargo.build(&what, &[HOST], &[])?, HOST)?;
+        let file = workspace.cache_dir("platforms")?.join(format!("{constants_name}-host.bin"));
+        write_if_changed(&file, &host.flat.bytes)?;
+        cargo.environment.push(("SIDGUARD_HOST_IMAGE", file.into()));
+    }
     let normal =
         find(&cargo.build(&format!("compiling the client for {constants_name}"), &[package], &[])?, package)?;
     let spm = find(&built, "spm")?;
@@ -157,6 +166,14 @@ pub(crate) fn build(
         partitions.push((partition.name.clone(), find(&built, &partition.image)?));
     }
     Ok(Firmware { spm, partitions, normal })
+}
+
+/// A file that has not changed keeps its time, so that cargo has nothing to do.
+fn write_if_changed(file: &Path, content: &[u8]) -> Result<()> {
+    if fs::read(file).ok().as_deref() != Some(content) {
+        store::write_whole(file, content)?;
+    }
+    Ok(())
 }
 
 /// Compiles spm and the partitions of a platform; the same bytes run on every platform.

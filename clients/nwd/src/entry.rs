@@ -76,15 +76,25 @@ nwd_core_setup:
     mov     sp, x9
     mov     x29, xzr
 
-// Sets up what every core needs at EL2 but a stack. Clobbers x9.
+// Sets up what every core needs at its exception level but a stack. Clobbers x9.
 nwd_core_registers:
-    adrp    x9, nwd_vectors
-    add     x9, x9, :lo12:nwd_vectors
+    mrs     x9, CurrentEL
+    cmp     x9, #1 << 2
+    b.eq    7f
+    adrp    x9, nwd_vectors_el2
+    add     x9, x9, :lo12:nwd_vectors_el2
     msr     vbar_el2, x9
     mov     x9, #1 << 31            // HCR_EL2.RW: EL1 is AArch64; E2H, TGE and all traps off
     msr     hcr_el2, x9
     mov     x9, #0x22ff             // CPTR_EL2: RES1 bits, no trap of FP, SVE or SME
     msr     cptr_el2, x9
+    isb
+    ret
+7:  adrp    x9, nwd_vectors_el1
+    add     x9, x9, :lo12:nwd_vectors_el1
+    msr     vbar_el1, x9
+    mov     x9, #3 << 20            // CPACR_EL1.FPEN: no trap of FP and SIMD
+    msr     cpacr_el1, x9
     isb
     ret
 "#,

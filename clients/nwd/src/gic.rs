@@ -2,7 +2,7 @@
 //! As much of a GICv3 as it takes for a timer to end a `WFI` on the first core, and to see that an interrupt came.
 #![expect(unsafe_code, reason = "the CPU interface is made of system registers")]
 
-use crate::mmio::Mmio;
+use crate::{level, mmio::Mmio};
 use core::arch::asm;
 
 /// GICD_CTLR as the non-secure side sees it: EnableGrp1A at bit 1, ARE_NS at bit 4 (GICv3, IHI 0069, 12.9.4).
@@ -27,18 +27,38 @@ pub(crate) fn let_wake(distributor: Mmio, redistributor: Mmio, interrupt: u32) {
     let shift = interrupt % 4 * 8;
     redistributor.write32(register, redistributor.read32(register) & !(0xff << shift) | PRIORITY << shift);
     redistributor.write32(GICR_ISENABLER0, 1 << interrupt);
-    // SAFETY: ICC_SRE_EL2, ICC_PMR_EL1 and ICC_IGRPEN1_EL1 decide only which interrupts become pending at this core,
-    // and those stay masked in PSTATE.
+    if level::is_kernel() {
+        // SAFETY: ICC_SRE_EL1 decides only how the CPU interface is accessed; the hypervisor has allowed that it be set.
+        unsafe {
+            asm!(
+                "mrs {value}, S3_0_C12_C12_5",
+                "orr {value}, {value}, #1",
+                "msr S3_0_C12_C12_5, {value}",
+                "isb",
+                value = out(reg) _,
+                options(nostack),
+            );
+        }
+    } else {
+        // SAFETY: ICC_SRE_EL2 decides only how the CPU interface is accessed, at EL1 too.
+        unsafe {
+            asm!(
+                "mrs {value}, S3_4_C12_C9_5",
+                "orr {value}, {value}, #1",
+                "msr S3_4_C12_C9_5, {value}",
+                "isb",
+                value = out(reg) _,
+                options(nostack),
+            );
+        }
+    }
+    // SAFETY: ICC_PMR_EL1 and ICC_IGRPEN1_EL1 decide only which interrupts become pending at this core, and those stay
+    // masked in PSTATE.
     unsafe {
         asm!(
-            "mrs {value}, S3_4_C12_C9_5",
-            "orr {value}, {value}, #1",
-            "msr S3_4_C12_C9_5, {value}",
-            "isb",
             "msr S3_0_C4_C6_0, {mask}",
             "msr S3_0_C12_C12_7, {enable}",
             "isb",
-            value = out(reg) _,
             mask = in(reg) 0xff_u64,
             enable = in(reg) 1_u64,
             options(nostack),

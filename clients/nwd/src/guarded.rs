@@ -9,7 +9,7 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("fault, syndrome {syndrome:#x}")]
 pub struct Fault {
-    /// ESR_EL2 (Arm ARM, D24.2).
+    /// ESR_EL2 or ESR_EL1 (Arm ARM, D24.2).
     pub syndrome: u64,
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The normal world's side: what a bare-metal client at NS-EL2 needs to ask the iommu service for DMA and to try it.
+//! The normal world's side: what a bare-metal client needs to ask the iommu service for DMA and to try it, at NS-EL2 or,
+//! above a hypervisor, at NS-EL1.
 //!
 //! Entry, console, secondary cores, FF-A calls, a typed client of the service, PCI and the `edu` device. No address of
 //! any platform stands here: a binary describes its machine by a [`Description`]. What is tried, and what has to come of
@@ -17,7 +18,9 @@ pub mod ffa;
 pub mod gic;
 pub mod guarded;
 pub mod hyp;
+pub mod hypercall;
 pub mod iommu;
+pub mod level;
 mod machine;
 pub mod mailbox;
 pub mod memory;

@@ -73,7 +73,7 @@ impl Machine {
             fatal(format_args!("cannot map the machine: {error}"));
         }
         let machine = Self { description };
-        machine.receive(0, timer::INTERRUPT);
+        machine.receive(0, timer::of_sleep());
         machine
     }
 

@@ -27,6 +27,8 @@ pub enum Mode {
     Hyp,
     /// Make the service abort, where it was compiled for that.
     Restart,
+    /// Be a hostile host above a hypervisor.
+    Attack,
 }
 
 /// A run's parameters, five words of 64 bits.
@@ -62,6 +64,7 @@ impl Mailbox {
             6 => Mode::Boot,
             7 => Mode::Hyp,
             8 => Mode::Restart,
+            9 => Mode::Attack,
             _ => return None,
         };
         Some(Self { seed: memory.word(8), mode, flags: memory.word(24), cores: memory.word(32) })

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The identity map of EL2: what the machine's description names, and nothing else.
+//! The identity map of EL2, or of EL1 above a hypervisor: what the machine's description names, and nothing else.
 //!
 //! The MMU has to be on for caches, and so that memory shared with the secure world and atomics behave as on hardware.
 #![expect(unsafe_code, reason = "translation tables, and the registers that switch them on")]
 
-use crate::{Description, Region};
+use crate::{Description, Region, level};
 use aarch64_paging::{
     MapError, Mapping,
     descriptor::{El23Attributes as Attributes, PhysicalAddress},
@@ -31,6 +31,13 @@ const MAIR: u64 = 0x04ff;
 const TCR: u64 = 1 << 31 | 1 << 23 | 0b101 << 16 | 3 << 12 | 1 << 10 | 1 << 8 | 16;
 /// SCTLR_EL2 as switched on: RES1 bits, instruction and data caches, MMU; alignment checks are off.
 const SCTLR: u64 = 0x30c5_0830 | 1 << 12 | 1 << 2 | 1;
+
+/// TCR_EL1: as above for TTBR0_EL1, whose size of physical addresses stands elsewhere; no walks from TTBR1_EL1 (bit 23).
+const TCR_KERNEL: u64 = 0b101 << 32 | 1 << 23 | 3 << 12 | 1 << 10 | 1 << 8 | 16;
+/// SCTLR_EL1 as switched on: RES1 bits, PSTATE.PAN left alone (bit 23), caches, MMU; alignment checks are off.
+const SCTLR_KERNEL: u64 = 0x30d0_0800 | 1 << 12 | 1 << 2 | 1;
+/// Descriptors of EL1: never executed there (bit 53); at EL2 this bit is reserved.
+const NOT_EXECUTED_AT_EL1: usize = 1 << 53;
 
 /// Why the machine cannot be mapped.
 #[derive(Debug, Error)]
@@ -88,16 +95,15 @@ unsafe extern "C" {
 
 /// Builds the map and switches it on, on the first core.
 pub(crate) fn start(machine: &Description) -> Result<(), PagingError> {
-    let normal = Attributes::VALID
-        | Attributes::ACCESSED
-        | Attributes::USER_RES1
-        | Attributes::INNER_SHAREABLE
-        | Attributes::ATTRIBUTE_INDEX_0;
-    let device = Attributes::VALID
-        | Attributes::ACCESSED
-        | Attributes::USER_RES1
-        | Attributes::ATTRIBUTE_INDEX_1
-        | Attributes::XN;
+    // What is RES1 at EL2 would open a page to EL0 here.
+    let (every, never_executed) = if level::is_kernel() {
+        (Attributes::empty(), Attributes::XN | Attributes::from_bits_retain(NOT_EXECUTED_AT_EL1))
+    } else {
+        (Attributes::USER_RES1, Attributes::XN)
+    };
+    let every = every | Attributes::VALID | Attributes::ACCESSED;
+    let normal = every | Attributes::INNER_SHAREABLE | Attributes::ATTRIBUTE_INDEX_0;
+    let device = every | Attributes::ATTRIBUTE_INDEX_1 | never_executed;
 
     // The mapping lives as long as the machine does.
     let mut map = ManuallyDrop::new(Mapping::new(Identity, ROOT_LEVEL, El2));
@@ -111,10 +117,10 @@ pub(crate) fn start(machine: &Description) -> Result<(), PagingError> {
     let image = (&raw const __image_start) as u64;
     let text_end = (&raw const __text_end) as u64;
     let rodata_end = (&raw const __rodata_end) as u64;
-    identity(machine.ram.base, image, normal | Attributes::XN)?;
+    identity(machine.ram.base, image, normal | never_executed)?;
     identity(image, text_end, normal | Attributes::READ_ONLY)?;
-    identity(text_end, rodata_end, normal | Attributes::READ_ONLY | Attributes::XN)?;
-    identity(rodata_end, end(&machine.ram), normal | Attributes::XN)?;
+    identity(text_end, rodata_end, normal | Attributes::READ_ONLY | never_executed)?;
+    identity(rodata_end, end(&machine.ram), normal | never_executed)?;
     let named =
         [&machine.console, &machine.ecam, &machine.pci_mmio, &machine.distributor, &machine.redistributors];
     for region in named.into_iter().chain(&machine.alarm).chain(machine.forbidden) {
@@ -131,6 +137,31 @@ pub(crate) fn start(machine: &Description) -> Result<(), PagingError> {
 
 /// Switches the map on, on the core that calls.
 pub(crate) fn switch_on() {
+    let root = ROOT.load(Ordering::Acquire);
+    if level::is_kernel() {
+        // SAFETY: as below.
+        unsafe {
+            asm!(
+                "msr mair_el1, {mair}",
+                "msr tcr_el1, {tcr}",
+                "msr ttbr0_el1, {root}",
+                "dsb ish",
+                "isb",
+                "tlbi vmalle1",
+                "ic iallu",
+                "dsb ish",
+                "isb",
+                "msr sctlr_el1, {sctlr}",
+                "isb",
+                mair = in(reg) MAIR,
+                tcr = in(reg) TCR_KERNEL,
+                root = in(reg) root,
+                sctlr = in(reg) SCTLR_KERNEL,
+                options(nostack),
+            );
+        }
+        return;
+    }
     // SAFETY: the root holds the complete identity map of image, stacks and all ranges in use, so that no access that
     // works now stops working; old translations are dropped before the MMU is on.
     unsafe {
@@ -148,7 +179,7 @@ pub(crate) fn switch_on() {
             "isb",
             mair = in(reg) MAIR,
             tcr = in(reg) TCR,
-            root = in(reg) ROOT.load(Ordering::Acquire),
+            root = in(reg) root,
             sctlr = in(reg) SCTLR,
             options(nostack),
         );

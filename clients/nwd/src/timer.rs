@@ -1,18 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Waiting without running: the core sleeps until EL2's physical timer fires.
+//! Waiting without running: the core sleeps until EL2's physical timer fires, or at EL1 the virtual one.
 //!
 //! Busy polling would cost a host that counts instructions minutes per second of virtual time.
 #![expect(unsafe_code, reason = "the timer is programmed, and waited for, by assembly")]
 
-use crate::counter;
+use crate::{counter, level};
 use core::arch::asm;
 
 /// The interrupt ID of the non-secure EL2 physical timer (Arm BSA, DEN 0094, table of PPIs).
 pub const INTERRUPT: u32 = 26;
 
+/// Returns the interrupt ID of the timer that [`sleep`] waits for at this exception level.
+#[must_use]
+pub fn of_sleep() -> u32 {
+    if level::is_kernel() { VIRTUAL_INTERRUPT } else { INTERRUPT }
+}
+
 /// Sleeps for at least this many counter ticks. The interrupt must have been enabled by [`Machine`](crate::Machine).
 pub fn sleep(ticks: u64) {
     let end = counter::now().saturating_add(ticks);
+    if level::is_kernel() {
+        return sleep_as_kernel(end);
+    }
     while counter::now() < end {
         // SAFETY: programs a timer that nothing else uses, and waits for it; interrupts stay masked, so nothing runs
         // but the next instruction. The timer is off afterwards, so its interrupt does not stay pending.
@@ -23,6 +32,25 @@ pub fn sleep(ticks: u64) {
                 "isb",
                 "wfi",
                 "msr cnthp_ctl_el2, xzr",
+                "isb",
+                end = in(reg) end,
+                on = in(reg) 1_u64,
+                options(nostack),
+            );
+        }
+    }
+}
+
+fn sleep_as_kernel(end: u64) {
+    while counter::now() < end {
+        // SAFETY: as in `sleep`, with EL1's virtual timer.
+        unsafe {
+            asm!(
+                "msr cntv_cval_el0, {end}",
+                "msr cntv_ctl_el0, {on}",
+                "isb",
+                "wfi",
+                "msr cntv_ctl_el0, xzr",
                 "isb",
                 end = in(reg) end,
                 on = in(reg) 1_u64,

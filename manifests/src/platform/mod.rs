@@ -39,6 +39,8 @@ pub enum Set {
     Product,
     /// Those of the product, under a policy by which a hypervisor must claim its role.
     Hyp,
+    /// As before, with what the attacks on a machine with a real hypervisor need.
+    Attack,
     /// Those of the conformance suite.
     Conformance,
     /// Two that do nothing: what is counted of the boot is spm's.
@@ -51,6 +53,7 @@ impl Set {
         match self {
             Self::Product => "policy.dts",
             Self::Hyp => "hyp.dts",
+            Self::Attack => "attack.dts",
             Self::Conformance => "conformance.dts",
             Self::Bench => "bench.dts",
         }

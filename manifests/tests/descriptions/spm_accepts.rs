@@ -63,7 +63,7 @@ fn spm_admits_every_partition() {
 
 #[test]
 fn spm_admits_the_partitions_of_other_sets() {
-    let sets = [Set::Hyp, Set::Conformance, Set::Bench];
+    let sets = [Set::Hyp, Set::Attack, Set::Conformance, Set::Bench];
     for (name, set) in CONFORMANCE_PLATFORMS.iter().flat_map(|name| sets.map(|set| (name, set))) {
         let platform = with_set(name, set);
         let spmc = SpmcManifest::parse(&platform.spmc_manifest().unwrap().blob).unwrap();

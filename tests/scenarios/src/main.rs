@@ -2,12 +2,13 @@
 //! What is shown and tested on QEMU: BL33, a client of the iommu service at NS-EL2.
 //!
 //! One claim is one [`scenario`]; `dma` has those about the service, `hyp` those
-//! about its other client, `firmware` those about what it stands on, `bench`
+//! about its other client, `attack` what a hostile host tries above a hypervisor, `firmware` those about what it stands on, `bench`
 //! counts instructions. What is to be done stands in the run's mailbox, what came of it in the lines of [`report`].
 #![no_std]
 #![no_main]
 #![expect(clippy::result_large_err, reason = "a failure is its text; there is no heap, and no hot path")]
 
+mod attack;
 mod bench;
 mod contention;
 mod crash;
@@ -44,6 +45,7 @@ fn run() -> ! {
         Mode::Contention => only(&mut world(), &[contention::SCENARIOS]),
         Mode::Restart => only(&mut world(), &[restart::SCENARIOS]),
         Mode::Hyp => only(&mut world(), hyp::SCENARIOS),
+        Mode::Attack => attack::run(&mut world()),
     }
     report::end();
     power_off()

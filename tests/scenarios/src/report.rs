@@ -6,6 +6,7 @@
 //! | `@plan n` | as many claims follow |
 //! | `@say words` | what is about to happen |
 //! | `@claim name claim expected seen ok/FAIL` | one claim, and how it went |
+//! | `@untried name claim reason` | what cannot be tried on this machine |
 //! | `@bench name number` | a count |
 //! | `@end` | the run is complete |
 
@@ -25,6 +26,11 @@ pub(crate) fn say(words: fmt::Arguments<'_>) {
 /// Reports one claim.
 pub(crate) fn claim(name: &str, claim: &str, expected: &str, seen: &str, holds: bool) {
     log!("@claim\t{name}\t{claim}\t{expected}\t{seen}\t{}", if holds { "ok" } else { "FAIL" });
+}
+
+/// Reports what was not tried, and why.
+pub(crate) fn untried(name: &str, claim: &str, reason: &str) {
+    log!("@untried\t{name}\t{claim}\t{reason}");
 }
 
 /// Reports a count.

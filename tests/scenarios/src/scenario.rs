@@ -9,7 +9,9 @@ use crate::{report, world::World};
 use core::fmt::{self, Write};
 use ffa_abi::Status;
 use heapless::String;
-use nwd::{cores::CoreError, edu::EduError, ffa::CallError, hyp::MoveError, iommu::IommuError};
+use nwd::{
+    cores::CoreError, edu::EduError, ffa::CallError, hyp::MoveError, hypercall::Refusal, iommu::IommuError,
+};
 
 /// What was seen, in the words of the report.
 pub(crate) type Text = String<200>;
@@ -61,7 +63,7 @@ macro_rules! failures {
         }
     )*};
 }
-failures!(IommuError, MoveError, CallError, EduError, CoreError);
+failures!(IommuError, MoveError, CallError, EduError, CoreError, Refusal);
 
 /// Writes a text, cut where it is too long: a report of what was seen must not fail itself.
 pub(crate) fn text(arguments: fmt::Arguments<'_>) -> Text {

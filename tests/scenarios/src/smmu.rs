@@ -4,12 +4,22 @@
 #![expect(unsafe_code, reason = "reads and writes the SMMU's registers")]
 
 use crate::{platform::SMMU_FRAME, scenario::Failure};
-use nwd::guarded;
+use nwd::guarded::{self, Fault};
 
 /// A register of 32 bits, by its offset.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Register(u64);
 
+/// Whether the SMMU translates, in bit 0, and whether its queues are served.
+pub(crate) const CR0: Register = Register(0x20);
+/// What of it is in force.
+pub(crate) const CR0ACK: Register = Register(0x24);
+/// What becomes of transactions while it does not translate.
+pub(crate) const GBPA: Register = Register(0x44);
+/// Where the service puts its next command.
+pub(crate) const CMDQ_PROD: Register = Register(0x98);
+/// Where the SMMU takes its next command.
+pub(crate) const CMDQ_CONS: Register = Register(0x9c);
 /// Which interrupts are on.
 pub(crate) const IRQ_CTRL: Register = Register(0x50);
 /// Global errors; one is active where it differs from `GERRORN`.
@@ -31,8 +41,19 @@ pub(crate) const EVENTQ_ABT_ERR: u32 = 1 << 2;
 impl Register {
     /// Reads the register.
     pub(crate) fn read(self) -> Result<u32, Failure> {
+        self.try_read().map_err(|fault| Failure::new(format_args!("register {:#x}: {fault}", self.0)))
+    }
+
+    /// Reads the register where somebody may keep it from this program.
+    pub(crate) fn try_read(self) -> Result<u32, Fault> {
         // SAFETY: reading these registers changes nothing.
         unsafe { guarded::read32(SMMU_FRAME.0 + self.0) }
+    }
+
+    /// Writes the register, as somebody could who reaches the SMMU.
+    pub(crate) fn write(self, value: u32) -> Result<(), Failure> {
+        // SAFETY: these registers name no memory that is this program's.
+        unsafe { guarded::write32(SMMU_FRAME.0 + self.0, value) }
             .map_err(|fault| Failure::new(format_args!("register {:#x}: {fault}", self.0)))
     }
 }
@@ -42,7 +63,5 @@ impl Register {
 pub(crate) fn fill_event_queue() -> Result<(), Failure> {
     let wrap = 1 << (EVENTQ_BASE.read()? & 0x1f);
     let full = EVENTQ_PROD.read()? ^ wrap;
-    // SAFETY: the SMMU reads no memory by this register, and translates as before.
-    unsafe { guarded::write32(SMMU_FRAME.0 + EVENTQ_CONS.0, full) }
-        .map_err(|fault| Failure::new(format_args!("the event queue is out of reach: {fault}")))
+    EVENTQ_CONS.write(full)
 }

@@ -107,7 +107,8 @@ impl World {
             | Mode::Contention
             | Mode::Boot
             | Mode::Hyp
-            | Mode::Restart => {}
+            | Mode::Restart
+            | Mode::Attack => {}
         }
     }
 

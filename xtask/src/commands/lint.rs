@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use std::process::{Command, ExitCode};
 
 /// Packages that are compiled for the firmware; the others are checked for this machine.
-const FIRMWARE: [&str; 9] = [
+const FIRMWARE: [&str; 10] = [
     "spm",
     "sp-runtime",
     "iommu-sp",
@@ -17,6 +17,7 @@ const FIRMWARE: [&str; 9] = [
     "conformance-application",
     "nwd",
     "scenarios",
+    "hypervisor",
     "conformance-nwd",
 ];
 
@@ -41,7 +42,13 @@ pub(super) fn lint(workspace: &Workspace) -> Result<ExitCode> {
     let platform = manifests::Platform::load(&workspace.root().join("manifests"), manifests::PLATFORMS[0])?;
     write_whole(&constants, platform.constants()?.as_bytes())?;
     let constants = constants.display().to_string();
-    let strict = [("SIDGUARD_PLATFORM_RS", constants.as_str()), ("RUSTDOCFLAGS", "-D warnings")];
+    // Any bytes do where nothing is entered.
+    let host = constants.as_str();
+    let strict = [
+        ("SIDGUARD_PLATFORM_RS", constants.as_str()),
+        ("SIDGUARD_HOST_IMAGE", host),
+        ("RUSTDOCFLAGS", "-D warnings"),
+    ];
     let packages = FIRMWARE.iter().flat_map(|package| ["--package", package]);
     let mut arguments = vec!["clippy", "--quiet", "--release", "--target", TARGET];
     arguments.extend(packages.clone().chain(["--", "-D", "warnings"]));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The commands, one a module; what several share stands here.
 
+mod attack;
 mod bench;
 mod conformance;
 mod contention;
@@ -48,6 +49,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         Command::Conformance(arguments) => conformance::conformance(&workspace, &arguments),
         Command::Linux(arguments) => linux::linux(&workspace, &arguments),
         Command::El3(arguments) => el3::el3(&workspace, &arguments),
+        Command::Attack(arguments) => attack::attack(&workspace, &arguments),
         Command::Bench(arguments) => bench::bench(&workspace, &arguments),
         Command::Doctor => Ok(doctor()),
         Command::Setup => {

@@ -12,7 +12,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 pub(super) fn run(workspace: &Workspace, arguments: &Run) -> Result<ExitCode> {
-    let set = if arguments.mode == Mode::Hyp { Set::Hyp } else { Set::Product };
+    let set = match arguments.mode {
+        Mode::Hyp => Set::Hyp,
+        Mode::Attack => Set::Attack,
+        _ => Set::Product,
+    };
     let (kit, image) = prepare_one(workspace, arguments.machine.platform(), set, arguments.broken)?;
     let boot = Boot {
         machine: arguments.machine,

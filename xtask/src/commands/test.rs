@@ -2,8 +2,8 @@
 //! `test`: every test there is, and one line at the end that counts them all.
 
 use super::{
-    Prepared, conformance, contention, crash, el3, host_tests, hypervisor, linux, model, panics, prepare,
-    refusals, restart,
+    Prepared, attack, conformance, contention, crash, el3, host_tests, hypervisor, linux, model, panics,
+    prepare, refusals, restart,
 };
 use crate::cli::Test;
 use crate::contract::{Mailbox, Mode, random_seed};
@@ -116,6 +116,9 @@ fn on_machine(workspace: &Workspace, machine: Machine, smp: Option<u64>, groups:
         }
     }
     groups.add(&format!("one iommu-sp for two managers on {machine}"), el3::check_code(workspace, machine));
+    if smp.is_none_or(|only| only == attack::CORES) {
+        groups.add(&format!("attacks on {machine}"), attack::check(workspace, machine));
+    }
     println!("\nDamaged images on {machine}");
     let refused =
         refusals::ALL.iter().zip(damaged).try_fold(Tally::default(), |mut tally, (refusal, image)| {

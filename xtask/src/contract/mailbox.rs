@@ -30,6 +30,8 @@ pub(crate) enum Mode {
     Hyp,
     /// Make the service abort, where it was compiled for that.
     Restart,
+    /// Be a hostile host above a hypervisor.
+    Attack,
 }
 
 /// The mailbox of one run.
@@ -58,6 +60,7 @@ impl Mailbox {
             Mode::Boot => 6,
             Mode::Hyp => 7,
             Mode::Restart => 8,
+            Mode::Attack => 9,
         };
         [MAGIC, self.seed, mode, self.flags, self.cores]
     }

@@ -6,6 +6,7 @@
 //! | `@plan n` | how many claims will follow |
 //! | `@say words` | what happens, in plain words |
 //! | `@claim name what expected seen ok\|FAIL` | one claim and its outcome |
+//! | `@untried name what reason` | what cannot be tried there, and why |
 //! | `@bench name number` | one count |
 //! | `@end` | all was said |
 //!
@@ -32,6 +33,17 @@ pub(crate) struct Claim {
     pub(crate) holds: bool,
 }
 
+/// What was not tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Untried {
+    /// Short name, unique within a run.
+    pub(crate) name: String,
+    /// What would be tried.
+    pub(crate) what: String,
+    /// Why it was not.
+    pub(crate) reason: String,
+}
+
 /// One line of the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Line {
@@ -41,6 +53,8 @@ pub(crate) enum Line {
     Say(String),
     /// A claim.
     Claim(Claim),
+    /// What cannot be claimed there.
+    Untried(Untried),
     /// A count.
     Bench(String, u64),
     /// The end.
@@ -71,6 +85,11 @@ impl Line {
                     other => bail!("a claim's outcome is `{other}`"),
                 },
             }),
+            ["@untried", name, what, reason] => Self::Untried(Untried {
+                name: (*name).to_owned(),
+                what: (*what).to_owned(),
+                reason: (*reason).to_owned(),
+            }),
             ["@bench", name, number] => {
                 Self::Bench((*name).to_owned(), number.parse().context("a count is no number")?)
             }
@@ -86,6 +105,8 @@ impl Line {
 pub(crate) struct Transcript {
     /// The claims in their order.
     pub(crate) claims: Vec<Claim>,
+    /// What was not tried, in its order.
+    pub(crate) untried: Vec<Untried>,
     /// The counts in their order.
     pub(crate) counts: Vec<(String, u64)>,
     /// What is wrong with the conversation itself.
@@ -119,6 +140,7 @@ impl Transcript {
                 }
                 self.claims.push(claim.clone());
             }
+            Line::Untried(untried) => self.untried.push(untried.clone()),
             Line::Bench(name, number) => self.counts.push((name.clone(), *number)),
             Line::End => self.ended = true,
             Line::Say(_) => {}
@@ -179,11 +201,13 @@ mod tests {
             "@say\thello",
             "@claim\ta\tA holds\t1\t1\tok",
             "@claim\tb\tB holds\t1\t2\tFAIL",
+            "@untried\tc\tC holds\tthere is no C here",
             "@bench\tel3_call\t349",
             "@end",
         ]);
         assert_eq!((got.passed(), got.failed()), (1, 1));
         assert_eq!(got.counts, [("el3_call".to_owned(), 349)]);
+        assert_eq!(got.untried.first().map(|untried| untried.reason.as_str()), Some("there is no C here"));
         assert_eq!(got.complaints, [""; 0]);
     }
 

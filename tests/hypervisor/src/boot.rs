@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From entry to a host that runs: the claim, what the host may reach, its image.
+
+use crate::{
+    guest, host, pci,
+    platform::{self, HOST_IMAGE, OWN},
+    registers,
+    stage2::{self, Access, CannotMap, Granule},
+};
+use ffa_abi::{HOST_SERVICE, PageOwner, PhysAddr};
+use nwd::{Machine, Region, fatal, ffa, hyp::Hyp, iommu::Iommu, log};
+
+/// Bit of the mailbox's flags: the host is held by nothing, to see that the attacks notice.
+const UNGUARDED: u64 = 1 << 0;
+
+/// Starts everything.
+pub(crate) fn start() -> ! {
+    let machine = platform::start();
+    let Some(mailbox) = machine.mailbox() else { fatal(format_args!("nobody left a mailbox for this run")) };
+    let hyp = claim(&machine);
+    guest::start(hyp);
+    pci::number_buses();
+    if map().is_err() {
+        fatal(format_args!("hypervisor: the tables of stage 2 are used up"));
+    }
+    if mailbox.flags & UNGUARDED != 0 {
+        log!("hypervisor: THE HOST IS NOT GUARDED, ON PURPOSE");
+        host::set_unguarded();
+    }
+    load();
+    host::start()
+}
+
+/// Claims the role before anybody else runs, and takes the hypervisor's own memory.
+fn claim(machine: &Machine) -> Hyp {
+    let version = ffa::version(ffa::VERSION);
+    if version != u64::from(u32::from(ffa::VERSION)) {
+        fatal(format_args!("hypervisor: FF-A {} is not there: {version:#x}", ffa::VERSION));
+    }
+    let Some(service) = service(machine) else {
+        fatal(format_args!("hypervisor: no partition offers the service {HOST_SERVICE}"))
+    };
+    let hyp = match Hyp::claim(Iommu::new(service)) {
+        Ok(hyp) => hyp,
+        Err(error) => fatal(format_args!("hypervisor: the role cannot be claimed: {error}")),
+    };
+    if let Err(error) = hyp.own(PhysAddr(OWN.base), OWN.size / platform::PAGE, PageOwner::Hyp) {
+        fatal(format_args!("hypervisor: its own memory cannot be taken: {error}"));
+    }
+    log!("hypervisor: has claimed its role with partition {service:#x}");
+    hyp
+}
+
+fn service(machine: &Machine) -> Option<u16> {
+    let receive = machine.scratch().part(0, ffa::BUFFER_SIZE as u64);
+    let transmit = machine.scratch().part(ffa::BUFFER_SIZE as u64, ffa::BUFFER_SIZE as u64);
+    ffa::rxtx_map(&receive, &transmit).ok()?;
+    let mut found = None;
+    ffa::partitions(&receive, HOST_SERVICE, |info| found = Some(info.partition_id)).ok()?;
+    ffa::rx_release().ok()?;
+    ffa::rxtx_unmap().ok()?;
+    found
+}
+
+/// Maps what the host may reach. SMMU frames, the pool, this program, and every device that is not named are not among it;
+/// nor is PCI configuration space, whose accesses are made in the host's place.
+fn map() -> Result<(), CannotMap> {
+    let memory = platform::MEMORY;
+    let end = |region: Region| region.base + region.size;
+    let mut gaps = [OWN, platform::MOVABLE, platform::TABLES];
+    gaps.sort_unstable_by_key(|gap| gap.base);
+    let mut at = memory.base;
+    for gap in gaps {
+        stage2::map(Region { base: at, size: gap.base - at }, Access::Memory, Granule::Largest)?;
+        at = end(gap);
+    }
+    stage2::map(Region { base: at, size: end(memory) - at }, Access::Memory, Granule::Largest)?;
+    stage2::map(platform::MOVABLE, Access::Memory, Granule::Page)?;
+    for device in [platform::UART, platform::DISTRIBUTOR, platform::REDISTRIBUTORS, platform::BARS] {
+        stage2::map(device, Access::Device, Granule::Largest)?;
+    }
+    Ok(())
+}
+
+/// Puts the host's image where it is entered.
+fn load() {
+    platform::host_memory().write(0, HOST_IMAGE);
+    registers::clean(platform::HOST, HOST_IMAGE.len() as u64);
+}
