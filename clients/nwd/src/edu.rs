@@ -75,6 +75,23 @@ impl Edu {
         StreamId(u32::from(self.id.0))
     }
 
+    /// Returns the address of the device's registers.
+    #[must_use]
+    pub const fn registers(&self) -> u64 {
+        self.registers.base()
+    }
+
+    /// Writes the register that reads as the complement of what was written to it last.
+    pub fn set_liveness(&self, value: u32) {
+        self.registers.write32(LIVENESS, value);
+    }
+
+    /// Returns the complement of what was written to that register last.
+    #[must_use]
+    pub fn liveness(&self) -> u32 {
+        self.registers.read32(LIVENESS)
+    }
+
     /// Starts a transfer between the device's buffer from `offset` on and an address.
     ///
     /// # Errors

@@ -165,12 +165,20 @@ const fn descriptor(error: arm_ffa::partition_info::Error) -> CallError {
 ///
 /// # Errors
 /// What the callee answers instead.
-pub fn direct(to: u16, [x3, x4, x5, x6, x7]: [u64; 5]) -> Result<[u64; 5], CallError> {
+pub fn direct(to: u16, message: [u64; 5]) -> Result<[u64; 5], CallError> {
+    direct_as(SELF, to, message)
+}
+
+/// As [`direct`], and says that another endpoint sends it.
+///
+/// # Errors
+/// What the callee answers instead.
+pub fn direct_as(from: u16, to: u16, [x3, x4, x5, x6, x7]: [u64; 5]) -> Result<[u64; 5], CallError> {
     // The other ten, x8–x17, are no part of the message.
     let args = DirectMsgArgs::Args64([x3, x4, x5, x6, x7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    match call(&Interface::MsgSendDirectReq { src_id: SELF, dst_id: to, args })? {
-        Interface::MsgSendDirectResp { src_id, dst_id: SELF, args: DirectMsgArgs::Args64(args) }
-            if src_id == to =>
+    match call(&Interface::MsgSendDirectReq { src_id: from, dst_id: to, args })? {
+        Interface::MsgSendDirectResp { src_id, dst_id, args: DirectMsgArgs::Args64(args) }
+            if (src_id, dst_id) == (to, from) =>
         {
             let [x3, x4, x5, x6, x7, ..] = args;
             Ok([x3, x4, x5, x6, x7])

@@ -29,10 +29,13 @@ pub enum Call {
     Target,
     /// Returns how many wrong keys the service has counted.
     WrongKeys,
+    /// Returns a number that stands for the content of the page at x1, which may be one that the host cannot reach: the
+    /// same number, the same content.
+    Digest,
 }
 
 impl Call {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Give,
         Self::TakeBack,
         Self::Share,
@@ -41,6 +44,7 @@ impl Call {
         Self::Differing,
         Self::Target,
         Self::WrongKeys,
+        Self::Digest,
     ];
 
     /// Reads a function number.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! PCI functions on bus 0: found through ECAM, given a place for their first BAR, allowed to do DMA.
+//! PCI functions on bus 0 and behind its ports: found through ECAM, given a place for their first BAR, allowed to do DMA.
 
 use crate::{fatal, mmio::Mmio};
 use core::fmt;
@@ -11,6 +11,11 @@ const VENDOR_DEVICE: u64 = 0x00;
 const COMMAND: u64 = 0x04;
 const HEADER_TYPE: u64 = 0x0c;
 const BAR0: u64 = 0x10;
+/// Registers of a type 1 header (PCI-to-PCI bridges, 3.2.5): bus numbers; memory window, base and limit in units of 1 MiB.
+const BUS_NUMBERS: u64 = 0x18;
+const WINDOW: u64 = 0x20;
+const WINDOW_UNIT: u64 = 1 << 20;
+const BRIDGE: u32 = 1;
 const COMMAND_MEMORY: u32 = 1 << 1;
 const COMMAND_MASTER: u32 = 1 << 2;
 const STATUS: u32 = 0xffff_0000;
@@ -36,6 +41,26 @@ pub struct Function {
     /// Vendor in bits 15:0, device in bits 31:16.
     pub vendor_device: u32,
     config: Mmio,
+}
+
+impl Function {
+    /// Tells whether another bus is behind it.
+    #[must_use]
+    pub fn is_bridge(&self) -> bool {
+        self.config.read32(HEADER_TYPE) >> 16 & 0x7f == BRIDGE
+    }
+
+    /// Returns a bridge's bus numbers: primary, secondary and subordinate from bit 0 on.
+    #[must_use]
+    pub fn bus_numbers(&self) -> u32 {
+        self.config.read32(BUS_NUMBERS) & 0xff_ffff
+    }
+
+    /// Returns the address of the register with a bridge's bus numbers.
+    #[must_use]
+    pub const fn bus_numbers_address(&self) -> u64 {
+        self.config.base() + BUS_NUMBERS
+    }
 }
 
 /// Configuration space, and the window in which BARs are placed.
@@ -64,7 +89,14 @@ impl Ecam {
         })
     }
 
-    fn function(&self, id: RequesterId) -> Option<Function> {
+    /// Leaves a part of the window to what was placed there before.
+    pub const fn reserve(&mut self, size: u64) {
+        self.used = size;
+    }
+
+    /// Returns the function with this ID, if one answers.
+    #[must_use]
+    pub fn function(&self, id: RequesterId) -> Option<Function> {
         let config = self.config.part(u64::from(id.0) * FUNCTION_SIZE, FUNCTION_SIZE);
         let vendor_device = config.read32(VENDOR_DEVICE);
         (vendor_device != NOBODY).then_some(Function { id, vendor_device, config })
@@ -73,6 +105,22 @@ impl Ecam {
     /// Places a function's first BAR, lets it answer there and lets it do DMA. Returns its registers, or `None` where it
     /// has no 32-bit memory BAR or the window is full.
     pub fn enable(&mut self, function: &Function) -> Option<Mmio> {
+        self.place(function, 1)
+    }
+
+    /// As [`Ecam::enable`], for a function behind a port, to which it opens a part of the window.
+    pub fn enable_behind(&mut self, port: &Function, function: &Function) -> Option<Mmio> {
+        let registers = self.place(function, WINDOW_UNIT)?;
+        let base = u32::try_from(registers.base()).ok()? & 0xfff0_0000;
+        // Up to the end of the unit in which the base is.
+        port.config.write32(WINDOW, base | base >> 16);
+        let command = port.config.read32(COMMAND) & !STATUS;
+        port.config.write32(COMMAND, command | COMMAND_MEMORY | COMMAND_MASTER);
+        self.used = self.used.checked_next_multiple_of(WINDOW_UNIT)?;
+        Some(registers)
+    }
+
+    fn place(&mut self, function: &Function, alignment: u64) -> Option<Mmio> {
         let config = &function.config;
         let command = config.read32(COMMAND) & !STATUS;
         config.write32(COMMAND, command & !(COMMAND_MEMORY | COMMAND_MASTER));
@@ -83,7 +131,8 @@ impl Ecam {
         }
         let size = u64::from(!(mask & !BAR_FLAGS)) + 1;
         // A BAR is aligned to its size; the window may begin anywhere.
-        let base = self.window.base().checked_add(self.used)?.checked_next_multiple_of(size)?;
+        let base =
+            self.window.base().checked_add(self.used)?.checked_next_multiple_of(size.max(alignment))?;
         let offset = base - self.window.base();
         self.used = offset + size;
         config.write32(BAR0, u32::try_from(base).ok()?);

@@ -76,6 +76,14 @@ impl Platform {
         if let Some(first) = devices.smmus.first() {
             file.range("SMMU_FRAME", "Registers of the first SMMU", &first.frame);
         }
+        let unprotected: Vec<_> =
+            devices.unprotected.iter().map(|(name, range)| format!("({name:?}, {})", pair(range))).collect();
+        file.plain(
+            "UNPROTECTED_REGISTERS",
+            "Registers of masters that no SMMU sees, by name: base and size in bytes.",
+            "&[(&str, (u64, u64))]",
+            list(&unprotected),
+        );
         let frames: Vec<_> = devices.smmus.iter().map(|smmu| pair(&smmu.frame)).collect();
         file.plain(
             "SMMU_FRAMES",

@@ -26,6 +26,8 @@ pub struct Devices {
     pub pci_memory: Range,
     /// PL031 that raises an interrupt when it is told to; for tests.
     pub alarm: Option<Interrupter>,
+    /// Registers of masters that no SMMU sees, by the names that the policy has for them; where attacks are tried.
+    pub unprotected: Vec<(String, Range)>,
     /// SMMUs in source order, which is the order of their index.
     pub smmus: Vec<SmmuFrame>,
 }
@@ -61,7 +63,7 @@ impl SmmuFrame {
     }
 }
 
-/// Children of `/devices` that have a part; every other one must be an SMMU.
+/// Children of `/devices` that have a part; every other one must be an SMMU, or a master that no SMMU sees.
 const PARTS: [&str; 8] = [
     "normal-uart",
     "secure-uart",
@@ -72,6 +74,8 @@ const PARTS: [&str; 8] = [
     "pci-memory",
     "alarm",
 ];
+/// Children that are masters which no SMMU sees.
+const UNPROTECTED: [&str; 4] = ["fw-cfg-dma", "gic-its", "ahci", "xhci"];
 const GPIO: &str = "secure-gpio";
 const UART: &str = "arm,pl011";
 const PINS: &str = "arm,pl061";
@@ -83,7 +87,7 @@ impl Devices {
         node.only(&[], None)?;
         let smmus = node
             .children()
-            .filter(|child| !PARTS.contains(&child.name()))
+            .filter(|child| !PARTS.contains(&child.name()) && !UNPROTECTED.contains(&child.name()))
             .map(read_smmu)
             .collect::<Result<_>>()?;
         Ok(Self {
@@ -95,6 +99,11 @@ impl Devices {
             pci_configuration: plain(node.child("pci-configuration")?)?,
             pci_memory: plain(node.child("pci-memory")?)?,
             alarm: interrupter(node, "alarm", CLOCK)?,
+            unprotected: node
+                .children()
+                .filter(|child| UNPROTECTED.contains(&child.name()))
+                .map(|child| Ok((child.name().to_owned(), plain(child)?)))
+                .collect::<Result<_>>()?,
             smmus,
         })
     }

@@ -76,10 +76,11 @@ fn map() -> Result<(), CannotMap> {
     }
     stage2::map(Region { base: at, size: end(memory) - at }, Access::Memory, Granule::Largest)?;
     stage2::map(platform::MOVABLE, Access::Memory, Granule::Page)?;
-    for device in [platform::UART, platform::DISTRIBUTOR, platform::REDISTRIBUTORS, platform::BARS] {
+    for device in [platform::UART, platform::DISTRIBUTOR, platform::BARS] {
         stage2::map(device, Access::Device, Granule::Largest)?;
     }
-    Ok(())
+    // The other frame says where the redistributor's tables are, and no SMMU sees what it does there.
+    platform::private_interrupts().try_for_each(|frame| stage2::map(frame, Access::Device, Granule::Largest))
 }
 
 /// Puts the host's image where it is entered.

@@ -4,6 +4,7 @@
 
 use crate::{smc::relay, stage2, trap::Frame};
 use arm_ffa::{FfaError, FuncId};
+use nwd::ffa;
 
 /// Registers of an answer: x0 to x17.
 const ANSWER: usize = 18;
@@ -12,8 +13,8 @@ const ANSWER: usize = 18;
 pub(crate) fn call(frame: &mut Frame, function: u32) {
     let Ok(function) = FuncId::try_from(function) else { return refuse(frame, FfaError::NotSupported) };
     match function {
-        FuncId::Version
-        | FuncId::Features
+        FuncId::Version => frame.x[0] = version(frame.x[1]),
+        FuncId::Features
         | FuncId::IdGet
         | FuncId::SpmIdGet
         | FuncId::PartitionInfoGet
@@ -25,6 +26,13 @@ pub(crate) fn call(frame: &mut Frame, function: u32) {
         FuncId::RxTxMap64 => map_buffers(frame),
         _ => refuse(frame, FfaError::NotSupported),
     }
+}
+
+/// The hypervisor's own version was agreed on before the host ran, and is what there is (DEN 0077A, 13.2).
+fn version(wanted: u64) -> u64 {
+    const NOT_SUPPORTED: u64 = 0xffff_ffff;
+    let ours = u64::from(u32::from(ffa::VERSION));
+    if wanted >> 16 == ours >> 16 { ours } else { NOT_SUPPORTED }
 }
 
 /// The SPMC writes to one of the buffers: both must be the host's own.

@@ -51,6 +51,9 @@ pub(crate) fn call(frame: &mut Frame) {
             page(first).map(|page| differing(&page, second)).ok_or([hypercall::NOT_A_GUESTS, 0, 0])
         }
         Call::Target => Ok(TARGET.base),
+        Call::Digest => {
+            platform::any_page(first).map(|page| digest(&page)).ok_or([hypercall::NOT_A_GUESTS, 0, 0])
+        }
         Call::WrongKeys => hyp.wrong_keys().map_err(|_| [hypercall::SERVICE, 0, 0]),
     };
     let [x0, x1, x2] = match answer {
@@ -143,4 +146,11 @@ fn differing(page: &Ram, seed: u64) -> u64 {
             left.iter().zip(now).filter(|(left, now)| **left != *now).count() as u64
         })
         .sum()
+}
+
+/// Returns a number that another content hardly has (FNV-1a).
+fn digest(page: &Ram) -> u64 {
+    (0..PAGE)
+        .step_by(8)
+        .fold(0xcbf2_9ce4_8422_2325, |hash, offset| (hash ^ page.word(offset)).wrapping_mul(0x0100_0000_01b3))
 }

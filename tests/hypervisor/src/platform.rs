@@ -61,6 +61,13 @@ static DESCRIPTION: Description = Description {
     forbidden: &[],
 };
 
+/// Returns the frame of each redistributor that has the core's private interrupts.
+pub(crate) fn private_interrupts() -> impl Iterator<Item = Region> {
+    const FRAME: u64 = REDISTRIBUTOR_SIZE / 2;
+    (0..MPIDRS.len() as u64)
+        .map(|core| Region { base: GICR + core * REDISTRIBUTOR_SIZE + FRAME, size: FRAME })
+}
+
 const fn region((base, size): (u64, u64)) -> Region {
     Region { base, size }
 }
@@ -96,4 +103,12 @@ pub(crate) fn host_memory() -> Ram {
 pub(crate) fn target() -> Ram {
     // SAFETY: the last page of this program's memory holds nothing of it, and is mapped as RAM.
     unsafe { Ram::new(TARGET) }
+}
+
+/// Returns any page of RAM, to be read.
+pub(crate) fn any_page(address: u64) -> Option<Ram> {
+    let offset = address.checked_sub(MEMORY.base)?;
+    MEMORY.inside(offset, PAGE)?;
+    // SAFETY: RAM, mapped as such. Nobody writes by it; what of this program stands there is only read, byte by byte.
+    Some(unsafe { Ram::new(Region { base: address, size: PAGE }) })
 }

@@ -15,6 +15,8 @@ const PAGE_SIZE: u64 = 4096;
 const DISTRIBUTOR_SIZE: u64 = 0x1_0000;
 /// One bus of configuration space: 32 devices with 8 functions of 4 KiB.
 const BUS_SIZE: u64 = 0x10_0000;
+/// Buses that are looked at: the root, and one behind a port.
+const BUSES: u64 = 2;
 
 /// The policy's device that scenarios work with.
 pub(crate) const DEVICE: Device = device(ALLOWED);
@@ -23,7 +25,7 @@ pub(crate) const REFUSED_STREAM: u32 = device(REFUSED).first_stream_id;
 
 static DESCRIPTION: Description = Description {
     console: Region { base: CONSOLE, size: PAGE_SIZE },
-    ecam: Region { base: ECAM, size: BUS_SIZE },
+    ecam: Region { base: ECAM, size: BUSES * BUS_SIZE },
     pci_mmio: region(PCI_MMIO),
     distributor: Region { base: GICD, size: DISTRIBUTOR_SIZE },
     alarm: None,
@@ -34,8 +36,23 @@ static DESCRIPTION: Description = Description {
     // The image itself is far smaller than what it may use.
     own: Region { base: IMAGE.0 + IMAGE.1 - PAGE_SIZE, size: PAGE_SIZE },
     mailbox: Region { base: MAILBOX, size: PAGE_SIZE },
-    forbidden: &[region(SECURE_RAM), region(SMMU_FRAME)],
+    forbidden: &FORBIDDEN,
 };
+
+/// Secure RAM, the SMMU, and what only attacks touch.
+const FORBIDDEN: [Region; UNPROTECTED_REGISTERS.len() + 2] = forbidden();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn forbidden() -> [Region; UNPROTECTED_REGISTERS.len() + 2] {
+    let mut all = [region(SECURE_RAM); UNPROTECTED_REGISTERS.len() + 2];
+    all[1] = region(SMMU_FRAME);
+    let mut place = 0;
+    while place < UNPROTECTED_REGISTERS.len() {
+        all[place + 2] = region(UNPROTECTED_REGISTERS[place].1);
+        place += 1;
+    }
+    all
+}
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const fn device(index: usize) -> Device {

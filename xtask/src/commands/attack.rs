@@ -25,7 +25,15 @@ const UNGUARDED: u64 = 1 << 0;
 const DEVICES: [&str; 4] =
     ["-device", "pcie-root-port,id=behind", "-device", "edu,dma_mask=0xffffffffffffffff,bus=behind"];
 /// Attacks that only the hypervisor's own protections stop.
-const STOPPED_BY_HYPERVISOR: [&str; 4] = ["cores", "smmu-registers", "command-queue", "tables-in-the-pool"];
+const STOPPED_BY_HYPERVISOR: [&str; 7] = [
+    "cores",
+    "smmu-registers",
+    "command-queue",
+    "tables-in-the-pool",
+    "unprotected-masters",
+    "gic-tables",
+    "bus-renumbered",
+];
 
 pub(super) fn attack(workspace: &Workspace, arguments: &Attack) -> Result<ExitCode> {
     let mut total = Tally::default();

@@ -55,6 +55,9 @@ pub const ALARM: Option<u64> = None;
 /// Registers of the first SMMU: base and size in bytes.
 pub const SMMU_FRAME: (u64, u64) = (0x6005_0000, 0x2_0000);
 
+/// Registers of masters that no SMMU sees, by name: base and size in bytes.
+pub const UNPROTECTED_REGISTERS: &[(&str, (u64, u64))] = &[];
+
 /// Registers of the SMMUs by index: base and size in bytes.
 pub const SMMU_FRAMES: &[(u64, u64)] = &[(0x6005_0000, 0x2_0000)];
 

@@ -25,9 +25,21 @@ pub(super) struct Witness {
 impl Witness {
     /// Makes a page of the host's the guest's, which fills it.
     pub(super) fn guest(world: &mut World, page: &Ram) -> Result<Self, Failure> {
+        Self::try_guest(world, page)?
+    }
+
+    /// As [`Witness::guest`], and tells a page that does not move from all else that may go wrong.
+    pub(super) fn try_guest(world: &mut World, page: &Ram) -> Result<Result<Self, Failure>, Refusal> {
         let address = page.address().0;
         call(Call::Give, address, 0)?;
-        Self::fill(world, address, true)
+        Ok(Self::fill(world, address, true))
+    }
+
+    /// Lets the owner fill it anew.
+    pub(super) fn refill(&mut self, world: &mut World) -> Result<(), Failure> {
+        self.seed = world.random.word();
+        call(Call::Fill, self.address, self.seed)?;
+        Ok(())
     }
 
     /// Returns the page of the hypervisor's own.

@@ -5,9 +5,14 @@
 //! Each has its control: the same, allowed, works. Whether an attack came through, the guest tells, whose pages the host
 //! cannot look into.
 
+mod again;
+mod bus;
 mod guest;
 mod hidden;
+mod masters;
+mod moves;
 mod pages;
+mod roles;
 mod untried;
 
 use crate::{
@@ -16,7 +21,16 @@ use crate::{
     world::World,
 };
 
-const ALL: &[&[Scenario]] = &[pages::SCENARIOS, hidden::SCENARIOS];
+const ALL: &[&[Scenario]] = &[
+    again::FIRST,
+    pages::SCENARIOS,
+    moves::SCENARIOS,
+    roles::SCENARIOS,
+    hidden::SCENARIOS,
+    masters::SCENARIOS,
+    bus::SCENARIOS,
+    again::SCENARIOS,
+];
 
 /// Tries everything that this machine has enough cores for.
 pub(crate) fn run(world: &mut World) {

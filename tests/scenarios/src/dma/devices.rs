@@ -100,7 +100,7 @@ fn registered(world: &mut World) -> Outcome {
     seen!("the truth confirmed twice; four wrong fields named, each alone; two others' devices denied")
 }
 
-fn nobodys(world: &mut World) -> Outcome {
+pub(crate) fn nobodys(world: &mut World) -> Outcome {
     world.say(format_args!(
         "   There is a second device of the same kind. The policy knows it, and gives it to nobody."
     ));
@@ -108,7 +108,7 @@ fn nobodys(world: &mut World) -> Outcome {
     not_ours(world, &device)
 }
 
-fn unlisted(world: &mut World) -> Outcome {
+pub(crate) fn unlisted(world: &mut World) -> Outcome {
     world.say(format_args!(
         "   There is a third one. The policy does not name it at all, as if somebody had plugged it in."
     ));
@@ -146,7 +146,7 @@ fn not_ours(world: &mut World, other: &Edu) -> Outcome {
     seen!("attach denied; its DMA: {mapped}, by mapped or physical address; ours: all bytes arrived")
 }
 
-fn other_stream(world: &mut World) -> Outcome {
+pub(crate) fn other_stream(world: &mut World) -> Outcome {
     let (page, iova) = (world.page(0), world.iova(0x1_5000));
     let domain = world.attached_domain()?;
     world.map(domain, iova, &page, READ_WRITE)?;

@@ -34,7 +34,7 @@ const OF_THE_RACE: u64 = 1 << Status::Ok as u64
     | 1 << Status::Busy as u64
     | 1 << Status::Again as u64;
 
-fn one_domain(world: &mut World) -> Outcome {
+pub(crate) fn one_domain(world: &mut World) -> Outcome {
     const MILLISECONDS: u64 = 1500;
     let domain = world.attached_domain()?;
     let memory = world.machine.scratch().part(0x20_0000, OTHERS as u64 * DISPUTED * PAGE);

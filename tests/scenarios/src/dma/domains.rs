@@ -44,7 +44,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-fn stale_handle(world: &mut World) -> Outcome {
+pub(crate) fn stale_handle(world: &mut World) -> Outcome {
     let (page, iova) = (world.page(0), world.iova(0x1_8000));
     let old = world.domain()?;
     world.map(old, iova, &page, READ_WRITE)?;
@@ -83,7 +83,7 @@ fn busy_domain(world: &mut World) -> Outcome {
     seen!("busy while in use; freed when blocked, then no byte arrived")
 }
 
-fn own_domains(world: &mut World) -> Outcome {
+pub(crate) fn own_domains(world: &mut World) -> Outcome {
     let (page, iova) = (world.page(0), world.iova(0x1_c000));
     let one = world.attached_domain()?;
     let other = world.domain()?;
@@ -97,7 +97,7 @@ fn own_domains(world: &mut World) -> Outcome {
     seen!("all bytes, none, all bytes")
 }
 
-fn limit(world: &mut World) -> Outcome {
+pub(crate) fn limit(world: &mut World) -> Outcome {
     let (_, _, limits) = world.iommu.features()?;
     let mut taken: heapless::Vec<DomainHandle, 512> = heapless::Vec::new();
     let end = loop {

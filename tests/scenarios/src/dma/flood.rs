@@ -22,7 +22,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
 /// Transfers of the device's whole buffer.
 const TRANSFERS: u64 = 6;
 
-fn flood(world: &mut World) -> Outcome {
+pub(crate) fn flood(world: &mut World) -> Outcome {
     let (page, iova) = (world.page(0), world.iova(0x3_0000));
     let nowhere = world.iova(0x1000_0000);
     let domain = world.attached_domain()?;

@@ -90,7 +90,7 @@ fn bytes_of(memory: &Ram) -> [u8; TRANSFER] {
     bytes
 }
 
-fn secure(world: &mut World) -> Outcome {
+pub(crate) fn secure(world: &mut World) -> Outcome {
     let (base, size) = platform::SECURE_RAM;
     let (service, _) = platform::IOMMU_SP;
     let word = word_of_partition();
@@ -130,19 +130,19 @@ fn secure_word(world: &mut World) -> Outcome {
     seen!("the word is as it was; in ordinary memory all bytes arrived")
 }
 
-fn mmio(world: &mut World) -> Outcome {
+pub(crate) fn mmio(world: &mut World) -> Outcome {
     let (frame, size) = platform::SMMU_FRAME;
     let uart = platform::CONSOLE;
     forbidden(world, &[(frame, PAGE), (frame, size), (uart, PAGE)])
 }
 
-fn hole(world: &mut World) -> Outcome {
+pub(crate) fn hole(world: &mut World) -> Outcome {
     let (base, size) = platform::HOLE;
     forbidden(world, &[(base, PAGE), (base, size), (1 << 47, PAGE), (1 << 51, PAGE)])
 }
 
 /// Shows that a page can be mapped at an IOVA and written, and that none of the ranges can be in its place.
-fn forbidden(world: &mut World, ranges: &[(u64, u64)]) -> Outcome {
+pub(crate) fn forbidden(world: &mut World, ranges: &[(u64, u64)]) -> Outcome {
     let (page, iova) = (world.page(0), world.iova(0x2000_0000));
     let domain = world.attached_domain()?;
     let pattern = world.load()?;

@@ -2,20 +2,20 @@
 //! What a device's DMA reaches: the service's promise, seen in bytes.
 
 mod bounds;
-mod devices;
-mod dispute;
-mod domains;
-mod flood;
+pub(crate) mod devices;
+pub(crate) mod dispute;
+pub(crate) mod domains;
+pub(crate) mod flood;
 mod interrupts;
 mod interrupts_elsewhere;
-mod memory;
-mod messages;
-mod others;
-mod parallel;
+pub(crate) mod memory;
+pub(crate) mod messages;
+pub(crate) mod others;
+pub(crate) mod parallel;
 pub(crate) mod rings;
 mod sizes;
-mod transfers;
-mod unasked;
+pub(crate) mod transfers;
+pub(crate) mod unasked;
 
 use crate::scenario::Scenario;
 

@@ -11,12 +11,12 @@ use nwd::{
 use spin::mutex::SpinMutex;
 
 /// Cores beside the first.
-pub(super) const OTHERS: usize = 3;
+pub(crate) const OTHERS: usize = 3;
 /// Seconds until a core counts as lost.
 const PATIENCE: u64 = 20;
 
 /// What a core did, or what it was doing when it went wrong, with the service's answer where that was the reason.
-pub(super) type Step<T> = Result<T, (&'static str, Option<IommuError>)>;
+pub(crate) type Step<T> = Result<T, (&'static str, Option<IommuError>)>;
 
 struct Shared {
     partition: AtomicU64,
@@ -35,7 +35,7 @@ static SHARED: Shared = Shared {
 };
 
 /// Lets the other cores do their job over and over while this one does its own, and returns how many rounds each did.
-pub(super) fn with_others(
+pub(crate) fn with_others(
     world: &mut World,
     memory: PhysAddr,
     job: cores::Job,
@@ -65,12 +65,12 @@ pub(super) fn with_others(
 }
 
 /// Returns the first address of the memory that the other cores share.
-pub(super) fn memory() -> u64 {
+pub(crate) fn memory() -> u64 {
     SHARED.memory.load(Ordering::SeqCst)
 }
 
 /// On another core: does rounds until the first core says that it is enough.
-pub(super) fn repeat(core: usize, mut round: impl FnMut(&Iommu, usize) -> Step<()>) {
+pub(crate) fn repeat(core: usize, mut round: impl FnMut(&Iommu, usize) -> Step<()>) {
     let place = core - 1;
     let Ok(partition) = u16::try_from(SHARED.partition.load(Ordering::SeqCst)) else { return };
     let iommu = Iommu::new(partition);

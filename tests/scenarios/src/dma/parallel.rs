@@ -30,7 +30,7 @@ const TRANSFERS: u32 = 6;
 /// Requests that had to be repeated.
 static BUSY: AtomicU64 = AtomicU64::new(0);
 
-fn all_cores(world: &mut World) -> Outcome {
+pub(crate) fn all_cores(world: &mut World) -> Outcome {
     let (page, iova) = (world.page(0), world.iova(0x4_0000));
     let domain = world.attached_domain()?;
     world.map(domain, iova, &page, READ_WRITE)?;

@@ -122,7 +122,7 @@ fn stopped_under_way(
     Err(Failure::new(format_args!("{TRIES} transfers were over before they could be stopped")))
 }
 
-fn unmapped(world: &mut World) -> Outcome {
+pub(crate) fn unmapped(world: &mut World) -> Outcome {
     let (page, iova) = (world.page(0), world.iova(0x5000));
     let (domain, pattern) = warm(world, &page, iova)?;
     world.say(format_args!(

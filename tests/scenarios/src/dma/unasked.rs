@@ -28,7 +28,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-fn unasked(world: &mut World) -> Outcome {
+pub(crate) fn unasked(world: &mut World) -> Outcome {
     let (from, to) = (world.page(0), world.page(1));
     world.say(format_args!(
         "   Nobody has asked for any DMA yet. The device is told to read a page of RAM, and to write to another."
