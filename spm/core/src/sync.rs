@@ -10,8 +10,36 @@
 mod chosen {
     pub(crate) use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
 
-    pub(crate) use spin::mutex::SpinMutex;
+    #[cfg(not(test))]
+    use spin::Spin as Wait;
     pub(crate) use spin::{Mutex, RwLock};
+
+    /// A lock that those who wait for it get in turn: for what a core may hold long.
+    pub(crate) type FairMutex<T> = spin::mutex::TicketMutex<T, Wait>;
+
+    /// Waits, and lets tests know of it ([`super::WAITS`]).
+    #[cfg(test)]
+    #[derive(Debug)]
+    pub(crate) struct Wait;
+
+    #[cfg(test)]
+    impl spin::RelaxStrategy for Wait {
+        fn relax() {
+            super::WAITS.with_borrow(|waits| {
+                if let Some(waits) = waits {
+                    waits.store(true, core::sync::atomic::Ordering::Release);
+                }
+            });
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[cfg(all(test, not(feature = "interleavings")))]
+std::thread_local! {
+    /// Becomes true when this thread waits for a [`FairMutex`], where a test wants to know.
+    pub(crate) static WAITS: core::cell::RefCell<Option<std::sync::Arc<core::sync::atomic::AtomicBool>>> =
+        const { core::cell::RefCell::new(None) };
 }
 
 #[cfg(all(test, feature = "interleavings"))]
@@ -21,7 +49,7 @@ mod chosen {
     pub(crate) use shuttle::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
     use shuttle::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
-    pub(crate) use Mutex as SpinMutex;
+    pub(crate) use Mutex as FairMutex;
 
     /// As `spin`'s, which does not know of panics.
     #[derive(Debug, Default)]
@@ -56,4 +84,4 @@ mod chosen {
     }
 }
 
-pub(crate) use chosen::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Mutex, RwLock, SpinMutex};
+pub(crate) use chosen::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, FairMutex, Mutex, RwLock};

@@ -46,7 +46,7 @@ use crate::normal_memory::NormalMemory;
 use crate::partition::Partition;
 use crate::seeded::{Bug, seeded};
 use crate::stage2::NoTables;
-use crate::sync::SpinMutex;
+use crate::sync::FairMutex;
 use constituents::Constituents;
 use ownership::{Holding, Ownership};
 use share::{Phase, Share, Shares};
@@ -76,14 +76,15 @@ pub(super) struct Caller {
     buffers: Vec<AddressRange, { 2 * (1 + MAX_VMS) }>,
 }
 
-/// Memory management's state. Of zeros only before the first call.
-pub struct Memory(SpinMutex<State>);
+/// Memory management's state. Of zeros only before the first call. A call may hold it while it zeroes 64 MiB: others get it in turn, so that
+/// no core waits for more than one call of each other one.
+pub struct Memory(FairMutex<State>);
 
 impl Memory {
     /// Begins without transactions.
     #[must_use]
     pub const fn new() -> Self {
-        Self(SpinMutex::new(State::new()))
+        Self(FairMutex::new(State::new()))
     }
 
     /// Does `work`, which may ask what is the owner's alone, so that spm may write messages into it, before that can change.

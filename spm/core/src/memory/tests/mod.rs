@@ -18,6 +18,8 @@ mod release;
 mod restore;
 mod retrieve;
 mod send;
+#[cfg(not(feature = "interleavings"))]
+mod turns;
 mod world;
 
 use arm_ffa::{FfaError, Version};
