@@ -144,6 +144,17 @@ static inline struct sidguard_registers sidguard_doorbell(uint32_t area, uint16_
 	return sidguard_request(SIDGUARD_OPERATION_DOORBELL, 0, area, first | (uint64_t)slots << 16, 0, 0, 0);
 }
 
+static inline struct sidguard_registers sidguard_smmu_status(uint16_t smmu)
+{
+	return sidguard_request(SIDGUARD_OPERATION_SMMU_STATUS, smmu, 0, 0, 0, 0, 0);
+}
+
+/* `hint` is one of enum sidguard_power_hint. */
+static inline struct sidguard_registers sidguard_smmu_check(uint16_t smmu, uint8_t hint)
+{
+	return sidguard_request(SIDGUARD_OPERATION_SMMU_CHECK, smmu, 0, hint, 0, 0, 0);
+}
+
 /* The hypervisor's key, x4 and x5 of each of its messages and of CLAIM's answer. */
 struct sidguard_key {
 	uint64_t words[2];
@@ -164,6 +175,16 @@ static inline struct sidguard_registers sidguard_move(uint16_t operation, struct
 static inline struct sidguard_registers sidguard_page_state(struct sidguard_key key, uint64_t address)
 {
 	return sidguard_request(SIDGUARD_HYP_OPERATION_PAGE_STATE, 0, 0, key.words[0], key.words[1], address, 0);
+}
+
+static inline struct sidguard_registers sidguard_hyp_smmu_status(struct sidguard_key key, uint16_t smmu)
+{
+	return sidguard_request(SIDGUARD_HYP_OPERATION_SMMU_STATUS, smmu, 0, key.words[0], key.words[1], 0, 0);
+}
+
+static inline struct sidguard_registers sidguard_hyp_smmu_check(struct sidguard_key key, uint16_t smmu, uint8_t hint)
+{
+	return sidguard_request(SIDGUARD_HYP_OPERATION_SMMU_CHECK, smmu, 0, key.words[0], key.words[1], hint, 0);
 }
 
 /* Returns an answer's status. A value that is none of enum sidguard_status is a newer service's. */
@@ -245,6 +266,34 @@ static inline struct sidguard_fault sidguard_fault_of(const struct sidguard_regi
 	};
 
 	return fault;
+}
+
+/* The answer to SMMU_STATUS. */
+struct sidguard_smmu_report {
+	/* SIDGUARD_SMMU_STATE_*. */
+	uint8_t state;
+	uint32_t errors;
+	/* SIDGUARD_SMMU_REGISTERS_*. */
+	uint32_t differed;
+	uint32_t rebuilt;
+	uint32_t skipped;
+	uint32_t tampered;
+	uint32_t lost;
+};
+
+static inline struct sidguard_smmu_report sidguard_smmu_report_of(const struct sidguard_registers *answer)
+{
+	struct sidguard_smmu_report report = {
+		.state = (uint8_t)answer->x[1],
+		.errors = (uint32_t)(answer->x[1] >> 32),
+		.differed = (uint32_t)answer->x[2],
+		.rebuilt = (uint32_t)answer->x[3],
+		.skipped = (uint32_t)(answer->x[3] >> 32),
+		.tampered = (uint32_t)answer->x[4],
+		.lost = (uint32_t)(answer->x[4] >> 32),
+	};
+
+	return report;
 }
 
 #endif /* SIDGUARD_H */

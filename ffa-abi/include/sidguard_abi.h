@@ -91,6 +91,14 @@ enum sidguard_operation
          * Has descriptors of a ring handled.
          */
         SIDGUARD_OPERATION_DOORBELL = 66,
+        /**
+         * Asks how an SMMU is.
+         */
+        SIDGUARD_OPERATION_SMMU_STATUS = 80,
+        /**
+         * Has an SMMU's registers compared, and what is wrong with it set right.
+         */
+        SIDGUARD_OPERATION_SMMU_CHECK = 81,
 };
 #if __STDC_VERSION__ >= 202311L
 typedef enum sidguard_operation sidguard_operation;
@@ -130,6 +138,14 @@ enum sidguard_hyp_operation
          * Asks whose a page is.
          */
         SIDGUARD_HYP_OPERATION_PAGE_STATE = 32788,
+        /**
+         * Asks how an SMMU is.
+         */
+        SIDGUARD_HYP_OPERATION_SMMU_STATUS = 32848,
+        /**
+         * Has an SMMU's registers compared, and what is wrong with it set right.
+         */
+        SIDGUARD_HYP_OPERATION_SMMU_CHECK = 32849,
 };
 #if __STDC_VERSION__ >= 202311L
 typedef enum sidguard_hyp_operation sidguard_hyp_operation;
@@ -301,6 +317,65 @@ typedef uint8_t sidguard_guard_level;
 #endif // __STDC_VERSION__ >= 202311L
 
 /**
+ * Whether an SMMU works, bits 7:0 of x4 in the answer to `SMMU_STATUS`.
+ */
+enum sidguard_smmu_state
+#if __STDC_VERSION__ >= 202311L
+  : uint8_t
+#endif // __STDC_VERSION__ >= 202311L
+ {
+        /**
+         * It does what it is told.
+         */
+        SIDGUARD_SMMU_STATE_WORKS = 0,
+        /**
+         * It did not do what it was told in time: it was told to abort all DMA.
+         */
+        SIDGUARD_SMMU_STATE_TIMED_OUT = 1,
+        /**
+         * It reported an error that it cannot go on after: it was told to abort all DMA.
+         */
+        SIDGUARD_SMMU_STATE_ERROR = 2,
+        /**
+         * Registers were not as the service left them: it was told to abort all DMA.
+         */
+        SIDGUARD_SMMU_STATE_DIFFERED = 3,
+};
+#if __STDC_VERSION__ >= 202311L
+typedef enum sidguard_smmu_state sidguard_smmu_state;
+#else
+typedef uint8_t sidguard_smmu_state;
+#endif // __STDC_VERSION__ >= 202311L
+
+/**
+ * What a client says of an SMMU's power, x4 of `SMMU_CHECK`. Nothing rests on it: a difference that was announced is
+ * counted as a loss of power, others as tampering, and that is all.
+ */
+enum sidguard_power_hint
+#if __STDC_VERSION__ >= 202311L
+  : uint8_t
+#endif // __STDC_VERSION__ >= 202311L
+ {
+        /**
+         * Nothing: registers are to be compared.
+         */
+        SIDGUARD_POWER_HINT_NONE = 0,
+        /**
+         * It is about to go.
+         */
+        SIDGUARD_POWER_HINT_GOES = 1,
+        /**
+         * It is back.
+         */
+        SIDGUARD_POWER_HINT_RETURNED = 2,
+};
+#if __STDC_VERSION__ >= 202311L
+typedef enum sidguard_power_hint sidguard_power_hint;
+#else
+typedef uint8_t sidguard_power_hint;
+#endif // __STDC_VERSION__ >= 202311L
+
+/**
  * Optional abilities, bits 63:8 of x4 in the answer to `FEATURES`.
  */
 typedef uint64_t SIDGUARD_FEATURES;
@@ -350,6 +425,59 @@ typedef uint64_t SIDGUARD_DIFFERENCE;
  * Its name.
  */
 #define SIDGUARD_DIFFERENCE_NAME (uint64_t)(1 << 3)
+
+/**
+ * Registers that the service compares with its own copy.
+ */
+typedef uint32_t SIDGUARD_SMMU_REGISTERS;
+/**
+ * Control, or what of it has taken effect.
+ */
+#define SIDGUARD_SMMU_REGISTERS_CR0 (uint32_t)(1 << 0)
+/**
+ * Memory attributes.
+ */
+#define SIDGUARD_SMMU_REGISTERS_CR1 (uint32_t)(1 << 1)
+/**
+ * Broadcast maintenance and recording.
+ */
+#define SIDGUARD_SMMU_REGISTERS_CR2 (uint32_t)(1 << 2)
+/**
+ * What DMA meets while nothing is translated: it has to abort.
+ */
+#define SIDGUARD_SMMU_REGISTERS_GBPA (uint32_t)(1 << 3)
+/**
+ * Interrupt enables.
+ */
+#define SIDGUARD_SMMU_REGISTERS_IRQ_CTRL (uint32_t)(1 << 4)
+/**
+ * Where the message of a global error goes: nowhere.
+ */
+#define SIDGUARD_SMMU_REGISTERS_GERROR_IRQ_CFG0 (uint32_t)(1 << 5)
+/**
+ * Where the stream table stands.
+ */
+#define SIDGUARD_SMMU_REGISTERS_STRTAB_BASE (uint32_t)(1 << 6)
+/**
+ * Its size and form.
+ */
+#define SIDGUARD_SMMU_REGISTERS_STRTAB_BASE_CFG (uint32_t)(1 << 7)
+/**
+ * Where the command queue stands.
+ */
+#define SIDGUARD_SMMU_REGISTERS_CMDQ_BASE (uint32_t)(1 << 8)
+/**
+ * How far the command queue is filled.
+ */
+#define SIDGUARD_SMMU_REGISTERS_CMDQ_PROD (uint32_t)(1 << 9)
+/**
+ * Where the event queue stands.
+ */
+#define SIDGUARD_SMMU_REGISTERS_EVENTQ_BASE (uint32_t)(1 << 10)
+/**
+ * Where the message of the event queue goes: nowhere.
+ */
+#define SIDGUARD_SMMU_REGISTERS_EVENTQ_IRQ_CFG0 (uint32_t)(1 << 11)
 
 
 

@@ -8,6 +8,7 @@ use num_enum::{IntoPrimitive, TryFromPrimitive};
 bitflags! {
     /// Registers that the service compares with its own copy.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[repr(transparent)]
     pub struct SmmuRegisters: u32 {
         /// Control, or what of it has taken effect.
         const CR0 = 1 << 0;

@@ -3,18 +3,19 @@
 
 use ffa_abi::{
     DeviceRecord, Difference, Fault, FaultKind, Features, GuardLevel, Iova, Limits, PageOwner, PageState,
-    Registers, Response, SmmuIndex, Status, StreamId,
+    Registers, Response, SmmuIndex, SmmuRegisters, SmmuReport, SmmuState, Status, StreamId,
 };
 
 use super::requests;
 use super::vectors::vectors;
 
-pub(super) const NAMES: [&str; 6] = [
+pub(super) const NAMES: [&str; 7] = [
     "answer.DEVICE_DESCRIBE",
     "answer.FAULT_POLL",
     "answer.FEATURES",
     "answer.PAGE_STATE",
     "answer.REGISTER.differs",
+    "answer.SMMU_STATUS",
     "answer.status",
 ];
 
@@ -89,4 +90,20 @@ fn whose_a_page_is() {
     let state = PageState { owner: PageOwner::Guest(0x1234), host_access: true, pins: 0x8000_0001 };
     assert_eq!(PageState::from_registers([x4, x5]), Some(state));
     assert_eq!(state.to_registers(), [x4, x5]);
+}
+
+#[test]
+fn how_an_smmu_is() {
+    let (_, response) = answer("answer.SMMU_STATUS");
+    let report = SmmuReport {
+        state: SmmuState::Differed,
+        errors: 0x81,
+        differed: SmmuRegisters::CR0 | SmmuRegisters::EVENTQ_IRQ_CFG0,
+        rebuilt: 0x8000_0001,
+        tampered: 0x8000_0003,
+        lost: 0x8000_0004,
+        skipped: 0x8000_0002,
+    };
+    assert_eq!(response, Response { status: Status::Ok, values: report.to_registers() });
+    assert_eq!(SmmuReport::from_registers(response.values), Some(report));
 }

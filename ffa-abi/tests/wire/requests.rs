@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use ffa_abi::ring::Doorbell;
 use ffa_abi::{
     AreaHandle, DeviceRecord, DeviceState, DomainHandle, DomainKind, Header, HypMessage, HypOperation,
-    HypRequest, Iova, Key, Operation, PageOwner, Pages, PhysAddr, Protection, Request, SmmuIndex, StreamId,
-    Version,
+    HypRequest, Iova, Key, Operation, PageOwner, Pages, PhysAddr, PowerHint, Protection, Request, SmmuIndex,
+    StreamId, Version,
 };
 
 use super::vectors::vectors;
@@ -53,6 +53,8 @@ pub(super) fn all() -> Vec<(&'static str, Request)> {
         ("UNMAP", Request::Unmap { domain: domain(), iova: Iova(0x12_3456_7000), size: 0x1_0000_2000 }),
         ("IOVA_TO_PA", Request::IovaToPa { domain: domain(), iova: Iova(0x12_3456_7089) }),
         ("FAULT_POLL", Request::FaultPoll),
+        ("SMMU_STATUS", Request::SmmuStatus(SmmuIndex(0x102))),
+        ("SMMU_CHECK", Request::SmmuCheck { smmu: SmmuIndex(0x102), hint: PowerHint::Returned }),
         ("AREA_OPEN", Request::AreaOpen { memory: 0x2000_0000_0000_0005 }),
         ("AREA_CLOSE", Request::AreaClose(area())),
         ("DOORBELL", Request::Doorbell(Doorbell { area: area(), first: 0x102, slots: 0x200 })),
@@ -67,6 +69,8 @@ pub(super) fn all_of_the_hypervisor() -> Vec<(&'static str, HypRequest)> {
         ("DISOWN", HypRequest::Disown(pages, PageOwner::Guest(0))),
         ("SHARE", HypRequest::Share(pages, PageOwner::Guest(0x1234))),
         ("UNSHARE", HypRequest::Unshare(pages, PageOwner::Guest(0xffff))),
+        ("hyp.SMMU_STATUS", HypRequest::SmmuStatus(SmmuIndex(0x102))),
+        ("hyp.SMMU_CHECK", HypRequest::SmmuCheck(SmmuIndex(0x102), PowerHint::Goes)),
         ("PAGE_STATE", HypRequest::PageState(PhysAddr(0x100_4000_0000))),
     ]
 }

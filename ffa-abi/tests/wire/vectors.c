@@ -48,6 +48,10 @@ static void requests(void)
 	print("AREA_OPEN", sidguard_area_open(0x2000000000000005));
 	print("AREA_CLOSE", sidguard_area_close(domain));
 	print("DOORBELL", sidguard_doorbell(domain, 0x102, 0x200));
+	print("SMMU_STATUS", sidguard_smmu_status(0x102));
+	print("SMMU_CHECK", sidguard_smmu_check(0x102, SIDGUARD_POWER_HINT_RETURNED));
+	print("hyp.SMMU_STATUS", sidguard_hyp_smmu_status(key, 0x102));
+	print("hyp.SMMU_CHECK", sidguard_hyp_smmu_check(key, 0x102, SIDGUARD_POWER_HINT_GOES));
 	print("STATISTICS", sidguard_statistics(key));
 	print("OWN", sidguard_move(SIDGUARD_HYP_OPERATION_OWN, key, first, 0x200, SIDGUARD_OWNER_HYP));
 	print("DISOWN", sidguard_move(SIDGUARD_HYP_OPERATION_DISOWN, key, first, 0x200, SIDGUARD_OWNER_GUEST(0)));
@@ -97,6 +101,13 @@ static void answer(const char *name, const struct sidguard_registers *given)
 	} else if (strcmp(name, "answer.PAGE_STATE") == 0) {
 		EXPECT(given->x[1] == SIDGUARD_OWNER_GUEST(0x1234));
 		EXPECT((given->x[2] & 1) == 1 && given->x[2] >> 32 == 0x80000001);
+	} else if (strcmp(name, "answer.SMMU_STATUS") == 0) {
+		struct sidguard_smmu_report report = sidguard_smmu_report_of(given);
+
+		EXPECT(status == SIDGUARD_STATUS_OK && report.state == SIDGUARD_SMMU_STATE_DIFFERED);
+		EXPECT(report.errors == 0x81 && report.rebuilt == 0x80000001 && report.skipped == 0x80000002);
+		EXPECT(report.differed == (SIDGUARD_SMMU_REGISTERS_CR0 | SIDGUARD_SMMU_REGISTERS_EVENTQ_IRQ_CFG0));
+		EXPECT(report.tampered == 0x80000003 && report.lost == 0x80000004);
 	} else {
 		fprintf(stderr, "%s is not known here\n", name);
 		exit(1);
