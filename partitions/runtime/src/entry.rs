@@ -7,7 +7,7 @@ use core::arch::global_asm;
 
 use crate::image;
 use crate::mmu::{self, Registers};
-use crate::vcpu::MAX_VCPUS;
+use crate::vcpu::{self, MAX_VCPUS};
 
 // The only relocation a position-independent image without imports has (ELF for the Arm 64-bit Architecture, §5.7.14).
 const R_AARCH64_RELATIVE: u32 = 1027;
@@ -62,20 +62,31 @@ sp_entry:
     bl      sp_primary
     b       sp_refuse
 
-    // Every vCPU but the first begins here. Slots are handed out once translation is on, since only then do the
+    // Every vCPU but the first begins here, and each one again whose core was off, if the manager has it begin anew. It
+    // takes the slot of its core, or the first that is free. That happens once translation is on, since only then do the
     // exclusive accesses work.
     .global sp_secondary_entry
 sp_secondary_entry:
     bl      sp_set_up_vcpu
     bl      sp_enable_mmu
-    adrp    x9, {next_slot}
-    add     x9, x9, :lo12:{next_slot}
-5:  ldaxr   w0, [x9]
+    mrs     x9, mpidr_el1
+    orr     x9, x9, #{taken}
+    adrp    x10, {cores}
+    add     x10, x10, :lo12:{cores}
+    mov     w0, wzr
+5:  ldaxr   x11, [x10]
+    cmp     x11, x9
+    b.eq    9f
+    cbnz    x11, 8f
+    stlxr   w12, x9, [x10]
+    cbnz    w12, 5b
+    b       9f
+8:  add     x10, x10, #8
+    add     w0, w0, #1
     cmp     w0, #{slots}
-    b.hs    sp_refuse
-    add     w10, w0, #1
-    stlxr   w11, w10, [x9]
-    cbnz    w11, 5b
+    b.lo    5b
+    b       sp_refuse
+9:  clrex
     mov     w19, w0
     bl      sp_set_stack
     mov     w0, w19
@@ -181,7 +192,8 @@ sp_enable_mmu:
     relative = const R_AARCH64_RELATIVE,
     slots = const MAX_VCPUS,
     stack_stride = const image::STACK_STRIDE,
-    next_slot = sym NEXT_SLOT,
+    taken = const vcpu::TAKEN,
+    cores = sym vcpu::CORES,
     registers = sym REGISTERS,
     build_tables = sym build_tables,
 );
@@ -190,9 +202,6 @@ unsafe extern "C" {
     /// Where secondary vCPUs begin.
     safe fn sp_secondary_entry();
 }
-
-/// The slot that the next vCPU gets; slot 0 is the primary's.
-static NEXT_SLOT: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(1);
 
 /// What `sp_enable_mmu` loads. Written once, before translation is on, and never again.
 static REGISTERS: RegistersCell = RegistersCell(core::cell::UnsafeCell::new(Registers::OFF));

@@ -25,7 +25,8 @@ pub trait Partition: Sized + Sync + 'static {
     /// Whatever keeps it from its work; the partition then ends with FFA_ERROR.
     fn start(boot: &BootInfo) -> Result<Self, Self::Error>;
 
-    /// Prepares another vCPU than the first, before it waits for its first message. By default there is nothing to do.
+    /// Prepares another vCPU than the first, or one whose core was off, before it waits for its first message. By default
+    /// there is nothing to do.
     fn vcpu_started(&self, vcpu: VcpuId) {
         let _ = vcpu;
     }

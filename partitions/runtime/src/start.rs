@@ -5,12 +5,13 @@ use spin::Once;
 
 use crate::boot::{BootInfo, Manifest};
 use crate::message::{self, Partition};
-use crate::vcpu::VcpuId;
+use crate::vcpu::{self, VcpuId};
 use crate::{entry, ffa, log, mmu, stop};
 
 /// Starts the partition on its first vCPU. `boot_information` is the address of the blob, or 0.
 pub fn primary<P: Partition>(instance: &'static Once<P>, boot_information: u64) -> ! {
     mmu::mark_active();
+    vcpu::take_first_slot();
     let manifest = Manifest::read(boot_information);
     if let Err(error) = P::negotiate_version(&manifest) {
         // FFA_CONSOLE_LOG may not work then, but silence would be worse.
@@ -41,7 +42,8 @@ pub fn primary<P: Partition>(instance: &'static Once<P>, boot_information: u64) 
     message::serve(partition, VcpuId::PRIMARY)
 }
 
-/// Starts another vCPU, of which the entry code has given the slot.
+/// Starts a vCPU once the partition has started, of which the entry code has found the slot: another one, or one whose core was
+/// off.
 pub fn secondary<P: Partition>(instance: &'static Once<P>, slot: u32) -> ! {
     match (instance.get(), VcpuId::from_slot(slot)) {
         (Some(partition), Some(vcpu)) => {

@@ -1,14 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Virtual CPUs: how many there may be, and which one this is.
+//! Virtual CPUs: how many there may be, which one this is, and which core has which.
 #![expect(unsafe_code, reason = "reads a system register")]
 
 use core::arch::asm;
 use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Most vCPUs that a partition may have; as `__stack_count` in the linker script.
 pub const MAX_VCPUS: usize = 8;
 
-/// A vCPU of this partition, numbered from 0 in the order in which they started.
+/// Bit 31 of MPIDR_EL1, which is reserved as one: it tells a core from none.
+pub(crate) const TAKEN: u64 = 1 << 31;
+/// MPIDR_EL1 of the vCPU in each slot, or 0. A slot is taken when a vCPU begins for the first time, and stays its core's: a
+/// manager without virtual vCPUs has it begin anew each time its core comes on, which may be without end.
+pub(crate) static CORES: [AtomicU64; MAX_VCPUS] = [const { AtomicU64::new(0) }; MAX_VCPUS];
+
+/// Takes the first slot for this vCPU: the one that starts the partition, while it is the only one.
+pub(crate) fn take_first_slot() {
+    let [first, ..] = &CORES;
+    first.store(mpidr() | TAKEN, Ordering::Release);
+}
+
+/// A vCPU of this partition, numbered from 0 in the order in which they started first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct VcpuId(u8);
 

@@ -2,6 +2,7 @@
 //! What a device's DMA reaches: the service's promise, seen in bytes.
 
 mod bounds;
+mod cores;
 pub(crate) mod devices;
 pub(crate) mod dispute;
 pub(crate) mod domains;
@@ -33,6 +34,7 @@ pub(crate) const SCENARIOS: &[&[Scenario]] = &[
     flood::SCENARIOS,
     interrupts::SCENARIOS,
     interrupts_elsewhere::SCENARIOS,
+    cores::SCENARIOS,
     parallel::SCENARIOS,
     dispute::SCENARIOS,
 ];

@@ -7,6 +7,7 @@ use ffa_abi::PhysAddr;
 use nwd::{
     cores,
     iommu::{Iommu, IommuError},
+    timer,
 };
 use spin::mutex::SpinMutex;
 
@@ -62,6 +63,17 @@ pub(crate) fn with_others(
     let rounds = SHARED.rounds.each_ref().map(|count| count.load(Ordering::SeqCst));
     ensure!(rounds.iter().all(|count| *count > 0), "rounds by core: {rounds:?}");
     Ok(rounds)
+}
+
+/// Waits until each other core has done a round. Tells whether it has.
+pub(super) fn all_were_at_work() -> bool {
+    for _ in 0..PATIENCE * 1000 {
+        if SHARED.rounds.iter().all(|count| count.load(Ordering::SeqCst) > 0) {
+            return true;
+        }
+        timer::sleep_us(1000);
+    }
+    false
 }
 
 /// Returns the first address of the memory that the other cores share.
