@@ -78,17 +78,31 @@ pub(crate) fn register_secondary_entry(address: u64) -> Result<(), CallError> {
     succeed(FuncId::SecondaryEpRegister64, [address]).map(|_| ())
 }
 
-/// Prints `text` (FF-A 1.2 §13.13). A partition manager without a console refuses; there is nobody to tell.
+/// Characters that each partition manager takes by FFA_CONSOLE_LOG: TF-A 2.12's SPMC at EL3 reads them from x2 to x7 only.
+const SHORT_LOG: usize = 6 * 8;
+
+/// Prints `text` (FF-A 1.2 §13.13), in pieces if the partition manager takes no more. One without a console refuses; there is
+/// nobody to tell.
 pub(crate) fn console_log(text: &ConsoleLogChars64) {
+    let bytes = text.bytes();
+    let refused = CallError::Refused(FfaError::InvalidParameters);
+    if log_piece(bytes) == Err(refused) && bytes.len() > SHORT_LOG {
+        for piece in bytes.chunks(SHORT_LOG) {
+            let _ = log_piece(piece);
+        }
+    }
+}
+
+fn log_piece(text: &[u8]) -> Result<(), CallError> {
     let mut arguments = [0; 17];
     let [length, words @ ..] = &mut arguments;
-    *length = text.bytes().len() as u64;
-    for (word, bytes) in words.iter_mut().zip(text.bytes().chunks(8)) {
+    *length = text.len() as u64;
+    for (word, bytes) in words.iter_mut().zip(text.chunks(8)) {
         let mut padded = [0; 8];
         padded.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
         *word = u64::from_le_bytes(padded);
     }
-    send(FuncId::ConsoleLog64, arguments);
+    succeed(FuncId::ConsoleLog64, arguments).map(|_| ())
 }
 
 /// Encodes a status as it stands in w2 of FFA_ERROR.
