@@ -3,7 +3,7 @@
 //! its scenarios run. Those that cannot hold there are listed, with the reason, in `el3.rs` of the scenarios. Part of `test`
 //! too.
 
-use super::{Prepared, prepare};
+use super::{Prepared, prepare, refusals};
 use crate::cli::El3;
 use crate::contract::{Line, Mailbox, Mode, random_seed};
 use crate::image::{Image, Kit};
@@ -29,6 +29,7 @@ pub(super) fn el3(workspace: &Workspace, arguments: &El3) -> Result<ExitCode> {
     for machine in Machine::ALL {
         if arguments.machine.is_none_or(|only| only == machine) {
             total.add(check_code(workspace, machine)?);
+            total.add(check_damaged(workspace, machine)?);
             for cores in CORES {
                 if arguments.smp.is_none_or(|only| only == cores) {
                     total.add(check(workspace, machine, cores)?);
@@ -81,6 +82,21 @@ fn prepare_at_el3(workspace: &Workspace, machine: Machine, set: Set) -> Result<(
     let kit = Kit::build_at_el3(workspace, machine.platform(), set)?;
     let image = kit.image(workspace, None)?;
     Ok((kit, image))
+}
+
+/// Boots an image whose policy is damaged: the normal world must not be reached.
+///
+/// # Errors
+/// As for [`check`].
+pub(super) fn check_damaged(workspace: &Workspace, machine: Machine) -> Result<Tally> {
+    let lock = workspace.lock()?;
+    setup::ensure(workspace, Purpose::Run)?;
+    let kit = Kit::build_at_el3(workspace, machine.platform(), Set::Product)?;
+    let refusal = &refusals::AT_EL3;
+    let image = kit.image(workspace, Some(refusal.change))?;
+    drop(lock);
+    println!("\nA damaged image under TF-A's SPMC on {machine}");
+    refusal.check(workspace, machine, &kit, &image)
 }
 
 /// Compares the code of iommu-sp, everything but the policy behind it, in what boots with spm and without.

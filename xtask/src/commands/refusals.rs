@@ -24,8 +24,10 @@ pub(super) struct Refusal {
     about: &'static str,
     /// The damage.
     pub(super) change: Change,
-    /// Words that must stand in one line of the secure world's console.
+    /// Words that must stand in one line of the secure world.
     words: &'static [&'static str],
+    /// The console on which the secure world speaks.
+    console: Console,
     /// Whether the normal world may still be reached.
     goes_on: bool,
 }
@@ -36,27 +38,40 @@ pub(super) const ALL: [Refusal; 4] = [
         about: "a partition whose package is damaged is left out, and the boot goes on",
         change: Change::PackageMagic(Role::Other),
         words: &["test-sp", "magic"],
+        console: Console::Secure,
         goes_on: true,
     },
     Refusal {
         about: "a partition that asks for a device it may not have is left out, and the boot goes on",
         change: Change::ForeignDevice,
         words: &["test-sp", "foreign"],
+        console: Console::Secure,
         goes_on: true,
     },
     Refusal {
         about: "without iommu-sp's package the boot stops before the normal world",
         change: Change::PackageMagic(Role::Service),
         words: &["iommu-sp", "magic"],
+        console: Console::Secure,
         goes_on: false,
     },
     Refusal {
         about: "a policy that is not the one of the manifest stops the boot before the normal world",
         change: Change::PolicyPayload,
         words: &["policy", "digest"],
+        console: Console::Secure,
         goes_on: false,
     },
 ];
+
+/// Without spm, under TF-A's own SPMC, which prints on the normal world's console while it boots.
+pub(super) const AT_EL3: Refusal = Refusal {
+    about: "a policy that is not the one of the manifest stops the boot under TF-A's SPMC, too",
+    change: Change::PolicyPayload,
+    words: &["policy", "digest"],
+    console: Console::Normal,
+    goes_on: false,
+};
 
 impl Refusal {
     /// Boots the damaged image and looks what comes of it.
@@ -79,9 +94,10 @@ impl Refusal {
         let mut refused = false;
         let mut reached = false;
         let mut outcome = boot.run(workspace, "refusal", |console, line, _| {
-            match console {
-                Console::Secure => refused |= self.is_named_in(line),
-                Console::Normal => reached |= is_of_normal_world(line),
+            if console == self.console && !refused {
+                refused = self.is_named_in(line);
+            } else if console == Console::Normal {
+                reached |= is_of_normal_world(line);
             }
             if refused && !self.goes_on { Flow::EndAfter(AFTERWARDS) } else { Flow::Continue }
         })?;
