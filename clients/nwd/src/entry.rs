@@ -11,7 +11,7 @@ use core::{
 };
 
 /// Stacks that the image has, one a core.
-pub(crate) const MAX_CORES: usize = 8;
+pub(crate) const MAX_CORES: usize = 10;
 /// Bytes of each core's stack.
 pub(crate) const STACK_SIZE: usize = 64 * 1024;
 /// All stacks, core 0's at the highest addresses.

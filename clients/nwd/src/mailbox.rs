@@ -29,6 +29,8 @@ pub enum Mode {
     Restart,
     /// Be a hostile host above a hypervisor.
     Attack,
+    /// Ask the service from more cores than its image has stacks for.
+    ManyCores,
 }
 
 /// A run's parameters, five words of 64 bits.
@@ -65,6 +67,7 @@ impl Mailbox {
             7 => Mode::Hyp,
             8 => Mode::Restart,
             9 => Mode::Attack,
+            10 => Mode::ManyCores,
             _ => return None,
         };
         Some(Self { seed: memory.word(8), mode, flags: memory.word(24), cores: memory.word(32) })

@@ -87,6 +87,12 @@ impl Platform {
             if let Some(policy) = &policy {
                 root.bytes("sidguard,policy-digest", &policy.digest);
             }
+            if let Some(stacks) = &partition.stacks {
+                // For the partition itself: address and size.
+                let halves = [stacks.base >> 32, stacks.base, stacks.size >> 32, stacks.size]
+                    .map(|half| u32::try_from(half & 0xffff_ffff).unwrap_or_default());
+                root.cells("sidguard,stacks", &halves);
+            }
             if let Some(alarm) = self.devices.alarm.as_ref().filter(|_| partition.alarm) {
                 // For the partition itself: where the registers are, and which interrupt it is.
                 let [high, low] = [alarm.registers.base >> 32, alarm.registers.base & 0xffff_ffff]

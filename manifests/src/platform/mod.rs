@@ -78,6 +78,8 @@ pub struct Platform {
     pub model: String,
     /// MPIDR_EL1 affinities of the cores, as PSCI takes them.
     pub core_affinities: Vec<u32>,
+    /// Those of further cores, on which spm runs no partitions.
+    pub more_core_affinities: Vec<u32>,
     /// Memory by its use.
     pub memory: Memory,
     /// Who runs the partitions.
@@ -128,15 +130,18 @@ impl Platform {
             return Err(Error::file(file, Reason::Binding(BINDING)));
         }
         root.only(
-            &["compatible", "model", "core-affinities"],
+            &["compatible", "model", "core-affinities", "more-core-affinities"],
             Some(&["memory", "partitions", "devices", "policy", "scenarios", "linux"]),
         )?;
         let core_affinities = root.cells("core-affinities")?;
         if core_affinities.len() > MAX_CORES {
             return Err(root.error(Reason::TooMany("cores", MAX_CORES)));
         }
-        for (place, core) in core_affinities.iter().enumerate() {
-            if core_affinities.iter().skip(place + 1).any(|other| other == core) {
+        let more_core_affinities =
+            if root.has("more-core-affinities") { root.cells("more-core-affinities")? } else { Vec::new() };
+        let affinities = [core_affinities.as_slice(), &more_core_affinities].concat();
+        for (place, core) in affinities.iter().enumerate() {
+            if affinities.iter().skip(place + 1).any(|other| other == core) {
                 return Err(root.error(Reason::Twice(format!("core {core:#x}"))));
             }
         }
@@ -154,6 +159,7 @@ impl Platform {
             name: name.to_owned(),
             model: root.string("model")?.to_owned(),
             core_affinities,
+            more_core_affinities,
             memory,
             manager: Manager::Spm,
             partitions,

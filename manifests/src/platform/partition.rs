@@ -43,6 +43,8 @@ pub struct Partition {
     pub iommu_service: bool,
     /// How many execution contexts it has.
     pub contexts: u32,
+    /// Memory for the stacks of contexts that its image has none for.
+    pub stacks: Option<Range>,
     /// What stands in its SP manifest instead of, or beside, what is generated.
     pub manifest: Option<Node>,
     node: Node,
@@ -114,6 +116,7 @@ fn read_one(node: &Node, id: u16, cores: u32) -> Result<Partition> {
             Some(manifest) if manifest.has(CONTEXTS) => manifest.u32(CONTEXTS)?,
             _ => cores,
         },
+        stacks: None,
         manifest: manifest.cloned(),
         node: node.clone(),
     })

@@ -50,6 +50,23 @@ fn the_manifest_has_what_this_spmc_demands_and_nothing_that_it_cannot_do() {
 }
 
 #[test]
+fn contexts_beyond_the_images_have_memory_for_stacks_behind_the_service() {
+    for name in CONFORMANCE_PLATFORMS {
+        let platform = at_el3(name, Set::Hyp);
+        let [service] = platform.partitions.as_slice() else { panic!("{:?}", platform.partitions) };
+        let stacks = service.stacks.unwrap();
+        assert_eq!(Some(stacks.base), service.memory.end());
+        assert_eq!(stacks.size, u64::from(CONTEXTS - 8) * 0x9000);
+        assert!(platform.memory.secure_ram.contains(&stacks) && platform.memory.spm.contains(&stacks));
+        let property = format!("sidguard,stacks = <0x0 {:#x} 0x0 {:#x}>;", stacks.base, stacks.size);
+        assert!(platform.sp_manifest(service).unwrap().text.contains(&property));
+        assert_eq!(platform.core_affinities.len(), 10);
+        let few = with_set(name, Set::Hyp).at_el3(8).unwrap();
+        assert!(few.partitions.iter().all(|partition| partition.stacks.is_none()));
+    }
+}
+
+#[test]
 fn the_policy_differs_in_interrupts_and_where_accounts_stand() {
     for name in CONFORMANCE_PLATFORMS {
         for set in [Set::Product, Set::Hyp] {
@@ -76,8 +93,13 @@ fn the_policy_differs_in_interrupts_and_where_accounts_stand() {
 #[test]
 fn a_service_that_does_not_fit_is_refused() {
     let mut small = platform("qemu-virt");
-    small.memory.secure_ram.size = 0x10_0000;
-    let refused = small.at_el3(CONTEXTS).unwrap_err();
-    assert!(matches!(refused.reason, Reason::Outside(..)), "{refused}");
-    assert!(refused.to_string().contains("/partitions/iommu-sp"), "{refused}");
+    let size = small.partition("iommu-sp").unwrap().memory.size;
+    for (secure, contexts) in [(size - 0x1000, 8), (size, 9), (size + 0x8fff, 9)] {
+        small.memory.secure_ram.size = secure;
+        let refused = small.clone().at_el3(contexts).unwrap_err();
+        assert!(matches!(refused.reason, Reason::Outside(..)), "{refused}");
+        assert!(refused.to_string().contains("/partitions/iommu-sp"), "{refused}");
+    }
+    small.memory.secure_ram.size = size + 0x9000;
+    assert!(small.at_el3(9).is_ok());
 }

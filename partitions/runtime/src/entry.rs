@@ -5,9 +5,9 @@
 
 use core::arch::global_asm;
 
-use crate::image;
 use crate::mmu::{self, Registers};
 use crate::vcpu::{self, MAX_VCPUS};
+use crate::{image, stacks};
 
 // The only relocation a position-independent image without imports has (ELF for the Arm 64-bit Architecture, §5.7.14).
 const R_AARCH64_RELATIVE: u32 = 1027;
@@ -69,6 +69,8 @@ sp_entry:
 sp_secondary_entry:
     bl      sp_set_up_vcpu
     bl      sp_enable_mmu
+    adrp    x13, {slots}
+    ldr     x13, [x13, :lo12:{slots}]
     mrs     x9, mpidr_el1
     orr     x9, x9, #{taken}
     adrp    x10, {cores}
@@ -83,7 +85,7 @@ sp_secondary_entry:
     b       9f
 8:  add     x10, x10, #8
     add     w0, w0, #1
-    cmp     w0, #{slots}
+    cmp     x0, x13
     b.lo    5b
     b       sp_refuse
 9:  clrex
@@ -126,11 +128,18 @@ sp_set_up_vcpu:
     isb
     ret
 
-    // Sets the stack of slot w0. Clobbers x9 and x10.
+    // Sets the stack of slot w0: of the image's, or of those behind it. Clobbers x9 to x11.
 sp_set_stack:
-    adrp    x9, __stacks_start
     mov     w10, #{stack_stride}
-    umull   x10, w0, w10
+    cmp     w0, #{image_stacks}
+    b.hs    12f
+    adrp    x9, __stacks_start
+    mov     w11, w0
+    b       13f
+12: adrp    x9, {more_stacks}
+    ldr     x9, [x9, :lo12:{more_stacks}]
+    sub     w11, w0, #{image_stacks}
+13: umull   x10, w11, w10
     add     x9, x9, x10
     mov     x10, #{stack_stride}
     add     sp, x9, x10
@@ -190,7 +199,9 @@ sp_enable_mmu:
     ret
 "#,
     relative = const R_AARCH64_RELATIVE,
-    slots = const MAX_VCPUS,
+    slots = sym stacks::SLOTS,
+    image_stacks = const MAX_VCPUS,
+    more_stacks = sym stacks::MORE,
     stack_stride = const image::STACK_STRIDE,
     taken = const vcpu::TAKEN,
     cores = sym vcpu::CORES,

@@ -6,7 +6,7 @@ use core::arch::global_asm;
 
 use crate::stop::stop;
 use crate::vcpu::MAX_VCPUS;
-use crate::{image, log};
+use crate::{image, log, stacks};
 
 /// Bytes of the stack on which a fault is reported: the fault may have been the end of the other one.
 const FAULT_STACK: usize = 0x2000;
@@ -92,7 +92,8 @@ extern "C" fn report(vector: u32, syndrome: u64, pc: u64, address: u64, frame: u
 fn frame_record(frame: u64) -> Option<(u64, u64)> {
     let address = usize::try_from(frame).ok()?;
     let end = address.checked_add(16)?;
-    let on_stack = image::stacks().any(|stack| stack.start <= address && end <= stack.end);
+    let on_stack =
+        image::stacks().chain(stacks::all()).any(|stack| stack.start <= address && end <= stack.end);
     if !on_stack || !address.is_multiple_of(16) {
         return None;
     }

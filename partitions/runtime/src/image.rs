@@ -9,7 +9,7 @@ use crate::vcpu::MAX_VCPUS;
 /// Bytes of a stack that a vCPU may use; as `__stack_size` in the linker script.
 const STACK_SIZE: usize = 0x8000;
 /// Unmapped bytes below each stack; as `__stack_guard` in the linker script.
-const STACK_GUARD: usize = 0x1000;
+pub(crate) const STACK_GUARD: usize = 0x1000;
 /// Distance from one vCPU's stack to the next, in bytes.
 pub(crate) const STACK_STRIDE: usize = STACK_GUARD + STACK_SIZE;
 

@@ -23,6 +23,7 @@ mod mailbox;
 pub mod memory;
 mod message;
 pub mod mmu;
+mod stacks;
 mod start;
 mod stop;
 pub mod time;

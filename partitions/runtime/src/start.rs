@@ -6,7 +6,7 @@ use spin::Once;
 use crate::boot::{BootInfo, Manifest};
 use crate::message::{self, Partition};
 use crate::vcpu::{self, VcpuId};
-use crate::{entry, ffa, log, mmu, stop};
+use crate::{entry, ffa, log, mmu, stacks, stop};
 
 /// Starts the partition on its first vCPU. `boot_information` is the address of the blob, or 0.
 pub fn primary<P: Partition>(instance: &'static Once<P>, boot_information: u64) -> ! {
@@ -16,6 +16,10 @@ pub fn primary<P: Partition>(instance: &'static Once<P>, boot_information: u64) 
     if let Err(error) = P::negotiate_version(&manifest) {
         // FFA_CONSOLE_LOG may not work then, but silence would be worse.
         log!("FFA_VERSION: {error}");
+        stop()
+    }
+    if let Err(error) = stacks::add(&manifest) {
+        log!("{error}");
         stop()
     }
     let id = match ffa::id() {

@@ -6,14 +6,17 @@ use core::arch::asm;
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// Most vCPUs that a partition may have; as `__stack_count` in the linker script.
+/// vCPUs for which the image has a stack; as `__stack_count` in the linker script. A partition has no more, unless its
+/// manifest has memory for more stacks.
 pub const MAX_VCPUS: usize = 8;
+/// Most vCPUs that a partition may have: cores of the largest platform on which TF-A's SPMC was tried, sbsa-ref.
+pub(crate) const MAX_SLOTS: usize = 512;
 
 /// Bit 31 of MPIDR_EL1, which is reserved as one: it tells a core from none.
 pub(crate) const TAKEN: u64 = 1 << 31;
 /// MPIDR_EL1 of the vCPU in each slot, or 0. A slot is taken when a vCPU begins for the first time, and stays its core's: a
 /// manager without virtual vCPUs has it begin anew each time its core comes on, which may be without end.
-pub(crate) static CORES: [AtomicU64; MAX_VCPUS] = [const { AtomicU64::new(0) }; MAX_VCPUS];
+pub(crate) static CORES: [AtomicU64; MAX_SLOTS] = [const { AtomicU64::new(0) }; MAX_SLOTS];
 
 /// Takes the first slot for this vCPU: the one that starts the partition, while it is the only one.
 pub(crate) fn take_first_slot() {
@@ -23,7 +26,7 @@ pub(crate) fn take_first_slot() {
 
 /// A vCPU of this partition, numbered from 0 in the order in which they started first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct VcpuId(u8);
+pub struct VcpuId(u16);
 
 impl VcpuId {
     /// The vCPU that starts the partition.
@@ -31,11 +34,12 @@ impl VcpuId {
 
     /// Makes the ID of the vCPU in `slot`, if there is such a slot.
     pub(crate) fn from_slot(slot: u32) -> Option<Self> {
-        let slot = u8::try_from(slot).ok()?;
-        (usize::from(slot) < MAX_VCPUS).then_some(Self(slot))
+        let slot = u16::try_from(slot).ok()?;
+        (usize::from(slot) < MAX_SLOTS).then_some(Self(slot))
     }
 
-    /// Returns the number, below [`MAX_VCPUS`]: an index for what each vCPU has of its own.
+    /// Returns the number: an index for what each vCPU has of its own. It is below [`MAX_VCPUS`] where the manifest has no
+    /// memory for more stacks.
     #[must_use]
     pub const fn index(self) -> usize {
         self.0 as usize

@@ -3,7 +3,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use sp_runtime::{MAX_VCPUS, VcpuId};
+use sp_runtime::{MAX_VCPUS, VcpuId, stop};
 use spin::mutex::SpinMutex;
 
 use crate::ffa_call::Rest;
@@ -28,12 +28,9 @@ pub(crate) struct Vcpu {
 
 impl Vcpu {
     /// Returns what belongs to `vcpu`.
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "`VcpuId::index` is below `MAX_VCPUS`, the length of the array"
-    )]
     pub(crate) fn of(vcpu: VcpuId) -> &'static Self {
-        &VCPUS[vcpu.index()]
+        // Its manifest has no memory for more vCPUs.
+        VCPUS.get(vcpu.index()).unwrap_or_else(|| stop())
     }
 
     const fn new() -> Self {

@@ -16,6 +16,7 @@ mod dma;
 mod el3;
 mod firmware;
 mod hyp;
+mod many_cores;
 mod platform;
 mod poison;
 mod report;
@@ -46,6 +47,7 @@ fn run() -> ! {
         Mode::Restart => only(&mut world(), &[restart::SCENARIOS]),
         Mode::Hyp => only(&mut world(), hyp::SCENARIOS),
         Mode::Attack => attack::run(&mut world()),
+        Mode::ManyCores => only(&mut world(), &[many_cores::SCENARIOS]),
     }
     report::end();
     power_off()

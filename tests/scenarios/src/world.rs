@@ -107,6 +107,7 @@ impl World {
             | Mode::Contention
             | Mode::Boot
             | Mode::Hyp
+            | Mode::ManyCores
             | Mode::Restart
             | Mode::Attack => {}
         }

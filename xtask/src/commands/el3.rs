@@ -23,6 +23,8 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(180);
 /// Numbers of cores that the scenarios run with.
 const CORES: [u64; 2] = [1, 4];
+/// More cores than iommu-sp's image has stacks for.
+const MANY_CORES: u64 = 10;
 
 pub(super) fn el3(workspace: &Workspace, arguments: &El3) -> Result<ExitCode> {
     let mut total = Tally::default();
@@ -30,6 +32,7 @@ pub(super) fn el3(workspace: &Workspace, arguments: &El3) -> Result<ExitCode> {
         if arguments.machine.is_none_or(|only| only == machine) {
             total.add(check_code(workspace, machine)?);
             total.add(check_damaged(workspace, machine)?);
+            total.add(check_many_cores(workspace, machine)?);
             for cores in CORES {
                 if arguments.smp.is_none_or(|only| only == cores) {
                     total.add(check(workspace, machine, cores)?);
@@ -50,29 +53,50 @@ pub(super) fn check(workspace: &Workspace, machine: Machine, cores: u64) -> Resu
     for (set, mode, what) in [(Set::Product, Mode::Test, "Scenarios"), (Set::Hyp, Mode::Hyp, "A hypervisor")]
     {
         let (kit, image) = prepare_at_el3(workspace, machine, set)?;
-        let seed = random_seed()?;
-        println!("\n{what} under TF-A's SPMC on {machine} with {cores} core(s), seed {seed:#018x}");
-        let boot = Boot {
-            machine,
-            image: &image,
-            platform: &kit.platform,
-            mailbox: Mailbox { seed, mode, flags: 0, cores },
-            counted: false,
-            limit: LIMIT,
-            extra: &[],
-        };
-        let mut outcome = boot.run(workspace, &format!("el3-{cores}"), |_, _, line| {
-            if let Some(Line::Say(words)) = line {
-                println!("    {words}");
-            }
-            Flow::Continue
-        })?;
-        outcome.finish();
-        print_failures(&outcome.transcript);
-        let one = Tally::of_run(&outcome.transcript);
-        println!("    {one}; logs: {}", outcome.dir.display());
-        tally.add(one);
+        tally.add(run(workspace, machine, &kit, &image, mode, cores, what)?);
     }
+    Ok(tally)
+}
+
+/// Boots more cores than the image has stacks for.
+///
+/// # Errors
+/// As for [`check`].
+pub(super) fn check_many_cores(workspace: &Workspace, machine: Machine) -> Result<Tally> {
+    let (kit, image) = prepare_at_el3(workspace, machine, Set::Product)?;
+    run(workspace, machine, &kit, &image, Mode::ManyCores, MANY_CORES, "Many cores")
+}
+
+fn run(
+    workspace: &Workspace,
+    machine: Machine,
+    kit: &Kit,
+    image: &Image,
+    mode: Mode,
+    cores: u64,
+    what: &str,
+) -> Result<Tally> {
+    let seed = random_seed()?;
+    println!("\n{what} under TF-A's SPMC on {machine} with {cores} core(s), seed {seed:#018x}");
+    let boot = Boot {
+        machine,
+        image,
+        platform: &kit.platform,
+        mailbox: Mailbox { seed, mode, flags: 0, cores },
+        counted: false,
+        limit: LIMIT,
+        extra: &[],
+    };
+    let mut outcome = boot.run(workspace, &format!("el3-{cores}"), |_, _, line| {
+        if let Some(Line::Say(words)) = line {
+            println!("    {words}");
+        }
+        Flow::Continue
+    })?;
+    outcome.finish();
+    print_failures(&outcome.transcript);
+    let tally = Tally::of_run(&outcome.transcript);
+    println!("    {tally}; logs: {}", outcome.dir.display());
     Ok(tally)
 }
 

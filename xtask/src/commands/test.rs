@@ -116,6 +116,8 @@ fn on_machine(workspace: &Workspace, machine: Machine, smp: Option<u64>, groups:
         }
     }
     groups.add(&format!("one iommu-sp for two managers on {machine}"), el3::check_code(workspace, machine));
+    let name = format!("many cores under TF-A's SPMC on {machine}");
+    groups.add(&name, el3::check_many_cores(workspace, machine));
     let name = format!("a damaged image under TF-A's SPMC on {machine}");
     groups.add(&name, el3::check_damaged(workspace, machine));
     if smp.is_none_or(|only| only == attack::CORES) {

@@ -32,6 +32,8 @@ pub(crate) enum Mode {
     Restart,
     /// Be a hostile host above a hypervisor.
     Attack,
+    /// Ask the service from more cores than its image has stacks for.
+    ManyCores,
 }
 
 /// The mailbox of one run.
@@ -61,6 +63,7 @@ impl Mailbox {
             Mode::Hyp => 7,
             Mode::Restart => 8,
             Mode::Attack => 9,
+            Mode::ManyCores => 10,
         };
         [MAGIC, self.seed, mode, self.flags, self.cores]
     }

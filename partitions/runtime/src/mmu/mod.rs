@@ -84,6 +84,12 @@ pub fn map_own(start: u64, size: u64) -> Result<OwnMemory, MapError> {
     Ok(OwnMemory::of_mapped(range))
 }
 
+/// Maps a stack in this partition's own memory, behind its image. What it holds does not matter.
+pub(crate) fn map_stack(stack: Range<usize>) -> Result<(), MapError> {
+    let range = page_range(stack.start as u64, stack.len() as u64)?;
+    tables::map_live(range, attributes::DATA)
+}
+
 /// Maps `size` bytes of secure RAM at `start` that nobody will ever write again.
 pub(crate) fn map_constant(start: u64, size: u64) -> Result<Range<usize>, MapError> {
     let range = page_range(start, size)?;
