@@ -2,13 +2,13 @@
 //! From entry to a host that runs: the claim, what the host may reach, its image.
 
 use crate::{
-    guest, host, pci,
+    buffers, guest, host, pci,
     platform::{self, HOST_IMAGE, OWN},
     registers,
     stage2::{self, Access, CannotMap, Granule},
 };
 use ffa_abi::{HOST_SERVICE, PageOwner, PhysAddr};
-use nwd::{Machine, Region, fatal, ffa, hyp::Hyp, iommu::Iommu, log};
+use nwd::{Region, fatal, ffa, hyp::Hyp, iommu::Iommu, log};
 
 /// Bit of the mailbox's flags: the host is held by nothing, to see that the attacks notice.
 const UNGUARDED: u64 = 1 << 0;
@@ -17,7 +17,7 @@ const UNGUARDED: u64 = 1 << 0;
 pub(crate) fn start() -> ! {
     let machine = platform::start();
     let Some(mailbox) = machine.mailbox() else { fatal(format_args!("nobody left a mailbox for this run")) };
-    let hyp = claim(&machine);
+    let hyp = claim();
     guest::start(hyp);
     pci::number_buses();
     if map().is_err() {
@@ -26,18 +26,25 @@ pub(crate) fn start() -> ! {
     if mailbox.flags & UNGUARDED != 0 {
         log!("hypervisor: THE HOST IS NOT GUARDED, ON PURPOSE");
         host::set_unguarded();
+        // The host is to have buffers of its own with the SPMC.
+        if let Err(error) = ffa::rxtx_unmap() {
+            fatal(format_args!("hypervisor: its buffers cannot be unmapped: {error}"));
+        }
     }
     load();
     host::start()
 }
 
 /// Claims the role before anybody else runs, and takes the hypervisor's own memory.
-fn claim(machine: &Machine) -> Hyp {
+fn claim() -> Hyp {
     let version = ffa::version(ffa::VERSION);
     if version != u64::from(u32::from(ffa::VERSION)) {
         fatal(format_args!("hypervisor: FF-A {} is not there: {version:#x}", ffa::VERSION));
     }
-    let Some(service) = service(machine) else {
+    if let Err(error) = buffers::start() {
+        fatal(format_args!("hypervisor: its buffers cannot be mapped: {error}"));
+    }
+    let Some(service) = service() else {
         fatal(format_args!("hypervisor: no partition offers the service {HOST_SERVICE}"))
     };
     let hyp = match Hyp::claim(Iommu::new(service)) {
@@ -51,14 +58,11 @@ fn claim(machine: &Machine) -> Hyp {
     hyp
 }
 
-fn service(machine: &Machine) -> Option<u16> {
-    let receive = machine.scratch().part(0, ffa::BUFFER_SIZE as u64);
-    let transmit = machine.scratch().part(ffa::BUFFER_SIZE as u64, ffa::BUFFER_SIZE as u64);
-    ffa::rxtx_map(&receive, &transmit).ok()?;
+fn service() -> Option<u16> {
+    let [_, receive] = platform::buffers();
     let mut found = None;
     ffa::partitions(&receive, HOST_SERVICE, |info| found = Some(info.partition_id)).ok()?;
     ffa::rx_release().ok()?;
-    ffa::rxtx_unmap().ok()?;
     found
 }
 

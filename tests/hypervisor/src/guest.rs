@@ -4,6 +4,7 @@
 
 use crate::{
     platform::{self, PAGE, TARGET},
+    sharing,
     smc::NOT_SUPPORTED,
     stage2,
     trap::Frame,
@@ -27,6 +28,12 @@ static HYP: SpinMutex<Option<Hyp>> = SpinMutex::new(None);
 /// Keeps what the claim gave.
 pub(crate) fn start(hyp: Hyp) {
     *HYP.lock() = Some(hyp);
+}
+
+/// Does something while no page changes its owner.
+pub(crate) fn while_nothing_moves<R>(work: impl FnOnce() -> R) -> R {
+    let _moves = HYP.lock();
+    work()
 }
 
 /// Answers an HVC.
@@ -80,7 +87,7 @@ fn refused(error: MoveError) -> [u64; 3] {
 /// A page of the host's becomes the guest's: first the host's cores lose it, then its devices; if they have it mapped,
 /// it stays the host's.
 fn give(hyp: &Hyp, address: u64) -> Answer {
-    if !stage2::is_hosts(address) {
+    if !stage2::is_hosts(address) || sharing::holds(address) {
         return Err([hypercall::NOT_THE_HOSTS, 0, 0]);
     }
     reach(address, false)?;

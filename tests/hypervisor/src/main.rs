@@ -9,12 +9,14 @@
 
 mod abort;
 mod boot;
+mod buffers;
 mod ffa;
 mod guest;
 mod host;
 mod pci;
 mod platform;
 mod registers;
+mod sharing;
 mod smc;
 mod stage2;
 mod trap;

@@ -99,6 +99,15 @@ pub(crate) fn host_memory() -> Ram {
     unsafe { Ram::new(HOST) }
 }
 
+/// Returns the hypervisor's buffers for messages: where it writes, and where it reads.
+pub(crate) fn buffers() -> [Ram; 2] {
+    [3, 2].map(|pages| {
+        let page = Region { base: OWN.base + OWN.size - pages * PAGE, size: PAGE };
+        // SAFETY: pages at the end of this program's memory, which hold nothing that the compiler knows of.
+        unsafe { Ram::new(page) }
+    })
+}
+
 /// Returns the page of the hypervisor's own that devices are told to write to.
 pub(crate) fn target() -> Ram {
     // SAFETY: the last page of this program's memory holds nothing of it, and is mapped as RAM.

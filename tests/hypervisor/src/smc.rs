@@ -24,6 +24,7 @@ pub(crate) fn call(frame: &mut Frame) {
     let [f0, f1, f2, f3, ..] = frame.x[0].to_le_bytes();
     let function = u32::from_le_bytes([f0, f1, f2, f3]);
     match function {
+        psci::PSCI_FEATURES if !is_offered(frame.x[1]) => frame.x[0] = NOT_SUPPORTED,
         psci::PSCI_CPU_ON_64 => frame.x[0] = switch_on(frame.x[1], frame.x[2], frame.x[3]),
         psci::PSCI_VERSION
         | psci::PSCI_CPU_OFF
@@ -34,6 +35,20 @@ pub(crate) fn call(frame: &mut Frame) {
         function if FFA32.contains(&function) || FFA64.contains(&function) => ffa::call(frame, function),
         _ => frame.x[0] = NOT_SUPPORTED,
     }
+}
+
+/// Tells whether the host may ask for the features of a function: what it may call, and SMCCC's version.
+fn is_offered(function: u64) -> bool {
+    const OFFERED: [u32; 7] = [
+        psci::PSCI_VERSION,
+        psci::PSCI_CPU_OFF,
+        psci::PSCI_CPU_ON_64,
+        psci::PSCI_AFFINITY_INFO_64,
+        psci::PSCI_FEATURES,
+        psci::PSCI_SYSTEM_OFF,
+        ARCHITECTURE[0],
+    ];
+    u32::try_from(function).is_ok_and(|function| OFFERED.contains(&function))
 }
 
 /// Makes the host's call in its place: x0–x17 go and come as they are.

@@ -25,7 +25,7 @@ const UNGUARDED: u64 = 1 << 0;
 const DEVICES: [&str; 4] =
     ["-device", "pcie-root-port,id=behind", "-device", "edu,dma_mask=0xffffffffffffffff,bus=behind"];
 /// Attacks that only the hypervisor's own protections stop.
-const STOPPED_BY_HYPERVISOR: [&str; 7] = [
+const STOPPED_BY_HYPERVISOR: [&str; 13] = [
     "cores",
     "smmu-registers",
     "command-queue",
@@ -33,6 +33,12 @@ const STOPPED_BY_HYPERVISOR: [&str; 7] = [
     "unprotected-masters",
     "gic-tables",
     "bus-renumbered",
+    "buffers",
+    "shared-with-a-partition",
+    "handles",
+    "descriptor-changed",
+    "switched-on-core",
+    "suspend",
 ];
 
 pub(super) fn attack(workspace: &Workspace, arguments: &Attack) -> Result<ExitCode> {

@@ -13,6 +13,8 @@ mod masters;
 mod moves;
 mod pages;
 mod roles;
+mod sharing;
+mod system;
 mod untried;
 
 use crate::{
@@ -29,6 +31,8 @@ const ALL: &[&[Scenario]] = &[
     hidden::SCENARIOS,
     masters::SCENARIOS,
     bus::SCENARIOS,
+    sharing::SCENARIOS,
+    system::SCENARIOS,
     again::SCENARIOS,
 ];
 

@@ -6,6 +6,26 @@
 pub(super) const ALL: &[[&str; 3]] = &[
     ["shared-ring", "A pool, frame or guest page shared as a ring", "the service takes no rings yet"],
     [
+        "pool-reclaimed",
+        "Pool memory given back while the SMMU still reads it",
+        "the service takes no memory that is lent to it into its pool yet, and so gives none back",
+    ],
+    [
+        "faults-of-others",
+        "Fault reports of another holder's devices",
+        "no device can be a guest's or the hypervisor's yet, so the host is the only holder",
+    ],
+    [
+        "aliases",
+        "PCI requester aliases, and requests that a switch without ACS turns around",
+        "QEMU gives each function a stream ID of its own, and routes no request past the SMMU",
+    ],
+    [
+        "shared-streams",
+        "Stream IDs that several devices share",
+        "no two devices here have one stream ID",
+    ],
+    [
         "memory-controller",
         "Stream ID overrides, NS flags and the bypass register of a memory controller",
         "neither machine has a memory controller with stream ID registers",

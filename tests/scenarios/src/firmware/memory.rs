@@ -63,7 +63,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 const KINDS: [FuncId; 3] = [FuncId::MemShare32, FuncId::MemLend32, FuncId::MemDonate32];
 
 /// Runs `work` with buffers for messages: the receive and the send buffer.
-fn with_buffers<R>(world: &World, work: impl FnOnce(&Ram, &Ram) -> Result<R, Failure>) -> Result<R, Failure> {
+pub(crate) fn with_buffers<R>(
+    world: &World,
+    work: impl FnOnce(&Ram, &Ram) -> Result<R, Failure>,
+) -> Result<R, Failure> {
     let (receive, transmit) = (world.page(100), world.page(101));
     ffa::rxtx_map(&receive, &transmit)?;
     let result = work(&receive, &transmit);
@@ -72,7 +75,7 @@ fn with_buffers<R>(world: &World, work: impl FnOnce(&Ram, &Ram) -> Result<R, Fai
 }
 
 /// Asks the partition for tests, whose first word has to be a status of 0.
-fn ask(to: u16, message: [u64; 5]) -> Result<[u64; 4], Failure> {
+pub(crate) fn ask(to: u16, message: [u64; 5]) -> Result<[u64; 4], Failure> {
     let [status, a, b, c, d] = ffa::direct(to, message)?;
     ensure!(status == 0, "command {}: status {}", message[0], status.cast_signed());
     Ok([a, b, c, d])
@@ -84,9 +87,9 @@ fn read(to: u16, address: u64) -> Result<u64, Failure> {
 }
 
 /// Which memory test-sp's command accesses.
-const NON_SECURE_RAM: u64 = 2;
+pub(crate) const NON_SECURE_RAM: u64 = 2;
 /// test-sp's word for a write.
-const WRITE: u64 = 1;
+pub(crate) const WRITE: u64 = 1;
 /// Attributes of a retrieve response (DEN 0140 table 1.18): normal, write-back, inner shareable, non-secure.
 const ATTRIBUTES: u64 = 0x6f;
 /// Permissions in it (table 1.15): not executable.

@@ -6,7 +6,7 @@ mod calls;
 mod context;
 mod discovery;
 mod interrupts;
-mod memory;
+pub(crate) mod memory;
 mod messages;
 mod notifications;
 mod random;
