@@ -100,6 +100,11 @@ impl Ring {
         next
     }
 
+    /// Writes a descriptor anew, and leaves the entries behind it as they are.
+    pub fn restart(&self, slot: u16, descriptor: Descriptor) {
+        self.write(slot, &descriptor.encode());
+    }
+
     fn write(&self, slot: u16, words: &[u64; SLOT_WORDS]) {
         let mut bytes = [0; SLOT_BYTES];
         for (place, word) in bytes.as_chunks_mut().0.iter_mut().zip(words) {

@@ -12,6 +12,7 @@ mod hidden;
 mod masters;
 mod moves;
 mod pages;
+mod rings;
 mod roles;
 mod sharing;
 mod system;
@@ -32,6 +33,7 @@ const ALL: &[&[Scenario]] = &[
     masters::SCENARIOS,
     bus::SCENARIOS,
     sharing::SCENARIOS,
+    rings::SCENARIOS,
     system::SCENARIOS,
     again::SCENARIOS,
 ];

@@ -4,7 +4,6 @@
 
 /// Name, attack, reason.
 pub(super) const ALL: &[[&str; 3]] = &[
-    ["shared-ring", "A pool, frame or guest page shared as a ring", "the service takes no rings yet"],
     [
         "pool-reclaimed",
         "Pool memory given back while the SMMU still reads it",
@@ -20,11 +19,7 @@ pub(super) const ALL: &[[&str; 3]] = &[
         "PCI requester aliases, and requests that a switch without ACS turns around",
         "QEMU gives each function a stream ID of its own, and routes no request past the SMMU",
     ],
-    [
-        "shared-streams",
-        "Stream IDs that several devices share",
-        "no two devices here have one stream ID",
-    ],
+    ["shared-streams", "Stream IDs that several devices share", "no two devices here have one stream ID"],
     [
         "memory-controller",
         "Stream ID overrides, NS flags and the bypass register of a memory controller",
