@@ -140,6 +140,16 @@ pub enum Bug {
     RebuildOpensEarly,
     /// Registers that somebody else has written are not compared.
     TamperUnseen,
+    /// Interrupts are served for ever, whether the host asks or not.
+    StormUnbounded,
+    /// Interrupts are switched on again without a look at what came before.
+    RearmedBlind,
+    /// Interrupts stay on though a look left records, for which there is none.
+    RecordsLeft,
+    /// An interrupt that comes while the host asks is forgotten.
+    DueForgotten,
+    /// Interrupts that come as fast as they are served are forgotten.
+    OverrunForgotten,
 }
 
 #[cfg(feature = "seeded-bugs")]
@@ -163,7 +173,7 @@ mod chosen {
 
     impl Bug {
         /// All of them.
-        pub const ALL: [Self; 66] = {
+        pub const ALL: [Self; 71] = {
             use Bug::*;
             [
                 NoInvalidation,
@@ -232,6 +242,11 @@ mod chosen {
                 PinsWrap,
                 RebuildOpensEarly,
                 TamperUnseen,
+                StormUnbounded,
+                RearmedBlind,
+                RecordsLeft,
+                DueForgotten,
+                OverrunForgotten,
             ]
         };
     }

@@ -67,7 +67,7 @@ fn run(steps: u64, seed: u64, folder: &Path) -> Result<bool, String> {
     let counts = campaign.counts;
     println!(
         "{} steps from seed {seed} in {} s: {} messages ({} accepted, {} in the middle of another), {} accesses of \
-         devices ({} reached memory), at most {} accesses to the pool in a message",
+         devices ({} reached memory), {} interrupts, at most {} accesses to the pool in a message",
         campaign.steps,
         start.elapsed().as_secs(),
         counts.messages,
@@ -75,6 +75,7 @@ fn run(steps: u64, seed: u64, folder: &Path) -> Result<bool, String> {
         counts.met,
         counts.tried,
         counts.reached,
+        counts.interrupts,
         counts.dearest,
     );
     println!("digest {:#018x}", campaign.digest);

@@ -129,18 +129,14 @@ impl Memory {
 
     /// Takes note of a core's read: what it sees of another core's, everybody sees.
     pub(crate) fn loaded(&mut self, core: usize, word: usize) {
-        if let Some(writer) = self.pending.iter().find(|p| p.word == word && p.core != core).map(|p| p.core) {
-            self.publish(writer);
+        while let Some(other) = self.pending.iter().find(|p| p.word == word && p.core != core) {
+            self.publish(other.core);
         }
     }
 
     /// Makes all writes of a core visible, as a barrier does.
     pub(crate) fn publish(&mut self, core: usize) {
-        let (shown, kept) = self.pending.drain(..).partition::<Vec<_>, _>(|pending| pending.core == core);
-        self.pending = kept;
-        for pending in shown {
-            self.show(pending);
-        }
+        self.show_all(|pending| pending.core == core);
     }
 
     /// Takes note that a core has answered what it was asked, and released its locks.
@@ -153,12 +149,22 @@ impl Memory {
 
     /// Makes visible what other cores wrote before they answered: this one takes locks that they released.
     pub(crate) fn begun(&mut self, core: usize) {
-        let earlier = |pending: &Pending| pending.answered && pending.core != core;
-        let (shown, kept) = self.pending.drain(..).partition::<Vec<_>, _>(earlier);
-        self.pending = kept;
-        for pending in shown {
-            self.show(pending);
+        self.show_all(|pending| pending.answered && pending.core != core);
+    }
+
+    /// Makes some writes visible. What was written to the same words before is never seen after them, whoever wrote it.
+    fn show_all(&mut self, which: impl Fn(&Pending) -> bool) {
+        let mut shown: Vec<Pending> = Vec::new();
+        // From the last one on: it is known then which words were written again.
+        for place in (0..self.pending.len()).rev() {
+            let Some(pending) = self.pending.get(place).copied() else { continue };
+            if shown.iter().any(|later| later.word == pending.word) {
+                self.pending.remove(place);
+            } else if which(&pending) {
+                shown.push(self.pending.remove(place));
+            }
         }
+        shown.into_iter().rev().for_each(|pending| self.show(pending));
     }
 
     /// Makes one write visible that may be.
@@ -183,67 +189,4 @@ impl Memory {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn memory() -> Memory {
-        let words: &'static [Word] = (0..1024).map(|_| Word::new(0)).collect::<Vec<_>>().leak();
-        let pool = Region { base: 0x9000_0000, size: 0x2000, place: Place::Pool };
-        Memory::new(vec![pool], 0x9000_0000, words)
-    }
-
-    #[test]
-    fn writes_are_seen_at_a_barrier_and_perhaps_before() {
-        let mut memory = memory();
-        let mut random = Random::new(1);
-        memory.stored(0, 3, 7, Ordering::Relaxed, &mut random);
-        assert_eq!(memory.read(0x9000_0018), Ok(0));
-        memory.publish(1);
-        assert_eq!(memory.read(0x9000_0018), Ok(0));
-        memory.loaded(0, 3);
-        assert_eq!(memory.read(0x9000_0018), Ok(0));
-        memory.loaded(1, 3);
-        assert_eq!(memory.read(0x9000_0018), Ok(7));
-    }
-
-    #[test]
-    fn what_was_written_before_an_answer_is_seen_by_who_takes_the_lock() {
-        let mut memory = memory();
-        let mut random = Random::new(1);
-        memory.stored(0, 3, 7, Ordering::Relaxed, &mut random);
-        memory.begun(1);
-        assert_eq!(memory.read(0x9000_0018), Ok(0));
-        memory.answered(0);
-        memory.begun(0);
-        assert_eq!(memory.read(0x9000_0018), Ok(0));
-        memory.begun(1);
-        assert_eq!(memory.read(0x9000_0018), Ok(7));
-    }
-
-    #[test]
-    fn what_is_released_comes_after_what_was_written_before() {
-        for seed in 0..200 {
-            let mut memory = memory();
-            let mut random = Random::new(seed);
-            memory.stored(0, 0, 1, Ordering::Relaxed, &mut random);
-            memory.stored(0, 1, 1, Ordering::Relaxed, &mut random);
-            memory.stored(0, 2, 1, Ordering::Release, &mut random);
-            for _ in 0..3 {
-                memory.show_one(&mut random);
-                let [a, b, c] = [0, 8, 16].map(|offset| memory.read(0x9000_0000 + offset).unwrap());
-                assert!(c == 0 || (a, b) == (1, 1));
-            }
-        }
-    }
-
-    #[test]
-    fn only_the_pool_answers() {
-        let mut memory = memory();
-        assert_eq!(memory.read(0x8fff_fff8), Err(Aborted));
-        assert_eq!(memory.write(0x9000_2000, 1), Err(Aborted));
-        assert_eq!(memory.place(0x9000_1fff), Place::Pool);
-        assert_eq!(memory.place(0x9000_2000), Place::Hole);
-        assert_eq!(memory.index(&memory.words[5]), Some(5));
-        assert_eq!(memory.index(&Word::new(0)), None);
-    }
-}
+mod tests;

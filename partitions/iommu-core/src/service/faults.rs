@@ -6,6 +6,7 @@
 use super::watch::{InterruptError, Looked, Next, Watch};
 use crate::domain::lock;
 use crate::policy::{MAX_SMMUS, Policy};
+use crate::seeded::{Bug, seeded};
 use crate::smmu::{Event, Smmu, SmmuError};
 use core::sync::atomic::{AtomicU32, Ordering, fence};
 use ffa_abi::{Fault, FaultReport, SmmuIndex, Status};
@@ -55,7 +56,9 @@ impl Faults {
     pub fn poll<S: Smmu>(&self, policy: &Policy, smmus: &[S]) -> Result<FaultReport, Status> {
         let answer = lock::lock(&self.queue)?.poll(policy, smmus);
         // An SMMU that went wrong here is polled from now on, and its next interrupt is unexpected.
-        let _: Result<(), InterruptError> = self.serve_due(policy, smmus, None);
+        if !seeded(Bug::DueForgotten) {
+            let _: Result<(), InterruptError> = self.serve_due(policy, smmus, None);
+        }
         answer
     }
 
@@ -92,7 +95,7 @@ impl Faults {
         own: Option<u16>,
     ) -> Result<(), InterruptError> {
         let mut outcome = Ok(());
-        for _ in 0..MAX_SMMUS {
+        for round in 0..=MAX_SMMUS {
             // Whoever finds the queue taken has said before what is due, and whoever had it looks at that afterwards: one of
             // them sees the other.
             fence(Ordering::SeqCst);
@@ -101,6 +104,10 @@ impl Faults {
             }
             let Some(mut queue) = self.queue.try_lock() else { break };
             let due = self.due.swap(0, Ordering::Relaxed);
+            if round == MAX_SMMUS && !seeded(Bug::OverrunForgotten) {
+                queue.overrun(smmus);
+                break;
+            }
             for (index, smmu) in (0..=u16::MAX).zip(smmus).filter(|(index, _)| due & bit(*index) != 0) {
                 let result = queue.interrupted(policy, index, smmu);
                 if own == Some(index) {
@@ -153,6 +160,16 @@ impl Queue {
                 self.watch(index)?.looked(smmu, looked)
             }
             Next::Done => Ok(()),
+        }
+    }
+
+    /// Switches off whatever interrupts, until the host asks: somebody's devices have interrupts come as fast as they are served,
+    /// and none of those that come now will be served.
+    #[cold]
+    fn overrun<S: Smmu>(&mut self, smmus: &[S]) {
+        for (watch, smmu) in self.watches.iter_mut().zip(smmus) {
+            // One that does not acknowledge is polled from now on, and its next interrupt is unexpected.
+            let _: Result<(), InterruptError> = watch.overrun(smmu);
         }
     }
 

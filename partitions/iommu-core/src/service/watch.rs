@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! How the service notices an SMMU's events and errors, and how much of its time they can take.
 //!
-//! Whoever programs a device decides how often that faults. So interrupts are counted: after [`MAX_INTERRUPTS`], or with
-//! more records than one look takes, they are off until the host asks for its reports. The reports that are kept are full
-//! by then, and the host pays for all that follows.
+//! Whoever programs a device decides how often that faults. So interrupts are counted: after [`MAX_INTERRUPTS`], with more
+//! records than one look takes, or where they come as fast as they are served, they are off until the host asks for its reports.
+//! The reports that are kept are full by then, and the host pays for all that follows.
 
+use crate::seeded::{Bug, seeded};
 use crate::smmu::{Smmu, SmmuError};
 use thiserror::Error;
 
@@ -87,6 +88,7 @@ impl Watch {
             Self::Polled | Self::Quiet(_) => Ok(()),
             Self::Armed(left) => match left.checked_sub(1) {
                 Some(left) if left > 0 => {
+                    let left = if seeded(Bug::StormUnbounded) { MAX_INTERRUPTS } else { left };
                     *self = Self::Armed(left);
                     self.keep_or_quieten(smmu, looked)
                 }
@@ -104,15 +106,25 @@ impl Watch {
                 self.keep_or_quieten(smmu, looked).map(|()| Next::Done)
             }
             Self::Quiet(_) if looked.emptied && looked.health.is_ok() => {
-                self.arm(smmu).map(|()| Next::LookAgain)
+                let next = if seeded(Bug::RearmedBlind) { Next::Done } else { Next::LookAgain };
+                self.arm(smmu).map(|()| next)
             }
             Self::Quiet(_) => Ok(Next::Done),
         }
     }
 
+    /// Switches the interrupts off, if they are on.
+    pub(super) fn overrun(&mut self, smmu: &impl Smmu) -> Result<(), InterruptError> {
+        match self {
+            Self::Armed(_) => self.quieten(smmu, Looked { emptied: false, health: Ok(()) }),
+            Self::Polled | Self::Quiet(_) => Ok(()),
+        }
+    }
+
     /// With records left there will be no interrupt: that they are off has to be known, so that they are switched on again.
     fn keep_or_quieten(&mut self, smmu: &impl Smmu, looked: Looked) -> Result<(), InterruptError> {
-        if looked.emptied && looked.health.is_ok() { Ok(()) } else { self.quieten(smmu, looked) }
+        let emptied = looked.emptied || seeded(Bug::RecordsLeft);
+        if emptied && looked.health.is_ok() { Ok(()) } else { self.quieten(smmu, looked) }
     }
 
     /// Switches the interrupts off until the host asks, and the SMMU works.

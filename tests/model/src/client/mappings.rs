@@ -12,7 +12,8 @@ impl Clients {
             Act::Map { label, iova, size, .. } | Act::Unmap { label, iova, size } => (label, iova, size),
             _ => return None,
         };
-        if inner.oracle.key().is_some() && self.random.once_in(3) {
+        let often = if matches!(act, Act::Unmap { .. }) { 2 } else { 3 };
+        if inner.oracle.key().is_some() && self.random.once_in(often) {
             // The hypervisor takes what is being mapped or unmapped.
             return match *act {
                 Act::Map { pa, .. } => Some(self.move_of(inner, pa, length)),
@@ -77,6 +78,10 @@ impl Clients {
         if self.random.once_in(40) {
             let odd = self.random.any(&[1, 8, 0x800]);
             (iova, pa, size) = (iova | odd, pa, size.wrapping_sub(odd));
+        }
+        if size <= 4 * K4 && self.random.once_in(3) {
+            // As for a transfer: mapped, used and unmapped.
+            self.planned.push_back(Act::Unmap { label, iova, size });
         }
         Act::Map { label, iova, pa, size, access: self.random.below(3) + 1 }
     }

@@ -93,7 +93,11 @@ impl Clients {
         let seldom = if matches!(act, Act::Unmap { .. }) { 2 } else { 4 };
         while act != Act::Settle && self.random.once_in(seldom) && meanwhile.len() < 3 {
             let limit = self.random.any(&[1, 2, 2, 4, 600, 1100]);
-            let other = self.related(inner, &act).unwrap_or_else(|| self.anybody_s(inner));
+            let other = if self.random.once_in(16) {
+                self.interrupt()
+            } else {
+                self.related(inner, &act).unwrap_or_else(|| self.anybody_s(inner))
+            };
             meanwhile.push((self.random.below(limit), other));
         }
         Some(Step { seed, gap, act, meanwhile })
@@ -106,9 +110,11 @@ impl Clients {
         let late = self.step * 4 > self.length * 3;
         match (self.mood, self.random.below(400)) {
             (_, 0) => Act::Settle,
-            (_, 1..16) => Act::Burst { count: self.random.below(12) },
+            (_, 1) => Act::Storm { smmu: self.smmu(inner) },
+            (_, 2..16) => Act::Burst { count: self.random.below(12) },
+            (_, 24..28) => self.interrupt(),
             (Mood::Failing, 16..24) if late => self.failure(inner),
-            (Mood::Tampering, 16..120) if late => self.tampering(inner),
+            (Mood::Tampering, 28..120) if late => self.tampering(inner),
             _ => self.anybody_s(inner),
         }
     }
@@ -117,7 +123,7 @@ impl Clients {
     fn anybody_s(&mut self, inner: &Inner) -> Act {
         let there = inner.policy.hyp == HypRole::Required;
         match self.random.below(if there { 4 } else { 60 }) {
-            0 if inner.oracle.is_claim_awaited() => Act::Claim,
+            0 if inner.oracle.is_claim_awaited() && self.random.once_in(2) => Act::Claim,
             0 => self.hyp(inner),
             _ => self.message(inner),
         }

@@ -2,8 +2,9 @@
 //! What somebody hostile, or hardware, does beside messages.
 
 use super::{Clients, K4};
+use crate::architecture::low;
 use crate::architecture::registers::{CMDQ_ERR, EVENTQ_ABT_ERR, SFM_ERR};
-use crate::machine::Inner;
+use crate::machine::{FIRST_WIRE, Inner};
 use crate::script::Act;
 
 impl Clients {
@@ -14,6 +15,12 @@ impl Clients {
             1 if self.power_is_safe(inner, smmu) => Act::Power { smmu },
             _ => Act::Error { smmu, error: self.random.any(&[CMDQ_ERR, EVENTQ_ABT_ERR, SFM_ERR, 0x3fd]) },
         }
+    }
+
+    /// Returns an interrupt that nobody raised.
+    pub(super) fn interrupt(&mut self) -> Act {
+        let near = FIRST_WIRE.wrapping_sub(1) + low(self.random.below(8));
+        Act::Interrupt { intid: self.random.any(&[near, near, near, near, 0, u32::MAX]) }
     }
 
     /// An SMMU that lets DMA pass after reset must not lose its power: the policy says so.

@@ -105,6 +105,8 @@ impl Inner {
             }
             Act::Burst { .. }
             | Act::Settle
+            | Act::Interrupt { .. }
+            | Act::Storm { .. }
             | Act::Wedge { .. }
             | Act::Error { .. }
             | Act::Power { .. }
@@ -148,6 +150,14 @@ impl Machine {
             Act::Settle => {
                 drop(inner);
                 self.settle();
+            }
+            Act::Interrupt { intid } => {
+                drop(inner);
+                self.serve(intid);
+            }
+            Act::Storm { smmu } => {
+                drop(inner);
+                self.storm(smmu);
             }
             _ => {}
         }

@@ -110,7 +110,7 @@ impl Inner {
         }
     }
 
-    fn strike_with(&mut self, index: usize, transaction: Transaction) {
+    pub(super) fn strike_with(&mut self, index: usize, transaction: Transaction) {
         if let Some(access) = self.try_access(index, transaction) {
             let later = self.around.random.once_in(3);
             let now = if later {

@@ -3,6 +3,7 @@
 //! first message, with devices at work all the time.
 
 use super::entropy::Source;
+use super::interrupts::Wires;
 use super::{Cost, Counts, Inner, Machine, Port, edge};
 use crate::finding::{Findings, Invariant};
 use crate::memory::{Memory, Place, Region};
@@ -12,7 +13,9 @@ use crate::smmu::{Features, Smmu, Surroundings};
 use ffa_abi::{PhysAddr, SmmuIndex};
 use iommu_core::domain::{Device, MAX_DOMAINS, Slot};
 use iommu_core::ownership::Accounts;
-use iommu_core::policy::{self, FORMAT_VERSION, Guard, Holders, HypRole, MAX_DEVICES, Name, Policy, Range};
+use iommu_core::policy::{
+    self, FORMAT_VERSION, Guard, Holders, HypRole, Interrupts, MAX_DEVICES, Name, Policy, Range,
+};
 use iommu_core::pool::{PageSlot, Pool, Word};
 use iommu_core::service::{Faults, Memory as State, Service};
 use iommu_core::shared::{Area, MAX_AREAS, NoSharedMemory};
@@ -29,6 +32,8 @@ const MOST_PAGES: usize = 256;
 /// The host's memory: enough for a block of 1 GiB, and a range that ends at no boundary.
 const MANAGED: [Range; 2] =
     [Range { base: 0x4000_0000, size: 0x8000_0000 }, Range { base: 0x1_0000_0000, size: 0x40_3000 }];
+/// The first interrupt that an SMMU has.
+pub(crate) const FIRST_WIRE: u32 = 106;
 const SECURE: Range = Range { base: 0xe000_0000, size: 0x100_0000 };
 const PAGE: u64 = 4096;
 
@@ -74,11 +79,14 @@ fn device(name: &str, smmu: u8, first_sid: u32, sids: u16, host: bool, iova: Ran
 
 /// Makes a policy: devices with one stream and with many, one that nobody may hold, and an SMMU without any.
 fn policy(random: &mut Random) -> Policy {
-    let smmu = |(index, name): (u64, &str)| policy::Smmu {
+    // Two wires, or one for both, or none.
+    let wires = [0; 3].map(|_| random.any(&[None, Some(1), Some(0)]));
+    let smmu = |((index, name), apart): ((u32, &str), Option<u32>)| policy::Smmu {
         name: Name::try_from(name).unwrap_or_default(),
-        frame: Range { base: 0x5_0000_0000 + index * 0x10_0000, size: 0x2_0000 },
+        frame: Range { base: 0x5_0000_0000 + u64::from(index) * 0x10_0000, size: 0x2_0000 },
         resets_to_bypass: true,
-        interrupts: None,
+        interrupts: apart
+            .map(|apart| Interrupts { event: FIRST_WIRE + 2 * index, error: FIRST_WIRE + 2 * index + apart }),
     };
     let wide = Range { base: 0, size: 1 << 39 };
     let narrow = Range { base: 0x10_0000, size: random.any(&[0x1_0000_0000, 0x8010_0000, 0x7f_0000_0000]) };
@@ -99,7 +107,7 @@ fn policy(random: &mut Random) -> Policy {
         hyp: if random.once_in(3) { HypRole::Absent } else { HypRole::Required },
         managed: MANAGED.into_iter().collect(),
         pool: Range { base: POOL, size: PAGE },
-        smmus: (0..).zip(["smmu0", "smmu1", "smmu2"]).take(count).map(smmu).collect(),
+        smmus: (0..).zip(["smmu0", "smmu1", "smmu2"]).zip(wires).take(count).map(smmu).collect(),
         devices: devices.into_iter().collect(),
         unprotected: heapless::Vec::new(),
         accounts: None,
@@ -148,6 +156,8 @@ impl Machine {
             left: 0,
             meanwhile: Vec::new(),
             driver_at_work: false,
+            looking: false,
+            wires: Wires::default(),
             dry,
             granted: Granted::default(),
             focus: vec![0x10_0000, MANAGED[0].base, POOL, SECURE.base],
@@ -207,6 +217,7 @@ impl Machine {
                 let _: Result<(), usize> = self.tables.set(pool.available());
                 let _: Result<(), _> = self.pool.set(pool);
                 let _: Result<(), _> = self.service.set(leak(service));
+                self.watch();
             }
             Err(error) => wrong(format!("service: {error}")),
         }

@@ -53,7 +53,7 @@ impl Machine {
         let Some(index) = inner.around.memory.index(word) else { return };
         inner.cost.words += 1;
         let core = inner.core;
-        let mut due = None;
+        let (mut due, mut store) = (None, false);
         match access {
             Access::Load => inner.around.memory.loaded(core, index),
             Access::Store(value, order) => {
@@ -62,6 +62,7 @@ impl Machine {
                 inner.turn();
                 if self.tables.get().is_some_and(|tables| index / 512 < *tables) {
                     due = inner.due();
+                    store = true;
                 }
             }
         }
@@ -73,6 +74,13 @@ impl Machine {
         }
         if let Some(act) = due {
             self.interrupt(&act);
+            return;
+        }
+        let mut inner = self.inner();
+        let intid = if store && !inner.driver_at_work { inner.interrupt_meanwhile() } else { None };
+        drop(inner);
+        if let Some(intid) = intid {
+            self.serve_meanwhile(intid);
         }
     }
 }
@@ -85,6 +93,14 @@ impl Machine {
             return;
         }
         let mut inner = self.inner();
+        let intid = if inner.looking { inner.interrupt_meanwhile() } else { None };
+        if let Some(intid) = intid {
+            let before = std::mem::replace(&mut inner.driver_at_work, true);
+            drop(inner);
+            self.serve_meanwhile(intid);
+            self.inner().driver_at_work = before;
+            return;
+        }
         let seldom = match inner.meanwhile.first() {
             Some((_, Act::Move { .. })) => 3,
             Some((_, act)) if act.needs_no_driver() => 8,

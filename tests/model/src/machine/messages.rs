@@ -39,6 +39,7 @@ impl Machine {
         self.inner().prepare(step.seed, step.gap, step.meanwhile.clone());
         self.act(&step.act);
         self.inner().meanwhile.clear();
+        self.deliver();
         self.sweep();
     }
 
@@ -72,12 +73,19 @@ impl Machine {
             inner.oracle.begin(core, asked);
         }
         inner.cost = Cost::default();
+        let polls = asked == Ok(Asked::Kernel(Request::FaultPoll));
+        let looked = std::mem::replace(&mut inner.looking, polls);
         let granted_before = std::mem::take(&mut inner.granted);
         inner.around.memory.begun(core);
         drop(inner);
-        let answer = self.guarded(|| service.handle(endpoint, registers), || format!("{registers:x?}"))?;
+        let answer = self.guarded(|| service.handle(endpoint, registers), || format!("{registers:x?}"));
         let available = self.available();
         let mut inner = self.inner();
+        inner.looking = looked;
+        if polls {
+            inner.polled();
+        }
+        let answer = answer?;
         let granted = std::mem::replace(&mut inner.granted, granted_before);
         inner.around.memory.answered(core);
         inner.check_cost();
@@ -101,7 +109,7 @@ impl Machine {
     }
 
     /// Calls the service. A panic is a finding, and so is a call that does not end; `what` says which call.
-    fn guarded<R>(&self, call: impl FnOnce() -> R, what: impl FnOnce() -> String) -> Option<R> {
+    pub(super) fn guarded<R>(&self, call: impl FnOnce() -> R, what: impl FnOnce() -> String) -> Option<R> {
         listen();
         SENDING.set(SENDING.get() + 1);
         let result = panic::catch_unwind(AssertUnwindSafe(call));

@@ -7,6 +7,7 @@
 //! | `edge` | where the service's accesses come in |
 //! | `agents` | devices, and who else acts between two accesses |
 //! | `acts` | what a step stands for |
+//! | `interrupts` | interrupts on their way to the service |
 //! | `messages` | a message and its answer, and other cores' messages in its middle |
 //! | `entropy` | random numbers for the hypervisor's key |
 //! | `settle` | what must be back when everything is freed |
@@ -17,10 +18,12 @@ mod agents;
 mod build;
 mod edge;
 mod entropy;
+mod interrupts;
 mod messages;
 mod settle;
 mod sweep;
 
+pub(crate) use build::FIRST_WIRE;
 pub(crate) use edge::Port;
 
 use crate::finding::{Finding, Invariant};
@@ -71,6 +74,9 @@ pub(crate) struct Inner {
     meanwhile: Vec<(u64, Act)>,
     /// Whether a core is inside of an SMMU's driver, and may hold its locks.
     driver_at_work: bool,
+    /// Whether the core that runs is at work for reports of faults: then it holds no lock that serving an interrupt waits for.
+    looking: bool,
+    wires: interrupts::Wires,
     /// Addresses that devices like to try.
     focus: Vec<u64>,
     /// By SMMU: whether its driver has taken it into its hands.
@@ -106,6 +112,8 @@ pub struct Counts {
     pub reached: u64,
     /// Messages that another core sent in the middle of one.
     pub met: u64,
+    /// Interrupts that were served.
+    pub interrupts: u64,
     /// The most accesses to the pool that one message made.
     pub dearest: u64,
 }
@@ -118,6 +126,7 @@ impl Counts {
         self.tried += other.tried;
         self.reached += other.reached;
         self.met += other.met;
+        self.interrupts += other.interrupts;
         self.dearest = self.dearest.max(other.dearest);
     }
 }

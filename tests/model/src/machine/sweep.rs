@@ -19,6 +19,7 @@ impl Machine {
         if inner.oracle.tampered || inner.oracle.is_busy() {
             return;
         }
+        inner.sweep_interrupts();
         for index in 0..inner.smmus.len() {
             let smmu = u16::try_from(index).unwrap_or(u16::MAX);
             let translates = inner.smmus.get(index).is_some_and(Smmu::translates);
@@ -152,7 +153,12 @@ fn compare(leaves: &Leaves, space: &Space) -> Result<(), String> {
             else {
                 return Err(format!("{at:#x} leads to {here:#x}, which is not mapped so"));
             };
-            let end = (start + extent.size).min(first + size);
+            let mut end = (start + extent.size).min(first + size);
+            if !extent.certain {
+                // What may be there covers what must be only up to where that begins.
+                let certain = space.overlapping(at, end - at).filter(|(_, extent)| extent.certain);
+                end = certain.map(|(start, _)| start).filter(|start| *start > at).fold(end, u64::min);
+            }
             mapped += if extent.certain { end - at } else { 0 };
             at = end;
         }

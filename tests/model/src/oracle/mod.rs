@@ -121,6 +121,11 @@ impl Oracle {
         self.hurt.insert(smmu);
     }
 
+    /// Tells whether any SMMU cannot be relied on.
+    pub(crate) fn is_hurt(&self) -> bool {
+        !self.hurt.is_empty()
+    }
+
     /// Tells whether an SMMU should work.
     pub(crate) fn works(&self, smmu: u16) -> bool {
         !self.hurt.contains(&smmu)

@@ -111,6 +111,10 @@ pub(crate) enum Act {
     Burst { count: u64 },
     /// All devices are blocked and all domains freed: everything has to come back.
     Settle,
+    /// An interrupt comes that no SMMU raised.
+    Interrupt { intid: u32 },
+    /// An SMMU interrupts as often as it can.
+    Storm { smmu: u16 },
     /// An SMMU stops doing anything.
     Wedge { smmu: u16 },
     /// An SMMU reports a global error.

@@ -39,6 +39,8 @@ impl fmt::Display for Act {
             }
             Self::Burst { count } => write!(f, "burst {count}"),
             Self::Settle => write!(f, "settle"),
+            Self::Interrupt { intid } => write!(f, "interrupt {intid}"),
+            Self::Storm { smmu } => write!(f, "storm {smmu}"),
             Self::Wedge { smmu } => write!(f, "wedge {smmu}"),
             Self::Error { smmu, error } => write!(f, "error {smmu} {error:#x}"),
             Self::Power { smmu } => write!(f, "power {smmu}"),
@@ -157,6 +159,8 @@ fn act(words: &mut Words<'_>) -> Result<Act, String> {
         "keyed" => Act::Keyed { registers: words.registers()? },
         "burst" => Act::Burst { count: words.number()? },
         "settle" => Act::Settle,
+        "interrupt" => Act::Interrupt { intid: words.small()? },
+        "storm" => Act::Storm { smmu: words.small()? },
         "wedge" => Act::Wedge { smmu: words.small()? },
         "error" => Act::Error { smmu: words.small()?, error: words.small()? },
         "power" => Act::Power { smmu: words.small()? },
@@ -206,9 +210,10 @@ mod tests {
             0xc 1 error 1 0x100\n0xd 1 power 0\n0xe 1 tamper 0x200 0xdead\n\
             0xf 1 claim | 1 own 0x40000000 512 0x1\n0x10 1 disown 0x40000000 1 0x70002 wrong 0x1 0x0\n\
             0x11 1 share 0x1 0 0x3\n0x12 1 unshare 0x40000000 3 0x2\n0x13 1 state 0x40000fff wrong 0x0 0x8000\n\
-            0x14 1 statistics\n0x15 1 keyed 0x8010 0x2 0x3 0x4 0x5\n";
+            0x14 1 statistics\n0x15 1 keyed 0x8010 0x2 0x3 0x4 0x5\n\
+            0x16 1 storm 1\n0x17 1 poll | 2 interrupt 106\n";
         let script: Script = text.parse().unwrap();
-        assert_eq!(script.len(), 21);
+        assert_eq!(script.len(), 23);
         assert_eq!(script.to_string(), text);
         assert!("machine".parse::<Script>().is_err());
         assert!("machine 1\n0 0 dance".parse::<Script>().is_err());

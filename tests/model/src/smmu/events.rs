@@ -4,7 +4,7 @@
 use super::commands::{Queue, bits_of_queue};
 use super::{Smmu, Surroundings};
 use crate::architecture::event::{EVENT_WORDS, Kind, record};
-use crate::architecture::registers::{EVENTQ_ABT_ERR, EVENTQEN, OVERFLOW, RECINVSID};
+use crate::architecture::registers::{EVENTQ_ABT_ERR, EVENTQ_IRQEN, EVENTQEN, OVERFLOW, RECINVSID};
 use crate::finding::Invariant;
 use crate::memory::Place;
 
@@ -57,5 +57,15 @@ impl Smmu {
             }
         }
         self.registers.event_producer = queue.index(producer + 1) | (producer & OVERFLOW);
+        // What raises an interrupt is that the queue is not empty any more (7.2.1).
+        if queue.used(producer, consumer) == 0 {
+            self.registers.interrupt(EVENTQ_IRQEN);
+        }
+    }
+
+    /// Tells whether records wait to be read.
+    pub(crate) fn has_events(&self) -> bool {
+        let registers = &self.registers;
+        self.event_queue().used(registers.event_producer, registers.event_consumer) > 0
     }
 }

@@ -7,6 +7,7 @@
 //! | `registers` | the non-secure interface, with updates that take a while |
 //! | `commands` | consuming commands, whose effects come later |
 //! | `events` | the event queue |
+//! | `interrupts` | what raises an interrupt |
 //! | `configuration` | stream table entries and their caches, word by word |
 //! | `tlb` | cached translations and table descriptors |
 //! | `walk` | translation table walks |
@@ -20,6 +21,7 @@ mod commands;
 mod configuration;
 mod events;
 mod features;
+mod interrupts;
 mod registers;
 mod stage1;
 mod tlb;

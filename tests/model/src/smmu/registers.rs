@@ -14,9 +14,9 @@ use crate::random::Random;
 
 /// A register whose update takes a while (6.3.9, 6.3.14): until it has completed, either value may be in effect.
 #[derive(Clone, Copy, Debug)]
-struct Slow {
-    written: u32,
-    effective: u32,
+pub(super) struct Slow {
+    pub(super) written: u32,
+    pub(super) effective: u32,
 }
 
 impl Slow {
@@ -34,7 +34,7 @@ impl Slow {
 pub(super) struct Registers {
     control: Slow,
     bypass: Slow,
-    interrupts: Slow,
+    pub(super) interrupts: Slow,
     memory_attributes: u32,
     recording: u32,
     pub(super) errors: u32,
@@ -47,6 +47,8 @@ pub(super) struct Registers {
     pub(super) event_queue: u64,
     pub(super) event_producer: u32,
     pub(super) event_consumer: u32,
+    /// Enables of IRQ_CTRL whose interrupt was raised and not delivered yet.
+    pub(super) raised: u32,
 }
 
 impl Registers {
@@ -69,6 +71,7 @@ impl Registers {
             event_queue: unknown().into(),
             event_producer: unknown() & 0xf_ffff,
             event_consumer: unknown() & 0xf_ffff,
+            raised: 0,
         }
     }
 
@@ -112,6 +115,9 @@ impl Registers {
 
     /// Activates an error.
     pub(super) const fn raise(&mut self, error: u32) {
+        if error & !self.active_errors() != 0 {
+            self.interrupt(GERROR_IRQEN);
+        }
         self.errors ^= error & !self.active_errors();
     }
 

@@ -212,6 +212,33 @@ fn an_interrupt_waits_for_no_other_core_and_is_not_lost() {
     assert_eq!(drain(machine), 1);
 }
 
+/// While an SMMU is looked at, the other one interrupts another core, so often.
+fn in_turns(machine: &'static Machine, looked_at: usize, times: usize) {
+    let (other, wire) = if looked_at == 0 { (2, ONE_WIRE.event) } else { (0, EVENT) };
+    machine.smmus[looked_at].during_poll(move || {
+        if times > 1 {
+            in_turns(machine, other, times - 1);
+        }
+        assert_eq!(machine.smmus[other].dma(EDU, 0x1000, true), None);
+        assert_eq!(machine.service.interrupted(wire), Ok(()));
+    });
+}
+
+#[test]
+fn interrupts_that_come_as_fast_as_they_are_served_wait_for_the_host() {
+    let machine = kept(watched());
+    in_turns(machine, 0, 30);
+    fault(machine);
+    assert_eq!(machine.service.interrupted(EVENT), Ok(()));
+    let on = [0, 2].map(|smmu| machine.smmus[smmu].has_interrupts_on());
+    let waiting = [0, 2].map(|smmu| machine.smmus[smmu].waiting());
+    assert_eq!(on, [false, false], "with {waiting:?} records that nobody would look at");
+    drain(machine);
+    for smmu in [0, 2] {
+        assert_eq!((machine.smmus[smmu].waiting(), machine.smmus[smmu].has_interrupts_on()), (0, true));
+    }
+}
+
 #[test]
 fn cores_that_poll_and_are_interrupted_at_once_leave_nothing_behind() {
     const ROUNDS: usize = 2000;
