@@ -3,30 +3,38 @@
 //! the domain, making entries visible, and waiting for SMMUs to forget.
 
 use super::paging::{map_status, unmap_status};
-use super::slot::Held;
-use super::{Domains, ENTRIES_PER_CALL, Means};
+use super::{Domain, Domains, ENTRIES_PER_CALL, Means};
 use crate::client::Client;
-use crate::ownership::{Owned, Ownership};
+use crate::ownership::{Ownership, Pins as _};
 use crate::policy::Range;
 use crate::seeded::{Bug, seeded};
 use crate::smmu::{Invalidated, Smmu};
-use crate::table::{Mapping, Progress, Unmapped};
-use ffa_abi::{DomainHandle, Iova, Protection, Status};
+use crate::table::{Mapping, Near, PAGE_SIZE, Progress, UnmapError, Unmapped};
+use ffa_abi::ring::ListEntry;
+use ffa_abi::{DomainHandle, Iova, PhysAddr, Protection, Status};
 
-/// How much a message may still do, in steps that are each as much work as a table entry: some thirty instructions.
+/// How much a message may still do, in steps of some forty instructions.
 #[derive(Debug)]
 pub struct Budget(usize);
 
 impl Budget {
-    /// What one message may do.
+    /// Steps that a descriptor takes beside its entries: finding its domain, an invalidation, its answer.
+    pub const DESCRIPTOR_STEPS: usize = 16;
+
+    /// What one message may do: one descriptor with a list of 256 pages, which has to be less than 20,000 instructions.
     #[must_use]
     pub const fn of_a_message() -> Self {
-        Self(ENTRIES_PER_CALL)
+        Self(ENTRIES_PER_CALL + Self::DESCRIPTOR_STEPS)
     }
 
     /// Takes steps, or what is left of them.
     pub const fn take(&mut self, steps: usize) {
         self.0 = self.0.saturating_sub(steps);
+    }
+
+    /// Returns how many things can be begun that take so many steps each.
+    const fn room_for(&self, steps: usize) -> usize {
+        self.0.div_ceil(steps)
     }
 
     /// Tells whether nothing is left.
@@ -36,8 +44,19 @@ impl Budget {
     }
 }
 
-/// Steps that an entry of a list takes beside those of the tables.
+/// Steps that a single page of a list takes, and one where its pins are counted.
+const PAGE_STEPS: usize = 2;
+const COUNTED_PAGE_STEPS: usize = 5;
+/// Steps that another entry takes beside those of the tables.
 const ENTRY_STEPS: usize = 4;
+/// Entries that are read at a time.
+pub const CHUNK: usize = 64;
+
+/// Where the entries of a list come from.
+pub trait Source {
+    /// Copies some of the entries that come next; none at the end. What was copied is not read again.
+    fn next<'c>(&mut self, chunk: &'c mut [ListEntry; CHUNK]) -> &'c [ListEntry];
+}
 
 /// How far a list got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,9 +74,17 @@ impl Listed {
     const START: Self = Self { status: Status::Ok, bytes: 0, removed: 0 };
 }
 
+impl Listed {
+    /// Adds what a step did; tells whether it is the last.
+    fn add(&mut self, bytes: u64, end: Result<(), Status>) -> bool {
+        // No more than the window.
+        self.bytes = self.bytes.wrapping_add(bytes);
+        end.map_err(|status| self.status = status).is_err()
+    }
+}
+
 impl<'a> Domains<'a> {
-    /// Maps memory here and there so that it follows itself from an IOVA on. `memory` was checked, or says why it may not be
-    /// mapped.
+    /// Maps memory here and there so that it follows itself from an IOVA on, which is aligned.
     ///
     /// # Errors
     /// [`Status::InvalidHandle`], [`Status::Busy`]; what comes later stands in the answer.
@@ -66,44 +93,52 @@ impl<'a> Domains<'a> {
         client: Client,
         handle: DomainHandle,
         (iova, protection): (Iova, Protection),
-        memory: impl Iterator<Item = Result<Owned, Status>>,
+        list: &mut impl Source,
         budget: &mut Budget,
         means: Means<'_, S>,
     ) -> Result<Listed, Status> {
         let held = self.hold(client, handle)?;
         let domain = held.domain()?;
         let smmu = means.smmus.get(usize::from(domain.smmu.0)).ok_or(Status::InvalidHandle)?;
+        let steps = if means.ownership.counts() { COUNTED_PAGE_STEPS } else { PAGE_STEPS };
         let mut listed = Listed::START;
-        for memory in memory {
-            if budget.is_spent() {
-                listed.status = Status::Again;
+        let mut near = Near::START;
+        let mut chunk = [ListEntry(0); CHUNK];
+        'list: loop {
+            let mut rest = list.next(&mut chunk);
+            if rest.is_empty() {
                 break;
             }
-            budget.take(ENTRY_STEPS);
-            let entry = memory.and_then(|memory| {
-                let base = iova.0.checked_add(listed.bytes).ok_or(Status::OutOfRange)?;
-                let inside = domain.window.contains(&Range { base, size: memory.size() });
-                if inside { Ok((base, memory)) } else { Err(Status::OutOfRange) }
-            });
-            let (base, memory) = match entry {
-                Ok(entry) => entry,
-                Err(status) => {
-                    listed.status = status;
-                    break;
+            while let [first, ..] = rest {
+                if budget.is_spent() {
+                    listed.status = Status::Again;
+                    break 'list;
                 }
-            };
-            let mapping = Mapping { iova: Iova(base), pa: memory.base(), size: memory.size(), protection };
-            let Progress { bytes, end } =
-                domain.table.map_within(&mapping, means.quota, means.ownership, &mut budget.0);
-            // No more than the window.
-            listed.bytes = listed.bytes.wrapping_add(bytes);
-            if let Err(error) = end {
-                listed.status = map_status(error);
-                break;
-            }
-            if bytes < memory.size() {
-                listed.status = Status::Again;
-                break;
+                let at = iova.0.checked_add(listed.bytes);
+                let room = at.and_then(|at| domain.window.from(at));
+                let Some((at, room)) = at.zip(room) else {
+                    listed.status = Status::OutOfRange;
+                    break 'list;
+                };
+                let most = usize::try_from(room / PAGE_SIZE).unwrap_or(CHUNK).min(budget.room_for(steps));
+                let most = most.min(rest.len());
+                let pages = means.ownership.check_pages(client, rest.get(..most).unwrap_or_default());
+                let (count, bytes, end) = if pages.entries().is_empty() {
+                    budget.take(ENTRY_STEPS);
+                    let (bytes, end) =
+                        map_entry(client, domain, (at, room), (*first, protection), budget, means);
+                    (1, bytes, end)
+                } else {
+                    let mapping = (pages, protection);
+                    let (count, end) =
+                        domain.table.map_pages(&mut near, at, mapping, means.quota, means.ownership);
+                    budget.take(count.saturating_mul(steps));
+                    (count, (count as u64).wrapping_mul(PAGE_SIZE), end.map_err(map_status))
+                };
+                if listed.add(bytes, end) {
+                    break 'list;
+                }
+                rest = rest.get(count..).unwrap_or_default();
             }
         }
         // As for a single range, there is nothing to invalidate.
@@ -122,68 +157,152 @@ impl<'a> Domains<'a> {
         &self,
         client: Client,
         handle: DomainHandle,
-        ranges: impl Iterator<Item = (Iova, u64)>,
+        list: &mut impl Source,
         budget: &mut Budget,
         means: Means<'_, S>,
     ) -> Result<Listed, Status> {
         let held = self.hold(client, handle)?;
         let domain = held.domain()?;
         let smmu = means.smmus.get(usize::from(domain.smmu.0)).ok_or(Status::InvalidHandle)?;
+        let steps = if means.ownership.counts() { COUNTED_PAGE_STEPS } else { PAGE_STEPS };
         let mut listed = Listed::START;
-        let mut unmapped = domain.table.removal(means.ownership);
-        'list: for (mut iova, mut size) in ranges {
-            if !domain.window.contains(&Range { base: iova.0, size }) {
-                listed.status = Status::OutOfRange;
+        let mut removal = Removal::new(smmu, domain, means.ownership);
+        let mut near = Near::START;
+        let mut chunk = [ListEntry(0); CHUNK];
+        'list: loop {
+            let mut rest = list.next(&mut chunk);
+            if rest.is_empty() {
                 break;
             }
-            budget.take(ENTRY_STEPS);
-            loop {
+            while let [first, ..] = rest {
                 if budget.is_spent() {
                     listed.status = Status::Again;
                     break 'list;
                 }
-                let Progress { bytes, end } =
-                    domain.table.unmap_within((iova, size), &mut budget.0, false, &mut unmapped);
-                listed.bytes = listed.bytes.wrapping_add(bytes);
-                if let Err(error) = end {
-                    listed.status = unmap_status(error);
+                let some = rest.get(..budget.room_for(steps)).unwrap_or(rest);
+                let (mut count, end) =
+                    domain.table.unmap_pages(&mut near, some, &domain.window, &mut removal.unmapped);
+                budget.take(count.saturating_mul(steps));
+                let mut bytes = (count as u64).wrapping_mul(PAGE_SIZE);
+                let end = match end {
+                    Ok(()) if count > 0 => Ok(()),
+                    Ok(()) => {
+                        count = 1;
+                        let end;
+                        (bytes, end) = removal.entry(*first, budget)?;
+                        end
+                    }
+                    // The list names a page twice.
+                    Err(UnmapError::Raced) if removal.settle(budget)? => Ok(()),
+                    Err(error) => Err(unmap_status(error)),
+                };
+                if listed.add(bytes, end) {
                     break 'list;
                 }
-                if bytes >= size {
-                    break;
-                }
-                (iova, size) = (Iova(iova.0.wrapping_add(bytes)), size.wrapping_sub(bytes));
-                if !budget.is_spent() {
-                    // There was no room to note one more table. Each such wait counts for what it costs.
-                    budget.take(SYNC_STEPS);
-                    listed.removed =
-                        listed.removed.wrapping_add(settle(smmu, &held, &unmapped, means.ownership)?);
-                    unmapped = domain.table.removal(means.ownership);
-                }
+                rest = rest.get(count..).unwrap_or_default();
             }
         }
-        listed.removed = listed.removed.wrapping_add(settle(smmu, &held, &unmapped, means.ownership)?);
+        let _: bool = removal.settle(budget)?;
+        listed.removed = removal.removed;
         Ok(listed)
+    }
+}
+
+/// Maps what one entry names, or some of it, as for a single range: returns how many bytes, and why it was not all.
+#[inline(never)]
+fn map_entry<S: Smmu>(
+    client: Client,
+    domain: &Domain<'_>,
+    (at, room): (u64, u64),
+    (entry, protection): (ListEntry, Protection),
+    budget: &mut Budget,
+    means: Means<'_, S>,
+) -> (u64, Result<(), Status>) {
+    let memory = match means.ownership.claim(client, PhysAddr(entry.address()), entry.bytes()) {
+        Ok(memory) if memory.size() <= room => memory,
+        Ok(_) => return (0, Err(Status::OutOfRange)),
+        Err(status) => return (0, Err(status)),
+    };
+    let mapping = Mapping { iova: Iova(at), pa: memory.base(), size: memory.size(), protection };
+    let Progress { bytes, end } =
+        domain.table.map_within(&mapping, means.quota, means.ownership, &mut budget.0);
+    match end {
+        Err(error) => (bytes, Err(map_status(error))),
+        Ok(()) if bytes < memory.size() => (bytes, Err(Status::Again)),
+        Ok(()) => (bytes, Ok(())),
     }
 }
 
 /// Steps that an invalidation takes, waiting for the SMMU left out.
 const SYNC_STEPS: usize = 16;
 
-/// Has the SMMU forget all that was removed, by one wait, and lets the memory go. Returns how many bytes were mapped.
-fn settle(
-    smmu: &impl Smmu,
-    held: &Held<'_, '_>,
-    unmapped: &Unmapped<'_>,
-    pins: &Ownership<'_>,
-) -> Result<u64, Status> {
-    if unmapped.bytes > 0 {
-        let domain = held.domain()?;
-        if seeded(Bug::SettledEarly) {
-            domain.table.settle(unmapped, Invalidated::never_reachable(), pins);
-        }
-        let proof = Invalidated::ranges(smmu, domain.vmid, &mut unmapped.ranges());
-        domain.table.settle(unmapped, proof.map_err(|_| Status::Hardware)?, pins);
+/// What was removed from a domain by one message.
+struct Removal<'d, 'a, S> {
+    smmu: &'d S,
+    domain: &'d Domain<'a>,
+    pins: &'d Ownership<'d>,
+    /// What SMMUs may still know.
+    unmapped: Unmapped<'a>,
+    /// Bytes that they have forgotten.
+    removed: u64,
+}
+
+impl<'d, 'a, S: Smmu> Removal<'d, 'a, S> {
+    fn new(smmu: &'d S, domain: &'d Domain<'a>, pins: &'d Ownership<'d>) -> Self {
+        Self { smmu, domain, pins, unmapped: domain.table.removal(pins), removed: 0 }
     }
-    Ok(unmapped.bytes)
+
+    /// Removes what one entry names, or some of it, as for a single range: returns how many bytes, and why it was not all.
+    ///
+    /// # Errors
+    /// As [`settle`](Self::settle).
+    #[inline(never)]
+    fn entry(&mut self, entry: ListEntry, budget: &mut Budget) -> Result<(u64, Result<(), Status>), Status> {
+        budget.take(ENTRY_STEPS);
+        if !self.domain.window.contains(&Range { base: entry.address(), size: entry.bytes() }) {
+            return Ok((0, Err(Status::OutOfRange)));
+        }
+        let mut done = 0_u64;
+        while done < entry.bytes() {
+            if budget.is_spent() {
+                return Ok((done, Err(Status::Again)));
+            }
+            let rest = (Iova(entry.address().wrapping_add(done)), entry.bytes().wrapping_sub(done));
+            let Progress { bytes, end } =
+                self.domain.table.unmap_within(rest, &mut budget.0, false, &mut self.unmapped);
+            done = done.wrapping_add(bytes);
+            match end {
+                // The list names a page twice.
+                Err(UnmapError::Raced) if self.settle(budget)? => {}
+                Err(error) => return Ok((done, Err(unmap_status(error)))),
+                Ok(()) if done < entry.bytes() && !budget.is_spent() => {
+                    // There was no room to note one more table.
+                    let _: bool = self.settle(budget)?;
+                }
+                Ok(()) => {}
+            }
+        }
+        Ok((done, Ok(())))
+    }
+
+    /// Has the SMMU forget all that was removed, by one wait, and lets the memory go. Tells whether there was anything.
+    ///
+    /// # Errors
+    /// [`Status::Hardware`]: what was removed stays pinned then.
+    #[inline(never)]
+    fn settle(&mut self, budget: &mut Budget) -> Result<bool, Status> {
+        if self.unmapped.bytes == 0 {
+            return Ok(false);
+        }
+        budget.take(SYNC_STEPS);
+        let (table, unmapped) = (&self.domain.table, &self.unmapped);
+        if seeded(Bug::SettledEarly) {
+            table.settle(unmapped, Invalidated::never_reachable(), self.pins);
+        }
+        let proof = Invalidated::ranges(self.smmu, self.domain.vmid, &mut unmapped.ranges());
+        table.settle(unmapped, proof.map_err(|_| Status::Hardware)?, self.pins);
+        self.removed = self.removed.wrapping_add(unmapped.bytes);
+        self.unmapped = table.removal(self.pins);
+        Ok(true)
+    }
 }

@@ -18,6 +18,6 @@ mod paging;
 mod slot;
 
 pub use device::{Device, Target};
-pub use lists::{Budget, Listed};
+pub use lists::{Budget, CHUNK, Listed, Source};
 pub use paging::{Done, ENTRIES_PER_CALL, Means};
 pub use slot::{Allocation, Domain, Domains, MAX_DOMAINS, Slot};

@@ -34,7 +34,8 @@ use crate::seeded::{Bug, seeded};
 use crate::table::{LeafSize, PAGE_BITS, PAGE_SIZE};
 use account::Account;
 use core::sync::atomic::{AtomicU16, AtomicU32, Ordering::Acquire};
-use ffa_abi::{PageOwner, PageState, PhysAddr};
+use ffa_abi::ring::ListEntry;
+use ffa_abi::{PageOwner, PageState, PhysAddr, Status};
 use spin::mutex::SpinMutex;
 
 /// log2 of the bytes of a block.
@@ -58,6 +59,18 @@ impl Owned {
     #[must_use]
     pub const fn size(&self) -> u64 {
         self.size
+    }
+}
+
+/// Single pages that a client may ask to map, as [`Ownership::check_pages`] found. Only that makes them.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnedPages<'e>(&'e [ListEntry]);
+
+impl<'e> OwnedPages<'e> {
+    /// Returns the pages: entries of one each.
+    #[must_use]
+    pub const fn entries(&self) -> &'e [ListEntry] {
+        self.0
     }
 }
 
@@ -117,6 +130,42 @@ impl<'a> Ownership<'a> {
             Client::Host => {}
         }
         self.find(base.0, size).map(|_| Owned { base, size })
+    }
+
+    /// As [`check`](Self::check), for memory as a client names it.
+    ///
+    /// # Errors
+    /// [`Status::OutOfRange`] for none, or past the end of all addresses; [`Status::Denied`].
+    pub fn claim(&self, client: Client, base: PhysAddr, size: u64) -> Result<Owned, Status> {
+        if size == 0 || base.0.checked_add(size).is_none() {
+            return Err(Status::OutOfRange);
+        }
+        self.check(client, base, size).ok_or(Status::Denied)
+    }
+
+    /// Returns those entries, from the first one on, that are each one page that [`check`](Self::check) would return.
+    // Apart from its caller, which has enough to keep in registers.
+    #[inline(never)]
+    pub fn check_pages<'e>(&self, client: Client, entries: &'e [ListEntry]) -> OwnedPages<'e> {
+        match client {
+            Client::Host => {}
+        }
+        // The managed range that the entry before was in: its first address, and its last page's.
+        let (mut first, mut last) = (u64::MAX, 0);
+        let mut count = 0_usize;
+        for entry in entries {
+            let page = entry.address();
+            if entry.bytes() != PAGE_SIZE {
+                break;
+            }
+            if page < first || page > last {
+                let around = |range: &&Range| range.contains(&Range { base: page, size: PAGE_SIZE });
+                let Some(range) = self.policy.managed.iter().find(around) else { break };
+                (first, last) = (range.base, range.end().unwrap_or(0).saturating_sub(PAGE_SIZE));
+            }
+            count = count.wrapping_add(1);
+        }
+        OwnedPages(entries.get(..count).unwrap_or_default())
     }
 
     /// Tells whose a page is, or `None` for what is nobody's.

@@ -120,12 +120,20 @@ impl Part<'_> {
     fn mark(&self, change: Change) -> Result<(), (Status, usize)> {
         let close = |word| account::block_closed(word, self.count());
         let closed = self.block.fetch_update(AcqRel, Acquire, close).is_ok() || seeded(Bug::BlockPinIgnored);
+        // What the page before was, and how it was marked: most pages of a move are alike.
+        let mut usual = None;
         for (done, page) in self.pages.iter().enumerate() {
+            if let Some((before, marked)) = usual
+                && page.compare_exchange(before, marked, AcqRel, Relaxed).is_ok()
+            {
+                continue;
+            }
             let mark = |word| Account::of(word).moving().map(Account::word);
             let refused = if change.of(Account::of(page.load(Acquire))).is_none() {
                 Status::Denied
-            } else if closed && page.fetch_update(AcqRel, Acquire, mark).is_ok() {
+            } else if closed && let Ok(before) = page.fetch_update(AcqRel, Acquire, mark) {
                 // Acquire: what SMMUs did by a mapping is over when its pin is gone.
+                usual = mark(before).map(|marked| (before, marked));
                 continue;
             } else {
                 // It is pinned, or all of the block is.
@@ -146,17 +154,25 @@ impl Part<'_> {
     fn finish(&self, marked: &[AtomicU16], change: Option<Change>) {
         // `mark` closed the block for each page once more, whatever it was before: all are opened where nothing is changed.
         let mut opened = if change.is_some() { 0 } else { self.count() };
+        let mut usual = None;
         for page in marked {
-            let before = Account::of(page.load(Relaxed)).unmoved();
-            let after = change.and_then(|change| change.of(before)).unwrap_or(before);
-            page.store(after.word(), Release);
-            if change.is_some() {
-                // At most two for each of 512 pages.
-                let twice = u16::from(!before.host_access()).wrapping_add(after.host_access().into());
-                opened = opened.wrapping_add(twice);
-                if seeded(Bug::BlockOpenedEarly) && twice == 0 {
-                    opened = opened.max(1);
+            let word = page.load(Relaxed);
+            let (after, opens) = match usual {
+                Some((before, after, opens)) if before == word => (after, opens),
+                _ => {
+                    let before = Account::of(word).unmoved();
+                    let after = change.and_then(|change| change.of(before)).unwrap_or(before);
+                    let twice = u16::from(!before.host_access()).wrapping_add(after.host_access().into());
+                    let opens = if change.is_some() { twice } else { 0 };
+                    usual = Some((word, after.word(), opens));
+                    (after.word(), opens)
                 }
+            };
+            page.store(after, Release);
+            // At most two for each of 512 pages.
+            opened = opened.wrapping_add(opens);
+            if seeded(Bug::BlockOpenedEarly) && change.is_some() && opens == 0 {
+                opened = opened.max(1);
             }
         }
         let open = |word| Some(account::block_opened(word, opened));

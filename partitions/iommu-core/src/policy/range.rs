@@ -36,6 +36,13 @@ impl Range {
         }
     }
 
+    /// Returns how many bytes of it there are from an address on, at least one, or `None` where the address is not in it.
+    #[must_use]
+    pub fn from(&self, address: u64) -> Option<u64> {
+        let left = self.end()?.checked_sub(address).filter(|left| *left > 0)?;
+        (address >= self.base).then_some(left)
+    }
+
     /// Tells whether the two share an address. A range that is not sane overlaps everything.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {

@@ -10,11 +10,14 @@ mod health;
 mod hyp;
 mod rings;
 mod setup;
+mod streams;
 mod watch;
 
 pub use faults::{Faults, MAX_FAULTS};
 pub use setup::{Memory, SetupError};
 pub use watch::InterruptError;
+
+use streams::Streams;
 
 use crate::client::Client;
 use crate::domain::{Allocation, Device, Domains, Done, ENTRIES_PER_CALL, MAX_DOMAINS, Means, Target};
@@ -47,6 +50,7 @@ pub struct Service<'a, S> {
     role: Role,
     ownership: Ownership<'a>,
     areas: Areas<'a>,
+    streams: Streams,
     /// What the host may take of the pool.
     quota: Quota,
     /// By SMMU: the IOVAs that all devices allow which the host may hold; none where it may hold no device.
@@ -201,7 +205,8 @@ impl<S: Smmu> Service<'_, S> {
         sid: StreamId,
         state: DeviceState,
     ) -> Result<Response, Status> {
-        let (index, device) = self.policy.device(smmu.0, sid.0).ok_or(Status::Denied)?;
+        let found = self.streams.find(self.policy, smmu.0, sid.0);
+        let (index, device) = found.ok_or(Status::Denied)?;
         if !may_hold(client, device) && !seeded(Bug::AnyHolder) {
             return Err(Status::Denied);
         }
@@ -223,7 +228,7 @@ impl<S: Smmu> Service<'_, S> {
         if seeded(Bug::UncheckedSum) && pa.0 + size == 0 {
             return Err(Status::OutOfRange);
         }
-        let memory = self.check_memory(client, pa, size)?;
+        let memory = self.ownership.claim(client, pa, size)?;
         self.domains.map(client, domain, (iova, memory, protection), self.means()).map(answer)
     }
 

@@ -6,17 +6,15 @@
 //! checked is what is used. The service keeps nothing of a ring between two messages: where a list is not done, how far it came is
 //! written into its descriptor, and is an argument of the client's when it rings again.
 
-use super::Service;
+use super::{Service, aligned};
 use crate::client::Client;
-use crate::domain::{Budget, Listed};
-use crate::ownership::Owned;
+use crate::domain::{Budget, CHUNK, Listed, Source};
 use crate::smmu::Smmu;
+use crate::table::PAGE_BITS;
 use core::sync::atomic::{AtomicU64, Ordering};
 use ffa_abi::ring::{ANSWERED, DONE_WORD, Descriptor, Doorbell, List, ListEntry, SLOT_WORDS, STATUS_WORD};
-use ffa_abi::{AreaHandle, Iova, PhysAddr, Response, Status};
+use ffa_abi::{AreaHandle, Iova, Response, Status};
 
-/// Steps that a descriptor takes beside its entries: finding its domain, an invalidation, its answer.
-const DESCRIPTOR_STEPS: usize = 16;
 /// Entries that are passed over in one step.
 const PASSED_PER_STEP: usize = 4;
 
@@ -46,7 +44,7 @@ impl<S: Smmu> Service<'_, S> {
         let mut budget = Budget::of_a_message();
         let mut tally = Tally { slots: 0, failed: 0, first_failure: Status::Ok };
         while tally.slots < wanted && !budget.is_spent() {
-            budget.take(DESCRIPTOR_STEPS);
+            budget.take(Budget::DESCRIPTOR_STEPS);
             let place = first.wrapping_add(tally.slots);
             let words = ring.read(place);
             let descriptor = Descriptor::decode(&words);
@@ -96,26 +94,18 @@ impl<S: Smmu> Service<'_, S> {
     ) -> Result<Listed, Status> {
         match descriptor {
             Descriptor::MapList { domain, iova, protection, list } => {
+                aligned(iova.0 | list.done)?;
                 let iova = Iova(iova.0.checked_add(list.done).ok_or(Status::OutOfRange)?);
-                let memory = Entries::new(ring, place, list, budget)
-                    .map(|(address, size)| self.check_memory(client, PhysAddr(address), size));
-                self.domains.map_list(client, domain, (iova, protection), memory, budget, self.means())
+                let mut entries = Entries::new(ring, place, list, budget);
+                self.domains.map_list(client, domain, (iova, protection), &mut entries, budget, self.means())
             }
             Descriptor::UnmapList { domain, list } => {
-                let ranges =
-                    Entries::new(ring, place, list, budget).map(|(address, size)| (Iova(address), size));
-                self.domains.unmap_list(client, domain, ranges, budget, self.means())
+                aligned(list.done)?;
+                let mut entries = Entries::new(ring, place, list, budget);
+                self.domains.unmap_list(client, domain, &mut entries, budget, self.means())
             }
             Descriptor::Sync => Ok(Listed { status: Status::Ok, bytes: 0, removed: 0 }),
         }
-    }
-
-    /// Checks memory that a client wants to map, however it asked.
-    pub(super) fn check_memory(&self, client: Client, pa: PhysAddr, size: u64) -> Result<Owned, Status> {
-        if size == 0 || pa.0.checked_add(size).is_none() {
-            return Err(Status::OutOfRange);
-        }
-        self.ownership.check(client, pa, size).ok_or(Status::Denied)
     }
 }
 
@@ -171,32 +161,33 @@ impl Ring<'_> {
     }
 }
 
-/// The entries of a list that are not done: first address, length in bytes.
+/// The entries of a list that are not done.
 struct Entries<'w> {
     words: &'w [AtomicU64],
     /// The word of the next entry.
     at: usize,
     left: u16,
-    /// What of the next entry is done.
-    done: u64,
-    /// The next entry, if it was read to find it.
+    /// What is left of an entry of which a part is done.
     next: Option<ListEntry>,
 }
 
 impl<'w> Entries<'w> {
-    /// Begins behind the descriptor in a slot. Passes over what is done, which costs something of the budget.
+    /// Begins behind the descriptor in a slot. Passes over what is done, whole pages, which costs something of the budget.
+    #[inline(never)]
     fn new(ring: &Ring<'w>, place: usize, list: List, budget: &mut Budget) -> Self {
         let first = place.wrapping_add(1).checked_rem(ring.slots()).unwrap_or(0);
         let at = first.wrapping_mul(SLOT_WORDS);
-        let mut entries = Self { words: ring.0, at, left: list.entries, done: list.done, next: None };
-        let mut passed = 0_usize;
-        while entries.done > 0 {
+        let mut entries = Self { words: ring.0, at, left: list.entries, next: None };
+        let (mut done, mut passed) = (list.done, 0_usize);
+        while done > 0 {
             let Some(entry) = entries.read() else { break };
             passed = passed.wrapping_add(1);
-            match entries.done.checked_sub(entry.bytes()) {
-                Some(done) => entries.done = done,
+            match done.checked_sub(entry.bytes()) {
+                Some(rest) => done = rest,
                 None => {
-                    entries.next = Some(entry);
+                    let (address, bytes) =
+                        (entry.address().wrapping_add(done), entry.bytes().wrapping_sub(done));
+                    entries.next = ListEntry::new(address, bytes >> PAGE_BITS);
                     break;
                 }
             }
@@ -217,17 +208,31 @@ impl<'w> Entries<'w> {
     }
 }
 
-impl Iterator for Entries<'_> {
-    type Item = (u64, u64);
-
-    #[inline]
-    fn next(&mut self) -> Option<(u64, u64)> {
-        let entry = match self.next.take() {
-            Some(entry) => entry,
-            None => self.read()?,
-        };
-        // Less than the entry, or nothing.
-        let done = core::mem::take(&mut self.done);
-        Some((entry.address().wrapping_add(done), entry.bytes().wrapping_sub(done)))
+impl Source for Entries<'_> {
+    // Apart from its caller, which has enough to keep in registers.
+    #[inline(never)]
+    fn next<'c>(&mut self, chunk: &'c mut [ListEntry; CHUNK]) -> &'c [ListEntry] {
+        let mut count = 0_usize;
+        if let (Some(entry), [first, ..]) = (self.next.take(), &mut *chunk) {
+            *first = entry;
+            count = 1;
+        }
+        // Up to the end of the ring, then from its start.
+        for _ in 0..2 {
+            let room = chunk.get_mut(count..).unwrap_or_default();
+            let words = self.words.get(self.at..).unwrap_or_default();
+            let words = words.get(..self.left.into()).unwrap_or(words);
+            let copied = words.len().min(room.len());
+            for (to, from) in room.iter_mut().zip(words) {
+                *to = ListEntry(from.load(Ordering::Relaxed));
+            }
+            count = count.wrapping_add(copied);
+            self.left = self.left.saturating_sub(u16::try_from(copied).unwrap_or(u16::MAX));
+            self.at = self.at.wrapping_add(copied);
+            if self.at >= self.words.len() {
+                self.at = 0;
+            }
+        }
+        chunk.get(..count).unwrap_or_default()
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Making a service of a policy, memory and SMMUs that are up, or saying why that cannot be.
 
-use super::{Faults, Service, may_hold};
+use super::{Faults, Service, Streams, may_hold};
 use crate::client::Client;
 use crate::domain::{Device, Domains, MAX_DOMAINS, Slot};
 use crate::entropy::Entropy;
@@ -88,6 +88,7 @@ impl<'a, S: Smmu> Service<'a, S> {
             role: Role::new(policy.hyp),
             ownership,
             areas: Areas::new(memory.areas, memory.shared),
+            streams: Streams::new(policy),
             quota: Quota::new(share),
             windows: indices.map(|smmu| window(policy, Client::Host, smmu)).collect(),
         })

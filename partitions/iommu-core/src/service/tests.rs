@@ -61,7 +61,7 @@ fn device(name: &str, smmu: u8, first_sid: u32, sids: u16, host: bool, iova: Ran
     policy::Device { name: Name::try_from(name).unwrap(), smmu, first_sid, sids, holders, iova }
 }
 
-fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     let smmu = |name: &str, base, interrupts| policy::Smmu {
         name: Name::try_from(name).unwrap(),
         frame: Range { base, size: 0x2_0000 },

@@ -45,7 +45,7 @@ impl From<Tampered> for MapError {
     }
 }
 
-impl Table<'_> {
+impl<'a> Table<'a> {
     /// Maps a range with at most `budget` leaves. What was mapped before an error stays mapped.
     ///
     /// Nothing that was mapped before is changed: an entry in use ends the call. Where smaller pages were mapped in
@@ -141,7 +141,12 @@ impl Table<'_> {
     }
 
     /// Returns the table of a level that translates an address, and installs those that are missing on the way.
-    fn table_for(&self, iova: u64, target: Level, quota: &Quota) -> Result<&PageWords, MapError> {
+    pub(super) fn table_for(
+        &self,
+        iova: u64,
+        target: Level,
+        quota: &Quota,
+    ) -> Result<&'a PageWords, MapError> {
         let (mut words, mut level) = (self.root_words()?, self.geometry.start());
         while let Some(next) = level.next().filter(|_| level < target) {
             let word = words.get(level.index(iova)).ok_or(Tampered)?;

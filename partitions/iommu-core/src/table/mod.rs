@@ -7,6 +7,7 @@
 //! | `spec` | the bits of descriptors |
 //! | `map` | writing leaves and installing tables |
 //! | `unmap` | removing leaves, and tables that are not needed any more |
+//! | `near` | single pages of lists |
 //! | `lookup` | translating as a device would |
 //!
 //! Entries are atomics, and an entry changes by compare-exchange only: from invalid to something, from there to leaving,
@@ -23,12 +24,14 @@
 mod geometry;
 mod lookup;
 mod map;
+mod near;
 mod spec;
 mod unmap;
 
 pub use geometry::{ENTRIES, Geometry, LeafSize, Level, PAGE_BITS, PAGE_SIZE};
 pub use lookup::Translation;
 pub use map::{MapError, Mapping};
+pub(crate) use near::Near;
 pub(crate) use spec::ADDRESS_LIMIT;
 pub use unmap::{Detached, UnmapError, Unmapped};
 

@@ -86,7 +86,7 @@ impl Run<'_> {
 
 impl<'a> Unmapped<'a> {
     /// Notes entries from which leaves will be removed, and tells whether there was room for the note.
-    fn note(&mut self, words: &'a PageWords, leaf: LeafSize, at: u64, count: usize) -> bool {
+    pub(super) fn note(&mut self, words: &'a PageWords, leaf: LeafSize, at: u64, count: usize) -> bool {
         let first = leaf.level().index(at);
         let end = first.saturating_add(count);
         match self.runs.iter_mut().find(|run| core::ptr::eq(run.words, words)) {
@@ -100,13 +100,18 @@ impl<'a> Unmapped<'a> {
         true
     }
 
+    /// Returns what stands in place of what was removed.
+    pub(super) const fn mark(&self) -> Entry {
+        self.mark
+    }
+
     /// Returns what SMMUs have to forget: for each table that leaves were removed from, all between the first of them and the
     /// last. What stays mapped among them is looked up anew, which is cheaper than a command for each hole.
     pub(crate) fn ranges(&self) -> impl Iterator<Item = TlbRange> {
         self.runs.iter().map(Run::range)
     }
 
-    fn add(&mut self, leaf: LeafSize, count: u64) {
+    pub(super) fn add(&mut self, leaf: LeafSize, count: u64) {
         if count == 0 {
             return;
         }
@@ -253,12 +258,14 @@ impl<'a> Table<'a> {
     /// Lets something be mapped again where something was removed, and unpins the memory. `_proof` is that of the range, and
     /// this domain's.
     pub fn settle(&self, unmapped: &Unmapped<'_>, _proof: Invalidated, pins: &impl Pins) {
+        let counts = pins.counts();
         for run in &unmapped.runs {
             for word in run.words.get(run.first..run.end).unwrap_or_default() {
                 let left = Entry(word.load(Relaxed));
                 // Release: whoever finds the entry invalid comes after the invalidation.
                 if left.is_mark(unmapped.mark)
                     && word.compare_exchange(left.0, Entry::INVALID.0, Release, Relaxed).is_ok()
+                    && counts
                 {
                     pins.unpin(left.address(), run.leaf, 1);
                 }

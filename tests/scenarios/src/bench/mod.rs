@@ -8,27 +8,29 @@ mod clock;
 mod interrupt;
 mod memory;
 mod notification;
+mod service;
 
-use crate::{
-    report,
-    scenario::Failure,
-    together,
-    world::{PAGE, READ_WRITE, World},
-};
+use crate::{report, scenario::Failure, together, world::World};
 use arm_ffa::FuncId;
 use clock::Clock;
-use ffa_abi::{DomainHandle, Iova, PhysAddr, Registers, Request, Status};
+use ffa_abi::{Features, Registers};
 use nwd::{counter, fatal, ffa, log};
 
 const ROUNDS: u64 = 1000;
-const BLOCK_2M: u64 = 2 << 20;
 
 /// Counts everything.
 pub(crate) fn run(world: &mut World) {
     let clock = Clock::new();
     let (instructions, ticks) = clock.calibration();
     log!("a loop of {instructions} instructions took {ticks} ticks; {ROUNDS} rounds each");
-    let counted = if world.mailbox.cores > 1 { all_cores(world, &clock) } else { count(world, &clock) };
+    let counted = match world.iommu.features() {
+        Ok((_, features, _)) if features.contains(Features::HYP_REQUIRED) => {
+            service::count_for_hypervisor(world, &clock)
+        }
+        Ok(_) if world.mailbox.cores > 1 => all_cores(world, &clock),
+        Ok(_) => count(world, &clock),
+        Err(error) => Err(error.into()),
+    };
     if let Err(Failure(why)) = counted {
         fatal(format_args!("bench: {why}"));
     }
@@ -62,7 +64,7 @@ fn count(world: &mut World, clock: &Clock) -> Result<(), Failure> {
     notification::count(clock, to)?;
     interrupt::count(clock, to)?;
     memory::cycles(world, clock, to)?;
-    mappings(world, clock)
+    service::count(world, clock)
 }
 
 /// Counts what all cores together do for a message. The emulator runs one at a time, with one counter for all.
@@ -109,61 +111,4 @@ fn succeed(clock: &Clock, what: &str, registers: &mut [u64; 8]) -> Result<u64, F
 pub(crate) fn message(to: u16, [x3, x4, x5, x6, x7]: Registers) -> [u64; 8] {
     let function = u64::from(u32::from(FuncId::MsgSendDirectReq64));
     [function, u64::from(ffa::SELF) << 16 | u64::from(to), 0, x3, x4, x5, x6, x7]
-}
-
-/// Makes a request to the service, whose answer has to be a number of bytes, and returns its ticks.
-fn request(world: &World, clock: &Clock, request: Request, bytes: u64) -> Result<u64, Failure> {
-    let mut registers = message(world.iommu.partition(), request.encode());
-    let ticks = clock.call(&mut registers);
-    let [_, _, _, status, done, ..] = registers;
-    if status == u64::from(u32::from(Status::Ok)) && done == bytes {
-        Ok(ticks)
-    } else {
-        Err(Failure::new(format_args!("{request:x?}: answer {registers:x?}")))
-    }
-}
-
-/// Reports mappings in a domain that a device uses, so that unmapping has something to invalidate.
-fn mappings(world: &mut World, clock: &Clock) -> Result<(), Failure> {
-    let domain = world.attached_domain()?;
-    let memory = world.machine.scratch().part(BLOCK_2M, 2 * BLOCK_2M);
-    let pa = memory.address();
-    let iova = Iova(world.iova(0).0.next_multiple_of(BLOCK_2M));
-
-    // Tables stay when their last page goes, so that the rounds are alike; the first one makes them.
-    let _ = map_and_unmap(world, clock, domain, iova, pa, PAGE)?;
-    let mut both = 0_u64;
-    for _ in 0..ROUNDS {
-        let (map, unmap) = map_and_unmap(world, clock, domain, iova, pa, PAGE)?;
-        both = both.saturating_add(map).saturating_add(unmap);
-    }
-    report::bench("map_unmap_4k", clock.instructions(both, ROUNDS));
-
-    // One page off, so that no block fits.
-    let pages = PhysAddr(pa.0 + PAGE);
-    for (name, iova, pa) in
-        [("map_2m_block", Iova(iova.0 + BLOCK_2M), pa), ("map_512x4k", Iova(iova.0 + 2 * BLOCK_2M), pages)]
-    {
-        let mut ticks = 0_u64;
-        for _ in 0..ROUNDS {
-            ticks = ticks.saturating_add(map_and_unmap(world, clock, domain, iova, pa, BLOCK_2M)?.0);
-        }
-        report::bench(name, clock.instructions(ticks, ROUNDS));
-    }
-    world.clean()
-}
-
-/// Maps and unmaps a range, each in one call, and returns the ticks of both.
-fn map_and_unmap(
-    world: &World,
-    clock: &Clock,
-    domain: DomainHandle,
-    iova: Iova,
-    pa: PhysAddr,
-    size: u64,
-) -> Result<(u64, u64), Failure> {
-    let map = Request::Map { domain, iova, pa, size, protection: READ_WRITE };
-    let map = request(world, clock, map, size)?;
-    let unmap = request(world, clock, Request::Unmap { domain, iova, size }, size)?;
-    Ok((map, unmap))
 }

@@ -38,7 +38,7 @@ const fn figure(name: &'static str, meaning: &'static str, target: Target) -> Fi
 }
 
 /// The figures of the client with one core, in the order of the table.
-pub(super) const COUNTS: [Figure; 14] = [
+pub(super) const COUNTS: [Figure; 21] = [
     figure("el3_call", "a call that EL3 answers itself", Target::None),
     figure("spmc_call", "an FF-A call that spm answers at its entry", Target::None),
     figure("direct_message", "a direct message to a partition and back", Target::Above("spmc_call", 450)),
@@ -50,10 +50,29 @@ pub(super) const COUNTS: [Figure; 14] = [
     figure("mem_cycle_1", "share, retrieve, relinquish, reclaim of one page", Target::AtMost(25_000)),
     figure("mem_cycle_512", "the same of 512 pages in one range", Target::AtMost(60_000)),
     figure("mem_cycle_200x1", "the same of 200 pages here and there", Target::AtMost(250_000)),
-    figure("map_unmap_4k", "map and unmap of one 4K page", Target::None),
+    figure("empty_message", "a message to iommu-sp that asks for next to nothing", Target::None),
+    figure("attach", "a device into a domain", Target::None),
+    figure(
+        "sid_lookup_max",
+        "a message about a stream that is in no policy",
+        Target::Above("empty_message", 200),
+    ),
+    figure("map_4k", "map of one 4K page", Target::Above("empty_message", 700)),
+    figure(
+        "unmap_4k_sync",
+        "its unmap, when no device can use it any more",
+        Target::Above("empty_message", 900),
+    ),
     figure("map_2m_block", "map of 2 MiB as one block", Target::None),
-    figure("map_512x4k", "map of 512 times 4K in one request", Target::None),
+    figure("map_512x4k", "map of 512 times 4K in one request: each, without the message", Target::AtMost(25)),
+    figure("map_list_256", "map of 256 pages by a ring: each, without the messages", Target::AtMost(120)),
+    figure("unmap_list_256", "their unmap: each, without the messages", Target::AtMost(80)),
+    figure("fault_delivery", "a poll that finds a report", Target::None),
 ];
+
+/// Those of a system with a hypervisor.
+pub(super) const COUNTS_HYP: [Figure; 1] =
+    [figure("own_512", "512 pages taken from the kernel", Target::None)];
 
 /// Those with four cores.
 pub(super) const COUNTS_4CORE: [Figure; 1] =
@@ -79,7 +98,13 @@ pub(super) const SIZES: [Figure; 4] = [
 
 /// Returns the figure with a name, if it is known.
 pub(super) fn known(name: &str) -> Option<&'static Figure> {
-    COUNTS.iter().chain(&COUNTS_4CORE).chain(&BOOT).chain(&SIZES).find(|figure| figure.name == name)
+    COUNTS
+        .iter()
+        .chain(&COUNTS_HYP)
+        .chain(&COUNTS_4CORE)
+        .chain(&BOOT)
+        .chain(&SIZES)
+        .find(|figure| figure.name == name)
 }
 
 /// Returns what a figure is to be at most, if it has a target.

@@ -15,7 +15,7 @@ use crate::report::{self, print_failures};
 use crate::store::write_whole;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, Result, bail};
-use figures::{COUNTS, COUNTS_4CORE, Figure, SIZES, Target, known, most};
+use figures::{COUNTS, COUNTS_4CORE, COUNTS_HYP, Figure, SIZES, Target, known, most};
 use manifests::Set;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -29,6 +29,8 @@ pub(super) fn bench(workspace: &Workspace, arguments: &Bench) -> Result<ExitCode
     let (kit, image) = prepare_one(workspace, arguments.machine.platform(), Set::Product, None)?;
     println!("Counting on QEMU {} ...", arguments.machine);
     let mut values = counts(workspace, arguments.machine, &kit, &image, 1, &COUNTS)?;
+    let (hyp_kit, hyp_image) = prepare_one(workspace, arguments.machine.platform(), Set::Hyp, None)?;
+    values.extend(counts(workspace, arguments.machine, &hyp_kit, &hyp_image, 1, &COUNTS_HYP)?);
     values.extend(counts(workspace, arguments.machine, &kit, &image, 4, &COUNTS_4CORE)?);
     values.push(boot::count(workspace, arguments.machine)?);
     values.extend(sizes(&kit)?);
