@@ -22,6 +22,7 @@ struct sidguard_registers {
 #define SIDGUARD_KIND_PAGING 1
 #define SIDGUARD_STATE_BLOCKED 0
 #define SIDGUARD_STATE_PAGING 1
+#define SIDGUARD_STATE_IDENTITY 2
 
 /* Whose a page is, x7 of OWN and its like. */
 #define SIDGUARD_OWNER_HOST UINT64_C(0)

@@ -37,6 +37,8 @@ pub enum DeviceState {
     Blocked,
     /// What is mapped in a domain.
     Paging(DomainHandle),
+    /// All memory that the kernel may use, at its physical addresses.
+    Identity,
 }
 
 /// A request of the right shape: what the caller claims and wants, not yet checked against anything.
@@ -69,7 +71,7 @@ pub enum Request {
     },
     /// Handle: the domain. [`Status::Busy`] while a device uses it, [`Status::Again`] while work remains.
     DomainFree(DomainHandle),
-    /// Field: SMMU; x4: stream ID; x5: 0 blocked, 1 paging; handle: the domain, zero for blocked. All streams of the
+    /// Field: SMMU; x4: stream ID; x5: 0 blocked, 1 paging, 2 identity; handle: the domain, zero for the others. All streams of the
     /// device change with the one that is named.
     DeviceSetState {
         /// The SMMU that the device is behind.
@@ -139,6 +141,7 @@ pub enum Request {
 const KIND_PAGING: u64 = 1;
 const STATE_BLOCKED: u64 = 0;
 const STATE_PAGING: u64 = 1;
+const STATE_IDENTITY: u64 = 2;
 
 impl Request {
     /// Reads a request from x3–x7.
@@ -181,6 +184,7 @@ impl Request {
                 let (state, unused) = match x5 {
                     STATE_BLOCKED => (DeviceState::Blocked, raw),
                     STATE_PAGING => (DeviceState::Paging(handle()?), 0),
+                    STATE_IDENTITY => (DeviceState::Identity, raw),
                     _ => return Err(Status::NotSupported),
                 };
                 (Self::DeviceSetState { smmu, sid, state }, [unused, x6, x7, 0, 0])
@@ -244,6 +248,7 @@ impl Request {
                 let (handle, state) = match state {
                     DeviceState::Blocked => (0, STATE_BLOCKED),
                     DeviceState::Paging(domain) => (domain.raw(), STATE_PAGING),
+                    DeviceState::Identity => (0, STATE_IDENTITY),
                 };
                 [header(Operation::DeviceSetState, smmu.0, handle), u64::from(sid.0), state, 0, 0]
             }

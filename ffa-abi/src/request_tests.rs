@@ -13,6 +13,14 @@ fn areas() -> impl Strategy<Value = AreaHandle> {
     handles().prop_map(|handle| AreaHandle::from_raw(handle.raw()).unwrap())
 }
 
+fn states() -> impl Strategy<Value = DeviceState> {
+    prop_oneof![
+        Just(DeviceState::Blocked),
+        Just(DeviceState::Identity),
+        handles().prop_map(DeviceState::Paging)
+    ]
+}
+
 fn requests() -> impl Strategy<Value = Request> {
     let protection = (1u64..4).prop_map(|bits| Protection::from_bits(bits).unwrap());
     prop_oneof![
@@ -27,8 +35,7 @@ fn requests() -> impl Strategy<Value = Request> {
         any::<u16>()
             .prop_map(|smmu| Request::DomainAlloc { smmu: SmmuIndex(smmu), kind: DomainKind::Paging }),
         handles().prop_map(Request::DomainFree),
-        (any::<u16>(), any::<u32>(), proptest::option::of(handles())).prop_map(|(smmu, sid, domain)| {
-            let state = domain.map_or(DeviceState::Blocked, DeviceState::Paging);
+        (any::<u16>(), any::<u32>(), states()).prop_map(|(smmu, sid, state)| {
             Request::DeviceSetState { smmu: SmmuIndex(smmu), sid: StreamId(sid), state }
         }),
         (handles(), any::<u64>(), any::<u64>(), any::<u64>(), protection).prop_map(

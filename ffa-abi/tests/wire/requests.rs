@@ -40,6 +40,7 @@ pub(super) fn all() -> Vec<(&'static str, Request)> {
         ("DOMAIN_FREE", Request::DomainFree(domain())),
         ("DEVICE_SET_STATE.blocked", set(DeviceState::Blocked)),
         ("DEVICE_SET_STATE.paging", set(DeviceState::Paging(domain()))),
+        ("DEVICE_SET_STATE.identity", set(DeviceState::Identity)),
         (
             "MAP",
             Request::Map {

@@ -10,7 +10,7 @@ use crate::{
 use iommu_core::policy::{Device, Policy};
 
 pub(super) fn read(tree: &Tree, node: &Node, smmus: &[SmmuFrame]) -> Result<Device> {
-    node.only(&["smmu", "stream-ids", "holders", "iova-window"], Some(&[]))?;
+    node.only(&["smmu", "stream-ids", "holders", "iova-window", "identity"], Some(&[]))?;
     let phandle = node.u32("smmu")?;
     let smmu = tree
         .by_phandle(phandle)
@@ -29,6 +29,7 @@ pub(super) fn read(tree: &Tree, node: &Node, smmus: &[SmmuFrame]) -> Result<Devi
         sids,
         holders: words::holders(node)?,
         iova: node.range("iova-window")?,
+        identity: node.flag("identity")?,
     })
 }
 

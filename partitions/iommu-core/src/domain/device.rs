@@ -2,8 +2,9 @@
 //! What a device's streams are set to. All streams of a device have one state, and change together; on the way they
 //! abort, they are never open.
 
-use super::{Domains, lock};
+use super::{Domains, Identity, lock};
 use crate::client::Client;
+use crate::ownership::Ownership;
 use crate::policy;
 use crate::smmu::{Smmu, StreamConfig};
 use ffa_abi::{DeviceState, SmmuIndex, Status, StreamId};
@@ -19,9 +20,21 @@ enum Setting {
     Blocked,
     /// All streams are translated by the domain in this slot, which is not freed while a device names it.
     Paging(usize),
+    /// All streams are translated by the identity domain.
+    Identity,
     /// The SMMU failed on the way from one of these slots to the other. It aborts all DMA; what the streams are set to is
     /// unknown, so both domains are kept until the SMMU works again: then the streams abort.
     Lost([Option<usize>; 2]),
+}
+
+impl Setting {
+    /// Returns the slot whose domain streams are translated by.
+    const fn slot(self) -> Option<usize> {
+        match self {
+            Self::Paging(slot) => Some(slot),
+            Self::Blocked | Self::Identity | Self::Lost(_) => None,
+        }
+    }
 }
 
 /// Where a device is, and which one.
@@ -31,6 +44,17 @@ pub struct Target<'p> {
     pub device: &'p policy::Device,
     /// The SMMU that it is behind.
     pub smmu: SmmuIndex,
+}
+
+/// What there is to set devices to.
+#[derive(Clone, Copy, Debug)]
+pub struct States<'s, 'a> {
+    /// Domains with handles.
+    pub domains: &'s Domains<'a>,
+    /// The one without, where the policy has a device for it.
+    pub identity: Option<&'s Identity<'a>>,
+    /// Whose memory is whose.
+    pub ownership: &'s Ownership<'a>,
 }
 
 impl Default for Device {
@@ -49,46 +73,46 @@ impl Device {
     /// Sets the state of a device that the client may hold.
     ///
     /// # Errors
-    /// Those of a handle that cannot be used for this device; [`Status::Busy`] while another call sets it;
-    /// [`Status::Hardware`] where the SMMU failed, now or before.
+    /// Those of a handle that cannot be used for this device; [`Status::Denied`] for identity where the policy does not say
+    /// so; [`Status::Busy`] while another call sets it; [`Status::Hardware`] where the SMMU failed, now or before.
     pub fn set<S: Smmu>(
         &self,
         client: Client,
         Target { device, smmu }: Target<'_>,
         state: DeviceState,
-        domains: &Domains<'_>,
+        States { domains, identity, ownership }: States<'_, '_>,
         driver: &S,
     ) -> Result<(), Status> {
         let first = StreamId(device.first_sid);
         let mut setting = lock::lock(&self.0)?;
-        let before = match *setting {
-            Setting::Blocked => None,
-            Setting::Paging(slot) => Some(slot),
-            Setting::Lost(slots) => {
-                // Nothing is done where they do.
-                let blocked = driver.set_streams(first, device.sids, &StreamConfig::Abort);
-                blocked.map_err(|_| Status::Hardware)?;
-                *setting = Setting::Blocked;
-                slots.into_iter().flatten().for_each(|slot| domains.detach(slot));
-                None
-            }
-        };
+        if let Setting::Lost(slots) = *setting {
+            // Nothing is done where they do.
+            let blocked = driver.set_streams(first, device.sids, &StreamConfig::Abort);
+            blocked.map_err(|_| Status::Hardware)?;
+            *setting = Setting::Blocked;
+            slots.into_iter().flatten().for_each(|slot| domains.detach(slot));
+        }
+        let before = *setting;
         let (config, after) = match state {
-            DeviceState::Blocked => (StreamConfig::Abort, None),
+            DeviceState::Blocked => (StreamConfig::Abort, Setting::Blocked),
             DeviceState::Paging(handle) => {
                 let stage2 = domains.attach(client, handle, smmu, &device.iova)?;
-                (StreamConfig::Stage2(stage2), Some(handle.slot()))
+                (StreamConfig::Stage2(stage2), Setting::Paging(handle.slot()))
+            }
+            DeviceState::Identity => {
+                let identity = identity.filter(|_| device.identity).ok_or(Status::Denied)?;
+                (StreamConfig::Stage2(identity.enter(smmu, ownership)?), Setting::Identity)
             }
         };
         if before != after {
             // Both domains hold the device until this has returned: streams may use either.
             if driver.set_streams(first, device.sids, &config).is_err() {
-                *setting = Setting::Lost([before, after]);
+                *setting = Setting::Lost([before.slot(), after.slot()]);
                 return Err(Status::Hardware);
             }
-            *setting = after.map_or(Setting::Blocked, Setting::Paging);
+            *setting = after;
         }
-        if let Some(slot) = before {
+        if let Some(slot) = before.slot() {
             // Where nothing changed, this takes back what `attach` counted.
             domains.detach(slot);
         }

@@ -7,7 +7,8 @@
 //! |---|---|---|---|---|
 //! | one at a time, shared or exclusive | one at a time | one at a time, shared or exclusive | innermost | innermost, in the driver |
 //!
-//! The lock of page moves is taken alone. The fault queue is taken alone, before the event queue of an SMMU. No lock is held
+//! The lock of page moves is the identity domain's, too: it is taken alone, before that of the pool and the queues of an
+//! SMMU. The fault queue is taken alone, before the event queue of an SMMU. No lock is held
 //! when a message is answered, and no interrupt is taken meanwhile: the partition runs with interrupts masked, and serves them when it waits for the next
 //! message. Whoever serves one does not wait for the fault queue: it leaves the work to the core that has it.
 

@@ -7,17 +7,21 @@
 //! | `free` | giving a domain back |
 //! | `paging` | map, unmap and lookup in one domain |
 //! | `lists` | the same for lists, in a message's bound |
+//! | `identity` | the domain in which addresses lead to themselves |
 //! | `device` | what each device's streams are set to |
 //! | `lock` | bounded waiting, and the order of locks |
 
 mod device;
 mod free;
+mod identity;
 mod lists;
 pub(crate) mod lock;
 mod paging;
 mod slot;
 
-pub use device::{Device, Target};
+pub use device::{Device, States, Target};
+pub(crate) use identity::Follow;
+pub use identity::{Identity, IdentityError};
 pub use lists::{Budget, CHUNK, Listed, Source};
 pub use paging::{Done, ENTRIES_PER_CALL, Means};
 pub use slot::{Allocation, Domain, Domains, MAX_DOMAINS, Slot};

@@ -10,6 +10,7 @@
 //! | `account` | the account of a page and of a block of 2 MiB: one atomic word each |
 //! | `pins` | counting mappings |
 //! | `moves` | taking pages from their owner and giving them back |
+//! | `followers` | who is told of that meanwhile |
 //!
 //! # Order
 //! A page is pinned *before* the entry that maps it is written, and unpinned *after* SMMUs have forgotten that entry. So while a
@@ -21,14 +22,17 @@
 //! a move closes the block before it looks at pages, and a block that is closed cannot be pinned.
 
 mod account;
+mod followers;
 mod moves;
 mod pins;
 
 pub use account::{Holder, MAX_GUESTS};
+pub use followers::{Followers, NoFollowers};
 pub use moves::{Change, PAGES_PER_MOVE, Refused};
 pub use pins::{NoPins, Pins, Refusal};
 
 use crate::client::Client;
+use crate::domain::lock;
 use crate::policy::{Policy, Range};
 use crate::seeded::{Bug, seeded};
 use crate::table::{LeafSize, PAGE_BITS, PAGE_SIZE};
@@ -36,7 +40,7 @@ use account::Account;
 use core::sync::atomic::{AtomicU16, AtomicU32, Ordering::Acquire};
 use ffa_abi::ring::ListEntry;
 use ffa_abi::{PageOwner, PageState, PhysAddr, Status};
-use spin::mutex::SpinMutex;
+use spin::mutex::{SpinMutex, SpinMutexGuard};
 
 /// log2 of the bytes of a block.
 const BLOCK_BITS: u32 = LeafSize::Block2M.bytes().trailing_zeros();
@@ -181,6 +185,14 @@ impl<'a> Ownership<'a> {
         let block = self.block(address.0).map_or(0, |block| account::block_pins(block.load(Acquire)));
         let pins = u32::from(account.pins()).saturating_add(block.into());
         Some(PageState { owner: account.owner(), host_access: account.host_access(), pins })
+    }
+
+    /// Keeps pages from moving while the answer lives.
+    ///
+    /// # Errors
+    /// [`Status::Busy`] while some do.
+    pub(crate) fn while_nothing_moves(&self) -> Result<SpinMutexGuard<'_, ()>, Status> {
+        lock::lock(&self.moves)
     }
 
     /// Returns the first address behind all managed memory.

@@ -3,11 +3,11 @@
 //!
 //! A move of several pages: for each block, in the order of addresses, close it for as many pages as move; mark each page as
 //! moving. Where something is in the way, all is opened again as it was. When everything is marked, each page is given what it
-//! becomes, and blocks are opened for pages that the kernel may use afterwards.
+//! becomes, and blocks are opened for pages that the kernel may use afterwards. Followers are told between the two of pages that the
+//! kernel loses, and at the end of those that it gains.
 
 use super::account::{self, Account, Holder};
-use super::{BLOCK_BITS, Ownership};
-use crate::domain::lock;
+use super::{BLOCK_BITS, Followers, Ownership};
 use crate::seeded::{Bug, seeded};
 use crate::table::{PAGE_BITS, PAGE_SIZE};
 use core::sync::atomic::{
@@ -72,8 +72,9 @@ impl Ownership<'_> {
     ///
     /// # Errors
     /// [`Status::Misaligned`], [`Status::OutOfRange`] for no page or too many; [`Status::Denied`] where a page is not managed, or is
-    /// not what the change begins with; [`Status::Busy`] where it is pinned, or another move is under way.
-    pub fn change(&self, pages: Pages, change: Change) -> Result<(), Refused> {
+    /// not what the change begins with; [`Status::Busy`] where it is pinned, or another move is under way; and what
+    /// `followers` refuse.
+    pub fn change(&self, pages: Pages, change: Change, followers: &impl Followers) -> Result<(), Refused> {
         let refuse = |status, behind: usize| {
             let at = pages.first.0.saturating_add((behind as u64) << PAGE_BITS);
             Refused { status, at: PhysAddr(at) }
@@ -85,7 +86,7 @@ impl Ownership<'_> {
             return Err(refuse(Status::OutOfRange, 0));
         }
         let parts = self.parts(pages).ok_or(refuse(Status::Denied, 0))?;
-        let _one_at_a_time = lock::lock(&self.moves).map_err(|status| refuse(status, 0))?;
+        let _one_at_a_time = self.while_nothing_moves().map_err(|status| refuse(status, 0))?;
         let mut before = 0_usize;
         for (place, part) in parts.iter().enumerate() {
             if let Err((status, marked)) = part.mark(change) {
@@ -94,7 +95,15 @@ impl Ownership<'_> {
             }
             before = before.saturating_add(part.pages.len());
         }
+        let loses = matches!(change, Change::Own(_) | Change::Unshare(_));
+        if loses && let Err(status) = followers.lose(pages) {
+            parts.iter().for_each(|part| part.finish(part.pages, None));
+            return Err(refuse(status, 0));
+        }
         parts.iter().for_each(|part| part.finish(part.pages, Some(change)));
+        if !loses {
+            followers.gain(pages);
+        }
         Ok(())
     }
 

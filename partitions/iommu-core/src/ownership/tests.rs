@@ -86,7 +86,9 @@ fn moves_have_their_status() {
     let ownership = ownership(true);
     let own = |first, count| {
         let pages = Pages { first: PhysAddr(first), count };
-        ownership.change(pages, Change::Own(Holder::HYP)).map_err(|refused| (refused.status, refused.at.0))
+        ownership
+            .change(pages, Change::Own(Holder::HYP), &NoFollowers)
+            .map_err(|refused| (refused.status, refused.at.0))
     };
     assert_eq!(own(FIRST.base + 1, 1), Err((Status::Misaligned, FIRST.base + 1)));
     assert_eq!(own(FIRST.base, 0), Err((Status::OutOfRange, FIRST.base)));
@@ -113,7 +115,7 @@ fn pins_saturate_safely() {
     let one = Pages { first: page, count: 1 };
     for (most, changes) in [(16383, &[][..]), (31, &[Change::Own(guest), Change::Share(guest)])] {
         for change in changes {
-            ownership.change(one, *change).unwrap();
+            ownership.change(one, *change, &NoFollowers).unwrap();
         }
         for _ in 0..most {
             assert_eq!(ownership.pin(page, LeafSize::Page4K, 1), Ok(1));
@@ -123,7 +125,7 @@ fn pins_saturate_safely() {
         }
         assert_eq!(ownership.state(page).unwrap().pins, most);
         assert_eq!(
-            ownership.change(one, Change::Own(guest)).unwrap_err().status,
+            ownership.change(one, Change::Own(guest), &NoFollowers).unwrap_err().status,
             if changes.is_empty() { Status::Busy } else { Status::Denied }
         );
         ownership.unpin(page, LeafSize::Page4K, 1);
@@ -135,7 +137,7 @@ fn pins_saturate_safely() {
         ownership.unpin(page, LeafSize::Page4K, 1);
         assert_eq!(ownership.state(page).unwrap().pins, 0);
     }
-    assert_eq!(ownership.change(one, Change::Disown(guest)), Ok(()));
+    assert_eq!(ownership.change(one, Change::Disown(guest), &NoFollowers), Ok(()));
 }
 
 #[test]
@@ -146,7 +148,7 @@ fn blocks_are_pinned_whole_or_by_pages() {
     assert_eq!(pin(LeafSize::Block2M, 9), Err(Refusal::Denied), "beyond what is managed");
     assert_eq!(pin(LeafSize::Block2M, 3), Ok(3));
     let last = Pages { first: PhysAddr(block.0 + M2 - K4), count: 2 };
-    let own = || ownership.change(last, Change::Own(Holder::HYP));
+    let own = || ownership.change(last, Change::Own(Holder::HYP), &NoFollowers);
     assert_eq!(own(), Err(Refused { status: Status::Busy, at: last.first }));
     ownership.unpin(block, LeafSize::Block2M, 1);
     assert_eq!(own(), Err(Refused { status: Status::Busy, at: PhysAddr(block.0 + M2) }));
@@ -155,7 +157,7 @@ fn blocks_are_pinned_whole_or_by_pages() {
     assert_eq!(pin(LeafSize::Block2M, 1), Err(Refusal::Denied));
     assert_eq!(pin(LeafSize::Page4K, 512), Ok(511));
     ownership.unpin(block, LeafSize::Page4K, 511);
-    assert_eq!(ownership.change(last, Change::Disown(Holder::HYP)), Ok(()));
+    assert_eq!(ownership.change(last, Change::Disown(Holder::HYP), &NoFollowers), Ok(()));
     assert_eq!(pin(LeafSize::Block2M, 3), Ok(3));
     // The first two and the last three pages of the range are parts of blocks.
     let edge = PhysAddr(FIRST.base & !(M2 - 1));
@@ -170,7 +172,7 @@ fn a_gigabyte_is_pinned_as_its_blocks() {
     let ownership = Ownership::new(&policy, Some(crate::service::tests::accounts(&policy))).unwrap();
     assert_eq!((ownership.cost(LeafSize::Block1G), NoPins.cost(LeafSize::Block1G)), (512, 1));
     let one = Pages { first: PhysAddr(2 * G + 77 * K4), count: 1 };
-    ownership.change(one, Change::Own(Holder::HYP)).unwrap();
+    ownership.change(one, Change::Own(Holder::HYP), &NoFollowers).unwrap();
     assert_eq!(ownership.pin(PhysAddr(G), LeafSize::Block1G, 3), Ok(1));
     assert_eq!(ownership.pin(PhysAddr(2 * G), LeafSize::Block1G, 1), Err(Refusal::Denied));
     let pins = |address| ownership.state(PhysAddr(address)).unwrap().pins;
@@ -259,7 +261,7 @@ fn apply(ownership: &Ownership<'_>, model: &mut Model, step: &Step) {
     match step {
         Step::Change(change, page, count) => {
             let pages = Pages { first: PhysAddr(address(*page)), count: *count };
-            let answer = ownership.change(pages, *change);
+            let answer = ownership.change(pages, *change, &NoFollowers);
             let all = *page..*page + u64::from(*count);
             if *count > PAGES_PER_MOVE {
                 assert_eq!(answer.unwrap_err().status, Status::OutOfRange);
@@ -342,7 +344,7 @@ proptest! {
         for (page, Page { holder, .. }) in model.pages {
             if let Some(holder) = holder {
                 let one = Pages { first: PhysAddr(address(page)), count: 1 };
-                prop_assert_eq!(ownership.change(one, Change::Disown(holder)), Ok(()));
+                prop_assert_eq!(ownership.change(one, Change::Disown(holder), &NoFollowers), Ok(()));
             }
         }
         prop_assert_eq!(ownership.pin(PhysAddr(address(2)), LeafSize::Block2M, 3), Ok(3));
@@ -379,14 +381,14 @@ fn of_a_pin_and_a_move_at_once_one_loses() {
         let pages = Pages { first: PhysAddr(0x8020_0000 + M2 - 2 * K4), count: 4 };
         let mut taken = 0;
         while taken < wanted || pins.load(SeqCst) < wanted {
-            match ownership.change(pages, Change::Own(Holder::HYP)) {
+            match ownership.change(pages, Change::Own(Holder::HYP), &NoFollowers) {
                 Ok(()) => {
                     taken += 1;
                     for page in 0..4 {
                         let state = ownership.state(PhysAddr(pages.first.0 + page * K4)).unwrap();
                         assert_eq!((state.owner, state.pins), (PageOwner::Hyp, 0));
                     }
-                    ownership.change(pages, Change::Disown(Holder::HYP)).unwrap();
+                    ownership.change(pages, Change::Disown(Holder::HYP), &NoFollowers).unwrap();
                 }
                 Err(refused) => assert_eq!(refused.status, Status::Busy),
             }

@@ -76,6 +76,9 @@ pub enum PolicyError {
     /// Two devices that one client may hold cannot be in one domain, where the service gives a domain one window.
     #[error("devices {0} and {1} are behind one SMMU, but their IOVA windows do not meet")]
     Windows(Name, Name),
+    /// A device would see the kernel's memory that the kernel may not hold.
+    #[error("device {0}: identity is for devices that the host may hold")]
+    Identity(Name),
     /// Hyp or guests would hold a device that nothing keeps the host from.
     #[error("device {0}: nobody guards the SMMU here, so only the host may hold it")]
     Unguarded(Name),
@@ -189,6 +192,9 @@ impl Policy {
             let window = &device.iova;
             if window.end().is_none_or(|end| end > IOVA_LIMIT) || !window.is_aligned(PAGE_SIZE) {
                 return Err(PolicyError::Iova(device.name.clone(), *window));
+            }
+            if device.identity && !device.holders.host {
+                return Err(PolicyError::Identity(device.name.clone()));
             }
             if self.guard == Guard::Nobody && (device.holders.hyp || device.holders.guests) {
                 return Err(PolicyError::Unguarded(device.name.clone()));

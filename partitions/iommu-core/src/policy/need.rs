@@ -2,7 +2,7 @@
 //! How much memory a policy needs: for accounts of pages, and how much of the pool before the first mapping of a client's second device: the worst case, told when
 //! firmware is built, so that no boot finds the pool too small.
 
-use super::{Device, Policy, Range};
+use super::{Device, HypRole, Policy, Range};
 
 /// Pages of a command queue with 256 entries of 16 bytes (IHI 0070, 4.1.1).
 const COMMAND_QUEUE: u64 = 1;
@@ -15,15 +15,29 @@ const DESCRIPTORS: u64 = 512;
 /// Tables on the way to one page that is mapped, at most: as many as there are levels.
 const LEVELS: u64 = 4;
 
-/// Bytes of a page and of a block, in powers of two.
+/// Bytes of a page and of a block, and what an entry of levels 1 and 0 translates, in powers of two.
 const PAGE_BITS: u32 = 12;
 const BLOCK_BITS: u32 = 21;
+const LEVEL1_BITS: u32 = 30;
+const LEVEL0_BITS: u32 = 39;
 
 impl Range {
     /// Returns how many blocks of 2 MiB have an address in common with this range of whole pages.
     pub(crate) fn blocks(&self) -> u64 {
+        self.spans(BLOCK_BITS)
+    }
+
+    /// Returns how many blocks of 2 MiB are in this range with all of their addresses.
+    pub(crate) fn whole_blocks(&self) -> u64 {
+        let mask = (1 << BLOCK_BITS) - 1;
+        let first = self.base.saturating_add(mask) >> BLOCK_BITS;
+        (self.base.saturating_add(self.size) >> BLOCK_BITS).saturating_sub(first)
+    }
+
+    /// Returns how many blocks of 2^`bits` bytes have an address in common with this range.
+    fn spans(&self, bits: u32) -> u64 {
         let last = self.base.saturating_add(self.size.saturating_sub(1));
-        (last >> BLOCK_BITS).saturating_sub(self.base >> BLOCK_BITS).saturating_add(1)
+        (last >> bits).saturating_sub(self.base >> bits).saturating_add(1)
     }
 }
 
@@ -50,7 +64,7 @@ impl Policy {
     }
 
     /// Returns how many pages the pool must have: for each SMMU stream tables and queues as the driver makes them, and
-    /// for each device that somebody may hold a page table with one page mapped.
+    /// for each device that somebody may hold a page table with one page mapped; and the tables of the identity domain.
     #[must_use]
     pub fn pool_pages_needed(&self) -> u64 {
         let smmus = (0..self.smmus.len()).map(|smmu| {
@@ -61,7 +75,26 @@ impl Policy {
                 + aligned(EVENT_QUEUE)
         });
         let held = self.devices.iter().filter(|device| !device.holders.is_nobody());
-        smmus.sum::<u64>() + held.map(|_| LEVELS).sum::<u64>()
+        let rest = held.map(|_| LEVELS).sum::<u64>().saturating_add(self.identity_pages_needed());
+        smmus.sum::<u64>().saturating_add(rest)
+    }
+
+    /// Returns how many tables the identity domain has at most, none where no device may be set to it. Where pages can move,
+    /// each 2 MiB have a table of their own some day, or from the start.
+    #[must_use]
+    pub fn identity_pages_needed(&self) -> u64 {
+        if !self.devices.iter().any(|device| device.identity) {
+            return 0;
+        }
+        let tables = |range: &Range| {
+            let each = range.spans(LEVEL0_BITS).saturating_add(range.spans(LEVEL1_BITS));
+            each.saturating_add(match self.hyp {
+                HypRole::Required => range.blocks(),
+                // Those in which the range begins and ends.
+                HypRole::Absent => range.blocks().min(2),
+            })
+        };
+        self.managed.iter().map(tables).fold(1, u64::saturating_add)
     }
 }
 

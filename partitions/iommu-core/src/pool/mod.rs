@@ -25,7 +25,7 @@ use thiserror::Error;
 /// Pages that a pool can have: 64 MiB.
 pub const MAX_POOL_PAGES: usize = 1 << 14;
 /// Owners that the bookkeeping can name.
-pub const MAX_OWNERS: usize = 128;
+pub const MAX_OWNERS: usize = 129;
 
 /// The words of one page.
 pub type PageWords = [Word; ENTRIES];
@@ -34,7 +34,7 @@ pub type PageWords = [Word; ENTRIES];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page(u16);
 
-/// To whom a page belongs: a slot of the domain table, plus one. What is reserved at boot belongs to nobody and is
+/// To whom a page belongs: a slot of the domain table or, behind them, the identity domain; plus one. What is reserved at boot belongs to nobody and is
 /// never freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner(u16);

@@ -28,6 +28,12 @@ impl Quota {
         self.used.load(Relaxed)
     }
 
+    /// Returns how many pages are left.
+    #[must_use]
+    pub fn left(&self) -> u32 {
+        self.limit.saturating_sub(self.used())
+    }
+
     /// Charges one page, or `None` where the share is used up.
     pub fn charge(&self) -> Option<Charge<'_>> {
         // Added first and taken back where that was too much: no retry, and never more than the limit is granted. At the

@@ -2,6 +2,7 @@
 //! What the hypervisor asks for, once it has shown its key.
 
 use super::Service;
+use crate::domain::Follow;
 use crate::ownership::{Change, Holder, Refused};
 use crate::policy::{Guard, HypRole};
 use crate::role::Hyp;
@@ -40,7 +41,8 @@ impl<S: Smmu> Service<'_, S> {
         {
             return Err(Status::Denied);
         }
-        Ok(match self.ownership.change(pages, change) {
+        let followers = Follow { identity: self.identity.as_ref(), smmus: self.smmus };
+        Ok(match self.ownership.change(pages, change, &followers) {
             Ok(()) => Response::status(Status::Ok),
             Err(Refused { status, at }) => Response { status, ..Response::value(at.0) },
         })

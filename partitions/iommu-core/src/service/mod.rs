@@ -20,7 +20,9 @@ pub use watch::InterruptError;
 use streams::Streams;
 
 use crate::client::Client;
-use crate::domain::{Allocation, Device, Domains, Done, ENTRIES_PER_CALL, MAX_DOMAINS, Means, Target};
+use crate::domain::{
+    Allocation, Device, Domains, Done, ENTRIES_PER_CALL, Identity, MAX_DOMAINS, Means, States, Target,
+};
 use crate::entropy::Entropy;
 use crate::ownership::{MAX_GUESTS, Ownership, PAGES_PER_MOVE};
 use crate::policy::{self, Digest, MAX_DEVICES, MAX_SMMUS, Policy, Range};
@@ -44,6 +46,7 @@ pub struct Service<'a, S> {
     digest: Digest,
     smmus: &'a [S],
     domains: Domains<'a>,
+    identity: Option<Identity<'a>>,
     devices: &'a [Device; MAX_DEVICES],
     faults: &'a Faults,
     entropy: &'a dyn Entropy,
@@ -212,7 +215,9 @@ impl<S: Smmu> Service<'_, S> {
         }
         let driver = self.smmus.get(usize::from(smmu.0)).ok_or(Status::Denied)?;
         let setting = self.devices.get(index).ok_or(Status::Denied)?;
-        setting.set(client, Target { device, smmu }, state, &self.domains, driver)?;
+        let states =
+            States { domains: &self.domains, identity: self.identity.as_ref(), ownership: &self.ownership };
+        setting.set(client, Target { device, smmu }, state, states, driver)?;
         Ok(Response::status(Status::Ok))
     }
 

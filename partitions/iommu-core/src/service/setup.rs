@@ -3,7 +3,7 @@
 
 use super::{Faults, Service, Streams, may_hold};
 use crate::client::Client;
-use crate::domain::{Device, Domains, MAX_DOMAINS, Slot};
+use crate::domain::{Device, Domains, Identity, IdentityError, MAX_DOMAINS, Slot};
 use crate::entropy::Entropy;
 use crate::ownership::{Accounts, Ownership};
 use crate::policy::{self, Digest, HypRole, MAX_DEVICES, Policy, Range};
@@ -44,6 +44,12 @@ pub enum SetupError {
     /// Managed memory lies higher than an SMMU can reach.
     #[error("SMMU {0} puts out {1} address bits, managed memory needs more")]
     OutputBits(usize, u8),
+    /// Memory that devices are to see where it is lies higher than their SMMU takes addresses.
+    #[error("SMMU {0} has {1} address bits, the identity domain needs more, and 44 for four levels")]
+    IdentityBits(usize, u8),
+    /// The pool is smaller than the policy says.
+    #[error("the identity domain may need {0} pages, the pool has fewer left")]
+    IdentityPool(u64),
     /// Pages could move without an account of who may.
     #[error("not every managed page has an account")]
     Accounts,
@@ -74,14 +80,21 @@ impl<'a, S: Smmu> Service<'a, S> {
                 return Err(SetupError::OutputBits(index, bits));
             }
         }
-        // The host is the only client: its share is all that the drivers left.
-        let share = u32::try_from(memory.pool.available()).unwrap_or(u32::MAX);
+        let identity =
+            Identity::new(policy, ownership.limit(), smmus, memory.pool).map_err(|error| match error {
+                IdentityError::OutputBits(index, bits) => SetupError::IdentityBits(index, bits),
+                IdentityError::Pool(pages) => SetupError::IdentityPool(pages),
+            })?;
+        // The host is the only client: its share is all that the drivers and the identity domain leave.
+        let kept = identity.as_ref().map_or(0, Identity::pages_to_come);
+        let share = u32::try_from(memory.pool.available()).unwrap_or(u32::MAX).saturating_sub(kept);
         let indices = 0..u8::try_from(smmus.len()).unwrap_or(u8::MAX);
         Ok(Self {
             policy,
             digest,
             smmus,
             domains: Domains::new(memory.domains, memory.pool),
+            identity,
             devices: memory.devices,
             faults: memory.faults,
             entropy: memory.entropy,

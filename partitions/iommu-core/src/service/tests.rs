@@ -20,6 +20,8 @@ use std::boxed::Box;
 mod attacks;
 mod devices;
 mod health;
+mod identity;
+mod identity_moves;
 mod interrupts;
 mod mappings;
 mod overlaps;
@@ -58,7 +60,15 @@ struct Machine {
 
 fn device(name: &str, smmu: u8, first_sid: u32, sids: u16, host: bool, iova: Range) -> policy::Device {
     let holders = Holders { host, ..Holders::default() };
-    policy::Device { name: Name::try_from(name).unwrap(), smmu, first_sid, sids, holders, iova }
+    policy::Device {
+        name: Name::try_from(name).unwrap(),
+        smmu,
+        first_sid,
+        sids,
+        holders,
+        iova,
+        identity: false,
+    }
 }
 
 pub(crate) fn policy() -> Policy {
@@ -112,11 +122,17 @@ impl Machine {
     }
 
     fn of(policy: Policy, pages: usize) -> Self {
+        Self::with_smmus(policy, pages, |_| {})
+    }
+
+    fn with_smmus(policy: Policy, pages: usize, change: impl Fn(&mut FakeSmmu<'_>)) -> Self {
         policy.check().unwrap();
         let words: &'static [Word] = kept((0..pages * 512).map(|_| Word::new(!0)).collect::<Box<[_]>>());
         let slots: &'static [PageSlot] = kept((0..pages).map(|_| PageSlot::new()).collect::<Box<[_]>>());
         let pool = kept(Pool::new(words, PhysAddr(POOL_BASE), slots).unwrap());
-        let smmus = kept([0; 3].map(|_| FakeSmmu::new(words, POOL_BASE)));
+        let mut smmus = [0; 3].map(|_| FakeSmmu::new(words, POOL_BASE));
+        smmus.iter_mut().for_each(change);
+        let smmus = kept(smmus);
         let shared = kept(FakeSharedMemory::new());
         let memory = Memory {
             pool,

@@ -3,7 +3,7 @@
 //! forget exactly that. A missing or too narrow invalidation shows as DMA that still passes.
 
 use super::{
-    Differences, Event, Polled, Rebuilt, Smmu, SmmuError, SmmuFeatures, StreamConfig, TlbRange,
+    BlockChanges, Differences, Event, Polled, Rebuilt, Smmu, SmmuError, SmmuFeatures, StreamConfig, TlbRange,
     Unacknowledged, Vmid,
 };
 use crate::pool::Word;
@@ -24,6 +24,7 @@ pub(crate) struct FakeSmmu<'a> {
     pub(crate) features: SmmuFeatures,
     state: Mutex<State>,
     hook: Hook,
+    after_hook: Hook,
     poll_hook: Hook,
     switch_hook: Hook,
 }
@@ -79,13 +80,19 @@ const M2: u64 = 2 << 20;
 
 impl<'a> FakeSmmu<'a> {
     pub(crate) fn new(words: &'a [Word], base: u64) -> Self {
-        let features = SmmuFeatures { output_bits: 44, vmid_bits: 16, range_invalidation: true };
+        let features = SmmuFeatures {
+            output_bits: 44,
+            vmid_bits: 16,
+            range_invalidation: true,
+            block_changes: BlockChanges::Free,
+        };
         Self {
             words,
             base,
             features,
             state: Mutex::default(),
             hook: Hook::default(),
+            after_hook: Hook::default(),
             poll_hook: Hook::default(),
             switch_hook: Hook::default(),
         }
@@ -99,6 +106,11 @@ impl<'a> FakeSmmu<'a> {
     /// Lets this happen once, before the next range is forgotten.
     pub(crate) fn during_invalidation(&self, hook: impl FnOnce() + Send + 'static) {
         *self.hook.0.lock().unwrap() = Some(Box::new(hook));
+    }
+
+    /// Lets this happen once, after the next range was forgotten.
+    pub(crate) fn after_invalidation(&self, hook: impl FnOnce() + Send + 'static) {
+        *self.after_hook.0.lock().unwrap() = Some(Box::new(hook));
     }
 
     /// Stops answering, and tells so by an interrupt.
@@ -213,10 +225,7 @@ impl<'a> FakeSmmu<'a> {
         let found = match cached {
             Some((_, found)) => Found { pa: found.pa + (iova - found.leaf.0), ..*found },
             None => {
-                let read = |address: u64| {
-                    let index = usize::try_from(address.checked_sub(self.base)? / 8).ok()?;
-                    self.words.get(index).map(|word| word.load(Relaxed))
-                };
+                let read = |address| self.read(address);
                 let (table, level) = match state.tables.get(&(vmid, iova / M2)) {
                     Some(table) => (*table, 3),
                     None => (root, start),
@@ -226,12 +235,54 @@ impl<'a> FakeSmmu<'a> {
                     state.tables.insert((vmid, iova / M2), table);
                 }
                 let first = Found { pa: found.pa - (iova - found.leaf.0), ..found };
-                state.leaves.insert((vmid, found.leaf.0), first);
+                if self.features.block_changes != BlockChanges::Marked || !found.not_cached {
+                    self.cache(state, vmid, first);
+                }
                 found
             }
         };
         let allowed = if write { found.write } else { found.read };
         if allowed { Ok(found.pa) } else { Err(FaultKind::Permission) }
+    }
+
+    fn read(&self, address: u64) -> Option<u64> {
+        let index = usize::try_from(address.checked_sub(self.base)? / 8).ok()?;
+        self.words.get(index).map(|word| word.load(Relaxed))
+    }
+
+    /// Walks where it would not need to: what it has cached must not stand in the table by other sizes, where it could come
+    /// to have both.
+    fn prefetch(&self, state: &State, vmid: u16) {
+        let stage2 = state.streams.values().find_map(|config| match config {
+            StreamConfig::Stage2(stage2) if stage2.vmid.0 == vmid => Some(*stage2),
+            _ => None,
+        });
+        let Some(stage2) = stage2.filter(|_| self.features.block_changes != BlockChanges::Free) else {
+            return;
+        };
+        let start = u32::from(stage2.geometry.start().number());
+        for cached in state.leaves.iter().filter(|((owner, _), _)| *owner == vmid).map(|(_, found)| found) {
+            let first = cached.leaf.0;
+            let now = walker::walk(|address| self.read(address), stage2.root.0, start, first);
+            assert!(
+                now.is_none_or(|now| now.leaf == cached.leaf),
+                "{first:#x} can be cached twice, VMID {vmid}"
+            );
+        }
+    }
+
+    /// Keeps a translation. Beside one of another size for the same addresses only where that is allowed (IHI 0070, 3.21.1).
+    fn cache(&self, state: &mut State, vmid: u16, found: Found) {
+        let (first, size) = found.leaf;
+        let conflict = state.leaves.iter().any(|((owner, other), cached)| {
+            *owner == vmid
+                && *other < first + size
+                && first < other + cached.leaf.1
+                && cached.leaf != found.leaf
+        });
+        let allowed = self.features.block_changes == BlockChanges::Free;
+        assert!(allowed || !conflict, "{first:#x} is cached twice under VMID {vmid}");
+        state.leaves.insert((vmid, first), found);
     }
 
     fn command(&self, change: impl FnOnce(&mut State)) -> Result<(), SmmuError> {
@@ -276,7 +327,8 @@ impl Smmu for FakeSmmu<'_> {
         self.hook.run();
         let unit = range.leaves.map_or(4096, |leaf| leaf.bytes());
         assert!(first % unit == 0 && range.size.is_multiple_of(unit), "aligned to what was removed");
-        self.command(|state| {
+        let outcome = self.command(|state| {
+            self.prefetch(state, vmid.0);
             state.invalidations += 1;
             state.leaves.retain(|(owner, start), found| {
                 let touched = *start < end && first < start + found.leaf.1;
@@ -289,7 +341,9 @@ impl Smmu for FakeSmmu<'_> {
                     *owner != vmid.0 || block * M2 >= end || (block + 1) * M2 <= first
                 });
             }
-        })
+        });
+        self.after_hook.run();
+        outcome
     }
 
     fn invalidate_ranges(

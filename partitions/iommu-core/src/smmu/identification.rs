@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What an SMMU can do, and why one cannot serve a policy (IHI 0070, 6.3.1 to 6.3.6).
 
-use super::SmmuFeatures;
 use super::hardware::{Hardware, PoolMapping, Registers};
 use super::ring::Ring;
 use super::spec::registers::{IDR0, IDR1, IDR3, IDR5};
+use super::{BlockChanges, SmmuFeatures};
 use crate::table::Geometry;
 use thiserror::Error;
 
@@ -124,6 +124,12 @@ impl Capabilities {
                 output_bits: bits,
                 vmid_bits: if idr0.is_set(IDR0::VMID16) { 16 } else { 8 },
                 range_invalidation: idr3.is_set(IDR3::RIL),
+                // A value that is reserved promises nothing.
+                block_changes: match idr3.read(IDR3::BBML) {
+                    1 => BlockChanges::Marked,
+                    2 => BlockChanges::Free,
+                    _ => BlockChanges::BreakFirst,
+                },
             },
             output_encoding,
             hyp: idr0.is_set(IDR0::HYP),

@@ -86,6 +86,19 @@ pub struct SmmuFeatures {
     pub vmid_bits: u8,
     /// Whether one command invalidates an address range (IDR3.RIL).
     pub range_invalidation: bool,
+    /// How a block that is in use may become pages (IDR3.BBML).
+    pub block_changes: BlockChanges,
+}
+
+/// How the size of a mapping may change while devices use it (IHI 0070, 3.21.1), each level better than those before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BlockChanges {
+    /// Level 0: not at all.
+    BreakFirst,
+    /// Level 1: when the block was marked as not to be cached (nT), and forgotten.
+    Marked,
+    /// Level 2: at any time.
+    Free,
 }
 
 /// One record of the event queue (IHI 0070, 7.3), as far as a fault report tells it.

@@ -231,7 +231,7 @@ impl<'p> StreamTable<'p> {
     /// Encodes an entry; `None` where the SMMU would find it illegal.
     pub(super) fn encode(&self, stage2: &Stage2) -> Option<[u64; STE_WORDS]> {
         let geometry = stage2.geometry;
-        if geometry.input_bits() > self.attributes.output_bits {
+        if !geometry.fits(self.attributes.output_bits) {
             return None;
         }
         let walks = match self.attributes.mapping {
@@ -242,7 +242,7 @@ impl<'p> StreamTable<'p> {
         };
         let start = match geometry {
             Geometry::Bits39 => STE2::S2SL0::Level1,
-            Geometry::Bits48 => STE2::S2SL0::Level0,
+            Geometry::FromLevel0(_) => STE2::S2SL0::Level0,
         };
         let valid = STE0::V::SET + STE0::CONFIG::Stage2;
         // EATS stays 0: no translated traffic, no translation requests. Events are not merged: each counts.

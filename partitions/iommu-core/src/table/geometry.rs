@@ -120,17 +120,44 @@ impl Level {
 pub enum Geometry {
     /// 39 bits, three levels from level 1.
     Bits39,
-    /// 48 bits, four levels from level 0.
-    Bits48,
+    /// So many bits, 40 to 48, and four levels from level 0.
+    FromLevel0(u8),
 }
 
+/// The narrowest and the widest input of four levels (DDI 0487, D8.2.7: an input of 39 bits needs no level 0).
+const LEVEL0_BITS: (u8, u8) = (40, 48);
+/// Output addresses that an implementation must have for walks from level 0 (DDI 0487, VTCR_EL2.SL0).
+const LEVEL0_OUTPUT_BITS: u8 = 44;
+
 impl Geometry {
+    /// Returns the narrowest shape that translates every address below a limit, or `None` where none does.
+    #[must_use]
+    pub fn below(limit: u64) -> Option<Self> {
+        let [bits, ..] = (u64::BITS - limit.saturating_sub(1).leading_zeros()).to_le_bytes();
+        let (narrowest, widest) = LEVEL0_BITS;
+        match bits {
+            bits if bits < narrowest => Some(Self::Bits39),
+            bits if bits <= widest => Some(Self::FromLevel0(bits)),
+            _ => None,
+        }
+    }
+
+    /// Tells whether an SMMU that puts out so many address bits can walk this. The input of stage 2 may not be wider than
+    /// the output (IHI 0070, 5.2, S2T0SZ).
+    #[must_use]
+    pub const fn fits(self, output_bits: u8) -> bool {
+        match self {
+            Self::Bits39 => output_bits >= 39,
+            Self::FromLevel0(bits) => output_bits >= bits && output_bits >= LEVEL0_OUTPUT_BITS,
+        }
+    }
+
     /// Returns the width of an input address, in bits.
     #[must_use]
     pub const fn input_bits(self) -> u8 {
         match self {
             Self::Bits39 => 39,
-            Self::Bits48 => 48,
+            Self::FromLevel0(bits) => bits,
         }
     }
 
@@ -139,7 +166,7 @@ impl Geometry {
     pub const fn start(self) -> Level {
         match self {
             Self::Bits39 => Level::L1,
-            Self::Bits48 => Level::L0,
+            Self::FromLevel0(_) => Level::L0,
         }
     }
 
@@ -147,5 +174,33 @@ impl Geometry {
     #[must_use]
     pub const fn limit(self) -> u64 {
         1 << self.input_bits()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shape_is_as_wide_as_it_must_be() {
+        for (limit, geometry) in [
+            (1, Geometry::Bits39),
+            (1 << 39, Geometry::Bits39),
+            ((1 << 39) + 1, Geometry::FromLevel0(40)),
+            (0x100_8000_0000, Geometry::FromLevel0(41)),
+            (1 << 48, Geometry::FromLevel0(48)),
+        ] {
+            assert_eq!(Geometry::below(limit), Some(geometry));
+            assert!(geometry.limit() >= limit && geometry.start().entry_size() < geometry.limit());
+        }
+        assert_eq!(Geometry::below((1 << 48) + 1), None);
+    }
+
+    #[test]
+    fn an_smmu_walks_what_its_output_allows() {
+        assert!(Geometry::Bits39.fits(39) && !Geometry::Bits39.fits(36));
+        let four = Geometry::FromLevel0(41);
+        assert!(four.fits(44) && four.fits(48) && !four.fits(42) && !four.fits(40));
+        assert!(!Geometry::FromLevel0(48).fits(44));
     }
 }

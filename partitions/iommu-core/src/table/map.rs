@@ -168,7 +168,7 @@ impl<'a> Table<'a> {
     /// Puts an empty table into an invalid entry, and returns what stands there then: ours, or what another core was
     /// faster with.
     #[cold]
-    fn install(&self, word: &Word, quota: &Quota) -> Result<Entry, MapError> {
+    pub(super) fn install(&self, word: &Word, quota: &Quota) -> Result<Entry, MapError> {
         let charge = quota.charge().ok_or(MapError::NoMemory)?;
         let page = self.pool.allocate(self.owner).ok_or(MapError::NoMemory)?;
         let ours = Entry::table(self.pool.address(page));
@@ -227,7 +227,7 @@ fn fill(table: &PageWords, leaf: LeafSize, rest: &Mapping, wanted: usize) -> Fil
 }
 
 /// Returns the largest leaf for addresses with these bits and so many bytes.
-const fn largest_leaf(address_bits: u64, size: u64) -> LeafSize {
+pub(super) const fn largest_leaf(address_bits: u64, size: u64) -> LeafSize {
     const G: u64 = LeafSize::Block1G.bytes();
     const M: u64 = LeafSize::Block2M.bytes();
     if address_bits & (M - 1) != 0 || size < M {

@@ -8,6 +8,7 @@
 //! | `map` | writing leaves and installing tables |
 //! | `unmap` | removing leaves, and tables that are not needed any more |
 //! | `near` | single pages of lists |
+//! | `identity` | tables in which addresses lead to themselves, by rules of their own |
 //! | `lookup` | translating as a device would |
 //!
 //! Entries are atomics, and an entry changes by compare-exchange only: from invalid to something, from there to leaving,
@@ -22,6 +23,7 @@
 //! Nothing here invalidates: the domain does, before it releases what was unmapped.
 
 mod geometry;
+mod identity;
 mod lookup;
 mod map;
 mod near;

@@ -22,6 +22,9 @@ const S2AP_WRITE: u64 = 1 << 7;
 const INNER_SHAREABLE: u64 = 0b11 << 8;
 /// AF, bit 10: accessed; without it the first access faults (D8.5).
 const ACCESSED: u64 = 1 << 10;
+/// nT, bit 16 of a block: an SMMU of block-change level 1 does not cache it in a way that could conflict with what stands
+/// there next (IHI 0070, 3.21.1.1 and 3.21.1.2).
+const NOT_CACHED: u64 = 1 << 16;
 /// XN, bits 54:53: execute at no exception level (D8.4, "Stage 2 instruction execution permissions").
 const EXECUTE_NEVER: u64 = 0b10 << 53;
 /// Next-level table address and output address, bits 47:12; a block's lower bits there are zero (D8.3.1).
@@ -68,6 +71,11 @@ impl Entry {
         let write = if write { S2AP_WRITE } else { 0 };
         let attributes = NORMAL_WRITE_BACK | INNER_SHAREABLE | ACCESSED | EXECUTE_NEVER;
         Self((address.0 & ADDRESS) | attributes | read | write | kind | VALID)
+    }
+
+    /// Returns the entry of a block as one that an SMMU is not to cache.
+    pub(super) const fn not_to_be_cached(self) -> Self {
+        Self(self.0 | NOT_CACHED)
     }
 
     /// Makes the entry of a table.
@@ -137,6 +145,8 @@ mod tests {
         assert_eq!(leaf(LeafSize::Page4K, 0x8000_1000, read_write), 0x0040_0000_8000_17ff);
         assert_eq!(leaf(LeafSize::Block2M, 0x20_0000, Protection::READ), 0x0040_0000_0020_077d);
         assert_eq!(leaf(LeafSize::Block1G, 0x4000_0000, Protection::WRITE), 0x0040_0000_4000_07bd);
+        let block = Entry::leaf(LeafSize::Block2M, PhysAddr(0x20_0000), Protection::READ);
+        assert_eq!(block.not_to_be_cached().0, 0x0040_0000_0021_077d);
         assert_eq!(Entry::table(PhysAddr(0xffff_ffff_f000)).0, 0xffff_ffff_f003);
     }
 

@@ -286,7 +286,7 @@ fn the_budget_ends_a_call_and_the_next_goes_on() {
 fn four_levels_work_alike() {
     let memory = Memory::new(8);
     let pool = memory.pool();
-    let table = table(&pool, Geometry::Bits48);
+    let table = table(&pool, Geometry::FromLevel0(48));
     let top = (1 << 48) - K4;
     assert_eq!(table.map(&mapping(top, 0x5000, K4, READ), &Quota::new(9), &NoPins, 512), ok(K4));
     assert_eq!(memory.walk(&table, top + 1).unwrap().pa, 0x5001);

@@ -10,6 +10,8 @@ pub(crate) struct Found {
     pub(crate) leaf: (u64, u64),
     pub(crate) read: bool,
     pub(crate) write: bool,
+    /// nT: a block that may be cached in no way that matters.
+    pub(crate) not_cached: bool,
     /// The tables that were read, with the level of each.
     pub(crate) tables: [Option<u64>; 4],
 }
@@ -35,6 +37,9 @@ pub(crate) fn walk(
             }
             (3, 3) | (1, 1 | 2) => {
                 let size = 1_u64 << low_bit;
+                // Bit 16 of a block is no address bit but nT (D8.3.1).
+                let not_cached = level < 3 && descriptor >> 16 & 1 == 1;
+                let address = if level < 3 { address & !(1 << 16) } else { address };
                 assert_eq!(address % size, 0, "a leaf is aligned to its size");
                 assert_eq!(descriptor >> 10 & 1, 1, "AF");
                 assert_eq!(descriptor >> 8 & 3, 3, "inner shareable");
@@ -46,6 +51,7 @@ pub(crate) fn walk(
                     leaf: (input - input % size, size),
                     read: descriptor >> 6 & 1 == 1,
                     write: descriptor >> 7 & 1 == 1,
+                    not_cached,
                     tables,
                 });
             }

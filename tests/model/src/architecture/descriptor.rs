@@ -31,6 +31,8 @@ pub(crate) struct Leaf {
     pub(crate) shareability: u64,
     /// Not nG, bit 11, at stage 1: for all ASIDs.
     pub(crate) global: bool,
+    /// nT, bit 16 of a block: not cached where it could conflict (IHI 0070, 3.21.1.2).
+    pub(crate) not_cached: bool,
     /// Whether it is what both stages come to, in the form of stage 2.
     pub(crate) combined: bool,
 }
@@ -48,6 +50,7 @@ impl Descriptor {
             (0b11, 0..=2) => Self::Table(address),
             (0b11, 3) | (0b01, 1 | 2) => {
                 let size = entry_bits(level);
+                // The base leaves bit 16 out: a block is at least 2 MiB.
                 Self::Leaf(Leaf {
                     base: address & !((1 << size) - 1),
                     bits: size,
@@ -56,6 +59,7 @@ impl Descriptor {
                     attributes: bits(word, 5, 2),
                     shareability: bits(word, 9, 8),
                     global: !bit(word, 11),
+                    not_cached: level < 3 && bit(word, 16),
                     combined: false,
                 })
             }

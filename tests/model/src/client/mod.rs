@@ -135,9 +135,13 @@ impl Clients {
         match self.random.below(100) {
             0..9 => Act::Alloc { label: self.any_label(), smmu: self.smmu(inner) },
             9..15 => Act::Free { label },
-            15..27 => {
+            15..25 => {
                 let (smmu, stream) = self.stream(inner, label);
                 Act::Attach { smmu, stream, label }
+            }
+            25..27 => {
+                let (smmu, stream) = self.stream(inner, label);
+                Act::Identity { smmu, stream }
             }
             27..32 => {
                 let (smmu, stream) = self.stream(inner, label);

@@ -75,6 +75,11 @@ impl Inner {
                 sid: StreamId(stream),
                 state: DeviceState::Paging(self.handle(label)?),
             },
+            Act::Identity { smmu, stream } => Request::DeviceSetState {
+                smmu: SmmuIndex(smmu),
+                sid: StreamId(stream),
+                state: DeviceState::Identity,
+            },
             Act::Block { smmu, stream } => Request::DeviceSetState {
                 smmu: SmmuIndex(smmu),
                 sid: StreamId(stream),

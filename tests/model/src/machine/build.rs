@@ -74,7 +74,15 @@ fn accounts(policy: &Policy) -> Accounts<'static> {
 
 fn device(name: &str, smmu: u8, first_sid: u32, sids: u16, host: bool, iova: Range) -> policy::Device {
     let holders = Holders { host, ..Holders::default() };
-    policy::Device { name: Name::try_from(name).unwrap_or_default(), smmu, first_sid, sids, holders, iova }
+    policy::Device {
+        name: Name::try_from(name).unwrap_or_default(),
+        smmu,
+        first_sid,
+        sids,
+        holders,
+        iova,
+        identity: false,
+    }
 }
 
 /// Makes a policy: devices with one stream and with many, one that nobody may hold, and an SMMU without any.
@@ -115,6 +123,10 @@ fn policy(random: &mut Random) -> Policy {
     if policy.hyp == HypRole::Required {
         policy.accounts =
             Some(Range { base: SECURE.base, size: policy.accounts_bytes_needed().next_multiple_of(PAGE) });
+    }
+    // Where pages move, identity would need a pool of many more pages.
+    for device in policy.devices.iter_mut().filter(|device| device.holders.host) {
+        device.identity = random.once_in(2) && policy.hyp == HypRole::Absent;
     }
     let spare = random.any(&[0, 3, 8, 24, 60]);
     policy.pool.size = (policy.pool_pages_needed() + spare) * PAGE;

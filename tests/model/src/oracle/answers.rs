@@ -233,11 +233,21 @@ impl Oracle {
         match status {
             Status::Ok => {
                 claim(held, || "the device is not the host's".to_owned())?;
-                let DeviceState::Paging(handle) = state else { return Ok(()) };
-                let domain = self.live(handle)?;
-                claim(domain.smmu == smmu.0, || "the domain is another SMMU's".to_owned())
+                match state {
+                    DeviceState::Blocked => Ok(()),
+                    DeviceState::Identity => claim(device.is_some_and(|device| device.identity), || {
+                        "the policy says no".to_owned()
+                    }),
+                    DeviceState::Paging(handle) => {
+                        let domain = self.live(handle)?;
+                        claim(domain.smmu == smmu.0, || "the domain is another SMMU's".to_owned())
+                    }
+                }
             }
-            Status::Denied => claim(!held, || "the device is the host's".to_owned()),
+            Status::Denied => {
+                let never = state == DeviceState::Identity && device.is_some_and(|device| !device.identity);
+                claim(!held || never, || "the device is the host's".to_owned())
+            }
             Status::InvalidHandle => {
                 let good = matches!(state, DeviceState::Paging(handle) if self.live(handle).is_ok());
                 claim(!good, || "the handle is good".to_owned())

@@ -4,7 +4,7 @@
 //! Calls of several cores may meet. What one maps while another unmaps the same range is there afterwards or not: the
 //! protocol does not say, and neither does the oracle.
 
-use super::{Beside, Domain, Extent, Oracle, Space};
+use super::{Beside, Domain, Extent, IDENTITY, Oracle, Space};
 use ffa_abi::{DeviceState, DomainHandle, HypRequest, Protection, Request, Response, Status};
 
 /// A request, and whose it is.
@@ -184,5 +184,6 @@ const fn target(state: DeviceState) -> Option<DomainHandle> {
     match state {
         DeviceState::Blocked => None,
         DeviceState::Paging(handle) => Some(handle),
+        DeviceState::Identity => Some(IDENTITY),
     }
 }

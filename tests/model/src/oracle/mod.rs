@@ -37,6 +37,12 @@ pub(crate) struct Domain {
     pub(crate) space: Space,
 }
 
+/// Stands for the identity domain, which has no handle: the service has no slot that this one could name.
+pub(super) const IDENTITY: DomainHandle = match DomainHandle::from_raw(u32::MAX) {
+    Some(handle) => handle,
+    None => panic!("no handle has all bits set"),
+};
+
 /// What a device may be set to: a domain, or nothing where it is blocked. Two while a call is changing it.
 type Settings = Vec<Option<DomainHandle>>;
 
@@ -53,6 +59,8 @@ pub(crate) struct Beside {
 pub(crate) struct Oracle {
     policy: &'static Policy,
     domains: BTreeMap<u32, Domain>,
+    /// All that the host may use, at its physical addresses. Its SMMU is any.
+    identity: Domain,
     /// Domains that are being freed in steps, and what was mapped in them.
     freeing: BTreeMap<u32, Space>,
     /// Handles that were ever given out.
@@ -85,6 +93,7 @@ impl Oracle {
         Self {
             policy,
             domains: BTreeMap::new(),
+            identity: Domain { smmu: u16::MAX, space: Space::identity(&policy.managed) },
             freeing: BTreeMap::new(),
             given: BTreeSet::new(),
             settings: policy.devices.iter().map(|_| vec![None]).collect(),
@@ -140,7 +149,7 @@ impl Oracle {
     /// Returns the domain of a stream where there is no doubt which.
     pub(crate) fn domain_of(&self, smmu: u16, stream: u32) -> Option<&Domain> {
         match self.settings(smmu, stream) {
-            [Some(handle)] => self.domains.get(&handle.raw()),
+            [Some(handle)] => self.domain(handle.raw()),
             _ => None,
         }
     }
@@ -160,7 +169,7 @@ impl Oracle {
                 .is_some_and(|offset| offset < extent.size && extent.pa + offset == pa && allowed)
         };
         let mapped = handles.iter().any(|handle| {
-            let domain = self.domains.get(&handle.raw());
+            let domain = self.domain(handle.raw());
             let here = |domain: &Domain| domain.space.overlapping(iova, 1).any(|(first, e)| leads(first, &e));
             let coming =
                 |call: &Call| call.maps(*handle).is_some_and(|(first, extent)| leads(first, &extent));
@@ -173,7 +182,7 @@ impl Oracle {
     pub(crate) fn attached(&self, smmu: u16) -> impl Iterator<Item = (&Device, DomainHandle, &Domain)> {
         self.policy.devices.iter().zip(&self.settings).filter_map(move |(device, settings)| {
             let [Some(handle)] = settings.as_slice() else { return None };
-            let domain = self.domains.get(&handle.raw())?;
+            let domain = self.domain(handle.raw())?;
             (u16::from(device.smmu) == smmu).then_some((device, *handle, domain))
         })
     }
@@ -188,7 +197,7 @@ impl Oracle {
 
     /// Returns a domain.
     pub(crate) fn domain(&self, handle: u32) -> Option<&Domain> {
-        self.domains.get(&handle)
+        if handle == IDENTITY.raw() { Some(&self.identity) } else { self.domains.get(&handle) }
     }
 
     /// Returns the handles of all domains that exist, those that are on their way out included.

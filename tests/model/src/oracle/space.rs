@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What is mapped in one domain, as its client was told.
 
+use iommu_core::policy::Range;
 use std::collections::BTreeMap;
 
 /// A run of pages that are mapped alike.
@@ -33,6 +34,16 @@ pub(crate) struct Space {
 }
 
 impl Space {
+    /// Makes one in which memory is mapped at its own addresses, for reads and writes.
+    pub(crate) fn identity(memory: &[Range]) -> Self {
+        let mut space = Self::default();
+        for range in memory {
+            let extent = Extent { size: range.size, pa: range.base, read: true, write: true, certain: true };
+            space.insert(range.base, extent);
+        }
+        space
+    }
+
     /// Adds an extent.
     pub(crate) fn insert(&mut self, iova: u64, extent: Extent) {
         if extent.size == 0 {

@@ -85,6 +85,8 @@ pub(crate) enum Act {
     Free { label: u8 },
     /// DEVICE_SET_STATE to a domain.
     Attach { smmu: u16, stream: u32, label: u8 },
+    /// DEVICE_SET_STATE to identity.
+    Identity { smmu: u16, stream: u32 },
     /// DEVICE_SET_STATE to blocked.
     Block { smmu: u16, stream: u32 },
     /// MAP; bit 0 of `access` is read, bit 1 write.

@@ -15,6 +15,7 @@ impl fmt::Display for Act {
             Self::Alloc { label, smmu } => write!(f, "alloc d{label} {smmu}"),
             Self::Free { label } => write!(f, "free d{label}"),
             Self::Attach { smmu, stream, label } => write!(f, "attach {smmu} {stream:#x} d{label}"),
+            Self::Identity { smmu, stream } => write!(f, "identity {smmu} {stream:#x}"),
             Self::Block { smmu, stream } => write!(f, "block {smmu} {stream:#x}"),
             Self::Map { label, iova, pa, size, access } => {
                 let access =
@@ -137,6 +138,7 @@ fn act(words: &mut Words<'_>) -> Result<Act, String> {
         "alloc" => Act::Alloc { label: words.label()?, smmu: words.small()? },
         "free" => Act::Free { label: words.label()? },
         "attach" => Act::Attach { smmu: words.small()?, stream: words.small()?, label: words.label()? },
+        "identity" => Act::Identity { smmu: words.small()?, stream: words.small()? },
         "block" => Act::Block { smmu: words.small()?, stream: words.small()? },
         "map" => Act::Map {
             label: words.label()?,
@@ -211,9 +213,9 @@ mod tests {
             0xf 1 claim | 1 own 0x40000000 512 0x1\n0x10 1 disown 0x40000000 1 0x70002 wrong 0x1 0x0\n\
             0x11 1 share 0x1 0 0x3\n0x12 1 unshare 0x40000000 3 0x2\n0x13 1 state 0x40000fff wrong 0x0 0x8000\n\
             0x14 1 statistics\n0x15 1 keyed 0x8010 0x2 0x3 0x4 0x5\n\
-            0x16 1 storm 1\n0x17 1 poll | 2 interrupt 106\n";
+            0x16 1 storm 1\n0x17 1 poll | 2 interrupt 106\n0x18 1 identity 1 0x38\n";
         let script: Script = text.parse().unwrap();
-        assert_eq!(script.len(), 23);
+        assert_eq!(script.len(), 24);
         assert_eq!(script.to_string(), text);
         assert!("machine".parse::<Script>().is_err());
         assert!("machine 1\n0 0 dance".parse::<Script>().is_err());

@@ -106,6 +106,7 @@ impl Tlb {
             attributes: 15,
             shareability: 3,
             global: false,
+            not_cached: false,
             combined: false,
         };
         let entries = (0..4).map(|place| {
@@ -213,6 +214,7 @@ mod tests {
             attributes: 15,
             shareability: 3,
             global: false,
+            not_cached: false,
             combined: false,
         };
         let mut tlb = Tlb::default();

@@ -106,7 +106,10 @@ impl Smmu {
                 return Err(Kind::Access);
             }
             let combined = regime.outer.is_some() && matches!(what, What::Leaf(_));
-            if !combined && !around.random.once_in(8) {
+            // At level 1 a block with nT causes no conflict; at level 2 nT is ignored (3.21.1.2 and 3.21.1.3).
+            let passing =
+                matches!(what, What::Leaf(leaf) if leaf.not_cached) && self.features.block_changes == 1;
+            if !combined && !passing && !around.random.once_in(8) {
                 self.tlb.insert(Cached { key, what }, self.features.tlb_size, &mut around.random);
             }
             match what {

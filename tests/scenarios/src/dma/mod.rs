@@ -7,6 +7,7 @@ pub(crate) mod devices;
 pub(crate) mod dispute;
 pub(crate) mod domains;
 pub(crate) mod flood;
+mod identity;
 mod interrupts;
 mod interrupts_elsewhere;
 pub(crate) mod memory;
@@ -28,6 +29,7 @@ pub(crate) const SCENARIOS: &[&[Scenario]] = &[
     devices::SCENARIOS,
     memory::SCENARIOS,
     domains::SCENARIOS,
+    identity::SCENARIOS,
     messages::SCENARIOS,
     sizes::SCENARIOS,
     rings::SCENARIOS,

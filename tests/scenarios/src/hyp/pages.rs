@@ -47,7 +47,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 
 const GUEST: PageOwner = PageOwner::Guest(1);
 
-fn in_the_way(
+pub(super) fn in_the_way(
     what: &str,
     result: Result<(), MoveError>,
     status: Status,

@@ -87,6 +87,7 @@ fn the_largest_policy_fits() {
         sids: u16::MAX,
         holders: Holders { host: true, hyp: true, guests: true },
         iova: range,
+        identity: true,
     };
     let interrupts = Some(Interrupts { event: u32::MAX, error: u32::MAX });
     let smmu = Smmu { name: name.clone(), frame: range, resets_to_bypass: true, interrupts };
@@ -117,7 +118,15 @@ fn any_name() -> impl Strategy<Value = Name> {
 fn any_device() -> impl Strategy<Value = Device> {
     let holders = any::<(bool, bool, bool)>().prop_map(|(host, hyp, guests)| Holders { host, hyp, guests });
     (any_name(), 0..3_u8, 0..0x20_0000_u32, any::<u16>(), holders, any_range()).prop_map(
-        |(name, smmu, first_sid, sids, holders, iova)| Device { name, smmu, first_sid, sids, holders, iova },
+        |(name, smmu, first_sid, sids, holders, iova)| Device {
+            name,
+            smmu,
+            first_sid,
+            sids,
+            holders,
+            iova,
+            identity: holders.host && first_sid % 2 == 0,
+        },
     )
 }
 

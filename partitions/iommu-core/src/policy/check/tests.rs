@@ -22,6 +22,7 @@ fn device(text: &str, first_sid: u32) -> Device {
         sids: 2,
         holders: Holders { host: true, hyp: false, guests: false },
         iova: range(0x1000_0000, 0x1_0000_0000),
+        identity: false,
     }
 }
 
@@ -281,4 +282,31 @@ fn without_a_guard_only_the_host_holds_devices() {
         policy.devices[1].holders = Holders { host: true, hyp: true, guests: true };
         assert_eq!(policy.check(), Ok(()));
     }
+}
+
+#[test]
+fn identity_is_for_devices_of_the_host() {
+    assert_eq!(
+        refusal(|policy| {
+            policy.devices[1].identity = true;
+            policy.devices[1].holders = Holders::default();
+        }),
+        PolicyError::Identity(name("disk"))
+    );
+}
+
+/// By hand: the root, and for each range the tables below it.
+#[test]
+fn the_pool_has_room_for_identity() {
+    let mut policy = good();
+    let without = policy.pool_pages_needed();
+    assert_eq!(policy.identity_pages_needed(), 0);
+    policy.devices[0].identity = true;
+    // 1 GiB and 4 KiB from a boundary on: two tables of level 2, and those of level 3 at its ends.
+    policy.managed = [range(0x8000_0000, 0x4000_1000)].into_iter().collect();
+    assert_eq!(policy.identity_pages_needed(), 1 + 1 + 2 + 2);
+    assert_eq!(policy.pool_pages_needed(), without + 6);
+    // One for each 2 MiB where pages move.
+    policy.hyp = HypRole::Required;
+    assert_eq!(policy.identity_pages_needed(), 1 + 1 + 2 + 513);
 }

@@ -32,6 +32,7 @@ fn policy() -> Policy {
         sids,
         holders: Holders { host: true, hyp: false, guests: false },
         iova: Range::new(0, 1 << 39).unwrap(),
+        identity: false,
     };
     let mut devices = Vec::new();
     for (place, (first, count)) in DEVICES.into_iter().enumerate() {

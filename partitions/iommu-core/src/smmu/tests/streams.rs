@@ -139,7 +139,7 @@ fn streams_that_are_no_device_here_are_refused() {
 #[test]
 fn a_table_wider_than_the_smmu_is_refused() {
     let (fake, driver) = bring_up(slow());
-    let wide = Stage2 { vmid: Vmid(1), root: PhysAddr(0x4801_0000), geometry: Geometry::Bits48 };
+    let wide = Stage2 { vmid: Vmid(1), root: PhysAddr(0x4801_0000), geometry: Geometry::FromLevel0(48) };
     let result = driver.set_streams(StreamId(0x10), 1, &StreamConfig::Stage2(wide));
     assert_eq!(result, Err(SmmuError::Stream(StreamId(0x10))));
     assert_aborted(&fake, DEVICES[0]);

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The identity domain: all memory that the kernel may use, at its physical addresses. One table for all SMMUs, made when the
+//! service starts; there is no handle, and nothing in it is a pin.
+//!
+//! Where pages move, the table follows inside of the move: what the kernel loses is removed and forgotten by SMMUs before
+//! the move is made, what it is given is added when it was. So the lock of moves is the table's lock, too.
+
+use super::slot::MAX_DOMAINS;
+use crate::ownership::{Followers, Ownership};
+use crate::policy::{HypRole, Policy, Range};
+use crate::pool::{Owner, Pool, Quota};
+use crate::smmu::{BlockChanges, Smmu, SmmuError, Stage2, TlbRange, Vmid};
+use crate::table::{Geometry, LeafSize, PAGE_SIZE, Table};
+use core::sync::atomic::{
+    AtomicU32,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use ffa_abi::{Iova, Pages, SmmuIndex, Status};
+
+/// The tag of its translations: none of a slot's.
+const VMID: Vmid = Vmid(129);
+const _: () = assert!(VMID.0 as usize == MAX_DOMAINS + 1 && VMID.0 < 256);
+/// Bytes of a block that may have to be split.
+const BLOCK: u64 = LeafSize::Block2M.bytes();
+
+/// The identity domain.
+#[derive(Debug)]
+pub struct Identity<'a> {
+    table: Table<'a>,
+    /// Pages of the pool that are kept for it, one for each block: no split finds the pool empty.
+    splits: Quota,
+    /// The largest leaf that may stand in the table.
+    largest: LeafSize,
+    /// What all SMMUs that may walk it allow.
+    block_changes: BlockChanges,
+    /// SMMUs, a bit each, that may know something of it.
+    known: AtomicU32,
+}
+
+/// Why there can be no identity domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityError {
+    /// An SMMU puts out too few address bits to translate managed memory from where it is.
+    OutputBits(usize, u8),
+    /// The pool has fewer pages than the tables may need.
+    Pool(u64),
+}
+
+impl<'a> Identity<'a> {
+    /// Makes the domain where the policy has a device for it. All managed memory is the kernel's still, and no device is
+    /// anywhere: it may take as long as there is memory to map.
+    ///
+    /// # Errors
+    /// [`IdentityError`].
+    pub fn new<S: Smmu>(
+        policy: &Policy,
+        limit: u64,
+        smmus: &[S],
+        pool: &'a Pool<'a>,
+    ) -> Result<Option<Self>, IdentityError> {
+        let wanted = policy.identity_pages_needed();
+        if wanted == 0 {
+            return Ok(None);
+        }
+        let has_device = |index: usize| {
+            policy.devices.iter().any(|device| device.identity && usize::from(device.smmu) == index)
+        };
+        let geometry = Geometry::below(limit);
+        let mut block_changes = BlockChanges::Free;
+        for (index, smmu) in smmus.iter().enumerate().filter(|(index, _)| has_device(*index)) {
+            let features = smmu.features();
+            if !geometry.is_some_and(|geometry| geometry.fits(features.output_bits)) {
+                return Err(IdentityError::OutputBits(index, features.output_bits));
+            }
+            block_changes = block_changes.min(features.block_changes);
+        }
+        let largest = match (policy.hyp, block_changes) {
+            (HypRole::Absent, _) => LeafSize::Block1G,
+            // Nothing larger: a message has a bound, and fills the tables that take a block's place.
+            (HypRole::Required, BlockChanges::Marked | BlockChanges::Free) => LeafSize::Block2M,
+            (HypRole::Required, BlockChanges::BreakFirst) => LeafSize::Page4K,
+        };
+        let few = IdentityError::Pool(wanted);
+        let (Some(geometry), Some(owner)) = (geometry, Owner::new(MAX_DOMAINS)) else { return Err(few) };
+        if (pool.available() as u64) < wanted {
+            return Err(few);
+        }
+        let count = |pages: u64| u32::try_from(pages).map_err(|_| few);
+        let start = Quota::new(count(wanted)?);
+        let charge = start.charge().ok_or(few)?;
+        let table = Table::new(pool, owner, geometry).ok_or(few)?;
+        charge.keep();
+        for range in &policy.managed {
+            table.map_to_itself(range.base, range.size, largest, &start).map_err(|_| few)?;
+        }
+        let blocks = policy.managed.iter().map(Range::whole_blocks).fold(0, u64::saturating_add);
+        let splits = if largest == LeafSize::Block2M { blocks } else { 0 };
+        Ok(Some(Self {
+            table,
+            splits: Quota::new(count(splits)?),
+            largest,
+            block_changes,
+            known: AtomicU32::new(0),
+        }))
+    }
+
+    /// Returns how many pages of the pool it may take some day.
+    pub fn pages_to_come(&self) -> u32 {
+        self.splits.left()
+    }
+
+    /// Returns what streams are to be set to, from now on behind this SMMU too.
+    ///
+    /// # Errors
+    /// [`Status::Busy`] while pages move.
+    pub(super) fn enter(&self, smmu: SmmuIndex, ownership: &Ownership<'_>) -> Result<Stage2, Status> {
+        let bit = 1_u32.unbounded_shl(smmu.0.into());
+        if self.known.load(Acquire) & bit == 0 {
+            // Not in the middle of a move: either it finds the bit, or this SMMU finds what it has made of the table.
+            let _no_move = ownership.while_nothing_moves()?;
+            self.known.fetch_or(bit, Release);
+        }
+        Ok(Stage2 { vmid: VMID, root: self.table.root(), geometry: self.table.geometry() })
+    }
+
+    /// Takes pages out; when this returns, no device reaches them by this domain.
+    fn take<S: Smmu>(&self, smmus: &[S], Pages { first, count }: Pages) -> Result<(), Status> {
+        let (base, size) = (first.0, u64::from(count).wrapping_mul(PAGE_SIZE));
+        let end = base.wrapping_add(size);
+        // What is left of a block is of another size from now on, all of it is to be forgotten.
+        let (mut from, mut to) = (base, end);
+        for edge in [base, end] {
+            if edge & (BLOCK - 1) != 0 && self.split(smmus, edge)? {
+                from = from.min(edge & !(BLOCK - 1));
+                to = to.max((edge | (BLOCK - 1)).wrapping_add(1));
+            }
+        }
+        self.table.unmap_from_itself(base, size).map_err(|_| Status::Tampered)?;
+        // Not only if something was there: an SMMU that failed to forget it before may know it still.
+        self.forget(smmus, from, to.wrapping_sub(from), None).map_err(|_| Status::Hardware)
+    }
+
+    /// Has the block that an address is in mapped by pages. Tells whether it was one.
+    fn split<S: Smmu>(&self, smmus: &[S], address: u64) -> Result<bool, Status> {
+        let Some(block) = self.table.block_at(address).map_err(|_| Status::Tampered)? else {
+            return Ok(false);
+        };
+        match self.block_changes {
+            BlockChanges::Free => {}
+            BlockChanges::Marked => {
+                block.mark();
+                self.forget(smmus, block.base(), BLOCK, Some(LeafSize::Block2M))
+                    .map_err(|_| Status::Hardware)?;
+            }
+            // The table has no blocks then.
+            BlockChanges::BreakFirst => return Err(Status::Tampered),
+        }
+        block.split(&self.splits).map_err(|_| Status::NoMemory)?;
+        Ok(true)
+    }
+
+    fn forget<S: Smmu>(
+        &self,
+        smmus: &[S],
+        base: u64,
+        size: u64,
+        leaves: Option<LeafSize>,
+    ) -> Result<(), SmmuError> {
+        let known = self.known.load(Relaxed);
+        let range = TlbRange { iova: Iova(base), size, leaves, tables: false };
+        let mut outcome = Ok(());
+        for (index, smmu) in (0..u32::BITS).zip(smmus) {
+            if known & 1_u32.unbounded_shl(index) != 0 {
+                outcome = outcome.and(smmu.invalidate_range(VMID, &range));
+            }
+        }
+        outcome
+    }
+
+    /// Adds pages.
+    fn give<S: Smmu>(&self, smmus: &[S], Pages { first, count }: Pages) {
+        let size = u64::from(count).wrapping_mul(PAGE_SIZE);
+        // Memory for tables was set aside, so this ends early only where somebody has written in a table: pages that are not
+        // reached are the loss of those who did, and nobody else's.
+        let _: Result<(), _> = self.table.map_to_itself(first.0, size, self.largest, &self.splits);
+        smmus.iter().for_each(Smmu::publish);
+    }
+}
+
+/// What follows the moves of pages: the identity domain, where there is one, behind these SMMUs.
+#[derive(Debug)]
+pub(crate) struct Follow<'f, 'a, S> {
+    pub(crate) identity: Option<&'f Identity<'a>>,
+    pub(crate) smmus: &'f [S],
+}
+
+impl<S: Smmu> Followers for Follow<'_, '_, S> {
+    fn lose(&self, pages: Pages) -> Result<(), Status> {
+        let Some(identity) = self.identity else { return Ok(()) };
+        identity.take(self.smmus, pages).inspect_err(|_| identity.give(self.smmus, pages))
+    }
+
+    fn gain(&self, pages: Pages) {
+        if let Some(identity) = self.identity {
+            identity.give(self.smmus, pages);
+        }
+    }
+}
