@@ -96,15 +96,20 @@ pub fn send(
     handle(&registers(send_call(function, length)))
 }
 
-/// Shares ranges with one partition for reading and writing, and says what memory they are: TF-A's SPMC at EL3 tells the
+/// Shares ranges with one partition, which has a data access, and says what memory they are: TF-A's SPMC at EL3 tells the
 /// receiver nothing else than what stands here. Returns the handle.
 ///
 /// # Errors
 /// What the callee answers.
-pub fn share(transmit: &Ram, to: u16, ranges: &[(u64, u32)]) -> Result<u64, CallError> {
-    let length = describe(transmit, &[(to, READ_WRITE)], ranges.iter().copied());
+pub fn send_normal(
+    transmit: &Ram,
+    function: FuncId,
+    receiver: (u16, u8),
+    ranges: &[(u64, u32)],
+) -> Result<u64, CallError> {
+    let length = describe(transmit, &[receiver], ranges.iter().copied());
     write(transmit, 0, [u64::from(SELF) | NORMAL << 16]);
-    handle(&registers(send_call(FuncId::MemShare32, length)))
+    handle(&registers(send_call(function, length)))
 }
 
 /// Attributes (table 1.18): normal memory, write-back, inner shareable.

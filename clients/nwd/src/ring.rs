@@ -3,8 +3,9 @@
 
 use crate::ffa::{self, CallError};
 use crate::iommu::{Iommu, IommuError};
-use crate::memory;
+use crate::memory::{self, READ_WRITE};
 use crate::ram::Ram;
+use arm_ffa::FuncId;
 use ffa_abi::ring::{ANSWERED, DONE_WORD, Descriptor, Doorbell, ListEntry, SLOT_WORDS, STATUS_WORD};
 use ffa_abi::{AreaHandle, Request, Status};
 
@@ -40,7 +41,7 @@ pub struct Answer {
 /// What the callee answers.
 pub fn share(to: u16, ranges: &[(u64, u32)], [receive, transmit]: &[Ram; 2]) -> Result<u64, CallError> {
     ffa::rxtx_map(receive, transmit)?;
-    let shared = memory::share(transmit, to, ranges);
+    let shared = memory::send_normal(transmit, FuncId::MemShare32, (to, READ_WRITE), ranges);
     ffa::rxtx_unmap()?;
     shared
 }

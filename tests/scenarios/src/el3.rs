@@ -13,14 +13,10 @@ struct Deviation {
 }
 
 /// All of them.
-const DEVIATIONS: [Deviation; 6] = [
+const DEVIATIONS: [Deviation; 5] = [
     Deviation {
         scenario: "dma-secure",
         why: "it needs a second partition that looks at its memory; this SPMC runs one",
-    },
-    Deviation {
-        scenario: "ring-memory",
-        why: "it needs a second partition that memory is shared with; this SPMC runs one",
     },
     Deviation { scenario: "fault-interrupt", why: POLLS },
     Deviation { scenario: "fault-interrupt-storm", why: POLLS },

@@ -17,12 +17,14 @@ use ffa_abi::{Fault, FaultKind, Operation};
 use proptest::prelude::*;
 use std::boxed::Box;
 
+mod areas;
 mod attacks;
 mod devices;
 mod health;
 mod identity;
 mod identity_moves;
 mod interrupts;
+mod lists;
 mod mappings;
 mod overlaps;
 mod pages;

@@ -11,6 +11,7 @@ use crate::ownership::{Ownership, Pins as _, Refusal};
 use crate::table::{LeafSize, PAGE_SIZE};
 use core::sync::atomic::AtomicU64;
 use ffa_abi::{AreaHandle, PhysAddr, Status};
+use spin::mutex::SpinMutex;
 use spin::rwlock::{RwLock, RwLockReadGuard};
 
 /// A place for an area.
@@ -61,26 +62,38 @@ impl Area {
 pub struct Areas<'a> {
     places: &'a [Area; MAX_AREAS],
     memory: &'a dyn SharedMemory,
+    /// One is opened at a time, so that no two are of the same memory.
+    opening: SpinMutex<()>,
 }
 
 impl<'a> Areas<'a> {
     /// Makes the table of places that were never used.
     #[must_use]
     pub const fn new(places: &'a [Area; MAX_AREAS], memory: &'a dyn SharedMemory) -> Self {
-        Self { places, memory }
+        Self { places, memory, opening: SpinMutex::new(()) }
     }
 
     /// Opens memory that the client has shared; returns its handle and its length in bytes.
     ///
     /// # Errors
-    /// Those of [`SharedMemory::retrieve`]; [`Status::Denied`] for pages that the client may not map for its devices,
-    /// [`Status::NoMemory`] where all places are taken, [`Status::Saturated`].
+    /// Those of [`SharedMemory::retrieve`]; [`Status::Denied`] for pages that the client may not map for its devices and for memory
+    /// that is open, [`Status::NoMemory`] where all places are taken, [`Status::Saturated`].
     pub fn open(
         &self,
         client: Client,
         memory: u64,
         ownership: &Ownership<'_>,
     ) -> Result<(AreaHandle, u64), Status> {
+        let _one_at_a_time = lock::lock(&self.opening)?;
+        for place in self.places {
+            match &lock::read(&place.0)?.usage {
+                // Managers differ in whether they let it be retrieved again; of two areas one would outlive a close.
+                Usage::Open(area) | Usage::Closing(area) if area.memory == memory => {
+                    return Err(Status::Denied);
+                }
+                Usage::Free | Usage::Open(_) | Usage::Closing(_) => {}
+            }
+        }
         let mut outcome = Status::NoMemory;
         for (index, place) in (0..MAX_AREAS).zip(self.places) {
             // Looked at under the shared side first, so that whoever uses the area does not wait for us.

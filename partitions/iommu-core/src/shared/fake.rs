@@ -14,10 +14,12 @@ const PAGE_WORDS: usize = 512;
 
 #[derive(Debug, Default)]
 struct State {
-    /// What clients share: pages by handle, and whether it is retrieved.
-    shares: BTreeMap<u64, (Vec<u64>, bool)>,
+    /// What clients share: pages by handle, and how often it is retrieved. Not every manager refuses it the second time.
+    shares: BTreeMap<u64, (Vec<u64>, usize)>,
     /// Length in words of what is mapped at a place.
     mapped: [usize; MAX_AREAS],
+    /// How many use what is mapped at a place.
+    users: [usize; MAX_AREAS],
     /// Calls of `relinquish` that are refused.
     refusals: usize,
     /// No place can be mapped.
@@ -44,14 +46,14 @@ impl FakeSharedMemory {
 
     /// A client shares pages.
     pub(crate) fn share(&self, handle: u64, pages: &[u64]) {
-        let before = self.state.lock().unwrap().shares.insert(handle, (pages.to_vec(), false));
+        let before = self.state.lock().unwrap().shares.insert(handle, (pages.to_vec(), 0));
         assert_eq!(before, None);
     }
 
     /// A client wants its pages back; tells whether it gets them.
     pub(crate) fn reclaim(&self, handle: u64) -> bool {
         let shares = &mut self.state.lock().unwrap().shares;
-        let free = shares.get(&handle).is_some_and(|(_, retrieved)| !retrieved);
+        let free = shares.get(&handle).is_some_and(|(_, retrieved)| *retrieved == 0);
         free && shares.remove(&handle).is_some()
     }
 
@@ -80,11 +82,12 @@ impl SharedMemory for FakeSharedMemory {
     fn retrieve(&self, sender: u16, memory: u64) -> Result<AreaPages, Status> {
         assert_eq!(sender, 0);
         let shares = &mut self.state.lock().unwrap().shares;
-        let (pages, retrieved) = shares.get_mut(&memory).filter(|share| !share.1).ok_or(Status::Denied)?;
+        let (pages, retrieved) = shares.get_mut(&memory).ok_or(Status::Denied)?;
         let pages: AreaPages =
             AreaPages::from_slice(&pages.iter().map(|page| PhysAddr(*page)).collect::<Vec<_>>())
                 .map_err(|_| Status::OutOfRange)?;
-        *retrieved = true;
+        *retrieved += 1;
+        assert_eq!(*retrieved, 1, "it is retrieved");
         Ok(pages)
     }
 
@@ -99,14 +102,20 @@ impl SharedMemory for FakeSharedMemory {
     }
 
     fn with(&self, place: usize, use_it: &mut dyn FnMut(&[AtomicU64])) {
-        let length = self.state.lock().unwrap().mapped[place];
+        let length = {
+            let mut state = self.state.lock().unwrap();
+            state.users[place] += 1;
+            state.mapped[place]
+        };
         assert_ne!(length, 0, "nothing is mapped there");
         use_it(&self.words[place][..length]);
+        self.state.lock().unwrap().users[place] -= 1;
     }
 
     fn unmap(&self, place: usize) -> Result<(), Status> {
         let mut state = self.state.lock().unwrap();
         assert_ne!(state.mapped[place], 0, "nothing is mapped there");
+        assert_eq!(state.users[place], 0, "somebody uses what is mapped there");
         state.mapped[place] = 0;
         Ok(())
     }
@@ -118,7 +127,7 @@ impl SharedMemory for FakeSharedMemory {
             return Err(Status::Denied);
         }
         let (_, retrieved) = state.shares.get_mut(&memory).unwrap();
-        assert!(core::mem::take(retrieved), "it was not retrieved");
+        assert_eq!(core::mem::take(retrieved), 1, "it was not retrieved");
         Ok(())
     }
 }
