@@ -4,7 +4,7 @@
 //! Between any two of them others act.
 
 use super::{CURRENT, Inner, Machine};
-use crate::architecture::registers::{CMDQ_CONS, CR0, CR0ACK, GBPA, IRQ_CTRLACK};
+use crate::architecture::registers::{CMDQ_CONS, CR0, CR0ACK, EVENTQ_PROD, GBPA, IRQ_CTRLACK};
 use crate::finding::Invariant;
 use crate::script::Act;
 use iommu_core::pool::{Access, Word, watch};
@@ -88,12 +88,14 @@ impl Machine {
 impl Machine {
     /// Lets another core's message come while the driver of an SMMU is at work, where it waits for no lock of drivers:
     /// cores take turns here, so whoever waits for one that is held would wait for ever.
-    fn waited(&self) {
+    fn waited(&self, offset: usize) {
         if self.service.get().is_none() {
             return;
         }
         let mut inner = self.inner();
-        let intid = if inner.looking { inner.interrupt_meanwhile() } else { None };
+        // These are waited for and read under the lock of the reports, unless an SMMU is rebuilt: who serves an interrupt passes by.
+        let passes_by = matches!(offset, EVENTQ_PROD | IRQ_CTRLACK) && !inner.oracle.is_hurt();
+        let intid = if inner.looking && passes_by { inner.interrupt_meanwhile() } else { None };
         if let Some(intid) = intid {
             let before = std::mem::replace(&mut inner.driver_at_work, true);
             drop(inner);
@@ -168,7 +170,7 @@ impl Hardware for Port {
     fn read64(&self, offset: usize) -> u64 {
         Machine::current().map_or(0, |machine| {
             let value = machine.inner().read(self.index, offset);
-            machine.waited();
+            machine.waited(offset);
             value
         })
     }
@@ -176,7 +178,7 @@ impl Hardware for Port {
     fn write64(&self, offset: usize, value: u64) {
         if let Some(machine) = Machine::current() {
             machine.inner().write(self.index, offset, value);
-            machine.waited();
+            machine.waited(offset);
         }
     }
 

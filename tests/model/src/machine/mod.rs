@@ -74,7 +74,7 @@ pub(crate) struct Inner {
     meanwhile: Vec<(u64, Act)>,
     /// Whether a core is inside of an SMMU's driver, and may hold its locks.
     driver_at_work: bool,
-    /// Whether the core that runs is at work for reports of faults: then it holds no lock that serving an interrupt waits for.
+    /// Whether the core that runs is at work for reports of faults.
     looking: bool,
     wires: interrupts::Wires,
     /// Addresses that devices like to try.

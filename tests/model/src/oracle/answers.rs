@@ -209,11 +209,12 @@ impl Oracle {
 
     fn check_free(&self, handle: DomainHandle, status: Status, alone: bool) -> Result<(), String> {
         let attached = self.settings.iter().any(|settings| settings.contains(&Some(handle)));
+        let surely = self.settings.iter().any(|settings| settings.as_slice() == [Some(handle)]);
         let known = self.domains.contains_key(&handle.raw()) || self.freeing.contains_key(&handle.raw());
         match status {
             Status::Ok | Status::Again => {
                 claim(known, || "the handle names nothing".to_owned())?;
-                claim(!attached, || "a device is in it".to_owned())
+                claim(!surely, || "a device is in it".to_owned())
             }
             Status::Busy => claim(attached || !alone, || "no device is in it".to_owned()),
             Status::InvalidHandle => claim(!known, || "the handle is good".to_owned()),

@@ -168,8 +168,8 @@ impl Oracle {
                 {
                     match status {
                         Status::Ok => *settings = vec![target(state)],
-                        // On the way: either, for ever. A device that was lost before is not set to anything any more.
-                        Status::Hardware if call.before.len() == 1 => {}
+                        // On the way: either, or what it was before that. It is known again when it is set.
+                        Status::Hardware => {}
                         _ => settings.clone_from(&call.before),
                     }
                 }

@@ -213,7 +213,10 @@ impl Smmu {
 
     /// Writes a register.
     pub(crate) fn write(&mut self, offset: usize, value: u64, around: &mut Surroundings) {
-        self.registers.write(offset, value, &self.features, &mut around.findings);
+        // One that stands still acknowledges nothing, and nobody can wait for it for ever.
+        let mut forgiven = Findings::default();
+        let findings = if self.wedged { &mut forgiven } else { &mut around.findings };
+        self.registers.write(offset, value, &self.features, findings);
         match offset {
             CMDQ_PROD => self.check_producer(around),
             EVENTQ_CONS => self.check_consumer(around),
