@@ -113,7 +113,8 @@ impl Clients {
             (_, 1) => Act::Storm { smmu: self.smmu(inner) },
             (_, 2..16) => Act::Burst { count: self.random.below(12) },
             (_, 24..28) => self.interrupt(),
-            (Mood::Failing, 16..24) if late => self.failure(inner),
+            (Mood::Failing, 16..24 | 30..46) if late => self.failure(inner),
+            (_, 28) => Act::Check { smmu: self.smmu(inner) },
             (Mood::Tampering, 28..120) if late => self.tampering(inner),
             _ => self.anybody_s(inner),
         }

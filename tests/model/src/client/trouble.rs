@@ -10,9 +10,17 @@ use crate::script::Act;
 impl Clients {
     pub(super) fn failure(&mut self, inner: &Inner) -> Act {
         let smmu = self.smmu(inner);
-        match self.random.below(4) {
+        match self.random.below(6) {
             0 => Act::Wedge { smmu },
-            1 if self.power_is_safe(inner, smmu) => Act::Power { smmu },
+            2 | 3 => {
+                self.planned.extend(self.random.once_in(2).then_some(Act::Check { smmu }));
+                Act::Meddle { smmu, register: self.random.any(&[0, 1, 2]) }
+            }
+            1 if self.power_is_safe(inner, smmu) => {
+                // Nothing tells of it: somebody has to ask.
+                self.planned.extend(self.random.once_in(2).then_some(Act::Check { smmu }));
+                Act::Power { smmu }
+            }
             _ => Act::Error { smmu, error: self.random.any(&[CMDQ_ERR, EVENTQ_ABT_ERR, SFM_ERR, 0x3fd]) },
         }
     }

@@ -2,11 +2,12 @@
 //! What a step stands for: a message, or something that happens to the machine.
 
 use super::{Inner, Machine};
+use crate::finding::Invariant;
 use crate::oracle::{Asked, Domain};
 use crate::script::{Act, KeyError, Move};
 use ffa_abi::{
-    DeviceState, DomainHandle, DomainKind, HypRequest, Iova, Key, PhysAddr, Protection, Registers, Request,
-    Response, SmmuIndex, Status, StreamId,
+    DeviceState, DomainHandle, DomainKind, HypRequest, Iova, Key, PhysAddr, PowerHint, Protection, Registers,
+    Request, Response, SmmuIndex, Status, StreamId,
 };
 
 /// The endpoint of the kernel, and of the hypervisor.
@@ -98,6 +99,7 @@ impl Inner {
             Act::Look { label, iova } => Request::IovaToPa { domain: self.handle(label)?, iova: Iova(iova) },
             Act::Poll => Request::FaultPoll,
             Act::Claim => Request::Claim,
+            Act::Check { smmu } => Request::SmmuCheck { smmu: SmmuIndex(smmu), hint: PowerHint::None },
             Act::Move { pages, key } => return Some((HOST, pages.request().encode(self.key(key)))),
             Act::State { address, key } => {
                 return Some((HOST, HypRequest::PageState(PhysAddr(address)).encode(self.key(key))));
@@ -114,6 +116,7 @@ impl Inner {
             | Act::Storm { .. }
             | Act::Wedge { .. }
             | Act::Error { .. }
+            | Act::Meddle { .. }
             | Act::Power { .. }
             | Act::Tamper { .. } => return None,
         };
@@ -130,6 +133,9 @@ impl Machine {
                 (Act::Alloc { label, .. }, Some(Response { status: Status::Ok, values: [raw, ..] })) => {
                     self.inner().labels.insert(*label, crate::architecture::low(raw));
                 }
+                (Act::Check { smmu }, Some(Response { status: Status::Ok, .. })) => {
+                    self.inner().is_well(*smmu);
+                }
                 (Act::Move { pages, .. }, Some(_)) => {
                     // Whatever came of it, each page has to be what it was, or what it became.
                     let page = self.inner().around.random.below(pages.count.into());
@@ -144,6 +150,7 @@ impl Machine {
             Act::Burst { count } => (0..count).for_each(|_| inner.strike()),
             Act::Wedge { smmu } => inner.hurt(smmu, |smmu, _| smmu.wedge()),
             Act::Error { smmu, error } => inner.hurt(smmu, |smmu, _| smmu.raise(error)),
+            Act::Meddle { smmu, register } => inner.meddle(smmu, register),
             Act::Power { smmu } => inner.hurt(smmu, |smmu, random| smmu.lose_power(random)),
             Act::Tamper { word, value } => {
                 inner.oracle.tampered = true;
@@ -170,6 +177,27 @@ impl Machine {
 }
 
 impl Inner {
+    /// Takes note that an SMMU was found to be well: whatever it lost, or somebody wrote, was written again.
+    fn is_well(&mut self, index: u16) {
+        let Some(smmu) = self.smmus.get(usize::from(index)) else { return };
+        let (translates, now) = (smmu.translates(), smmu.meddled_with());
+        let before = self.meddled.remove(&index).unwrap_or(now);
+        if !translates || before != now {
+            self.note(Invariant::Service, || {
+                format!("SMMU {index} is well: it translates: {translates}; {now:x?} in place of {before:x?}")
+            });
+        }
+    }
+
+    fn meddle(&mut self, index: u16, register: u8) {
+        let smmu = self.smmus.get_mut(usize::from(index)).filter(|smmu| smmu.translates());
+        if let Some(smmu) = smmu {
+            self.meddled.entry(index).or_insert(smmu.meddled_with());
+            smmu.meddle(register);
+            self.oracle.hurt(index);
+        }
+    }
+
     fn hurt(&mut self, smmu: u16, how: impl FnOnce(&mut crate::smmu::Smmu, &mut crate::random::Random)) {
         let Self { smmus, around, .. } = self;
         if let Some(found) = smmus.get_mut(usize::from(smmu)) {

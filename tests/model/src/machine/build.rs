@@ -169,6 +169,7 @@ impl Machine {
             meanwhile: Vec::new(),
             driver_at_work: false,
             looking: false,
+            meddled: BTreeMap::new(),
             wires: Wires::default(),
             dry,
             granted: Granted::default(),

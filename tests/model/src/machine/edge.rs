@@ -77,7 +77,7 @@ impl Machine {
             return;
         }
         let mut inner = self.inner();
-        let intid = if store && !inner.driver_at_work { inner.interrupt_meanwhile() } else { None };
+        let intid = if store && !inner.driver_at_work { inner.interrupt_meanwhile(8) } else { None };
         drop(inner);
         if let Some(intid) = intid {
             self.serve_meanwhile(intid);
@@ -95,7 +95,7 @@ impl Machine {
         let mut inner = self.inner();
         // These are waited for and read under the lock of the reports, unless an SMMU is rebuilt: who serves an interrupt passes by.
         let passes_by = matches!(offset, EVENTQ_PROD | IRQ_CTRLACK) && !inner.oracle.is_hurt();
-        let intid = if inner.looking && passes_by { inner.interrupt_meanwhile() } else { None };
+        let intid = if inner.looking && passes_by { inner.interrupt_meanwhile(2) } else { None };
         if let Some(intid) = intid {
             let before = std::mem::replace(&mut inner.driver_at_work, true);
             drop(inner);

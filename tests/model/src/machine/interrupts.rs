@@ -48,8 +48,8 @@ impl Inner {
     }
 
     /// Takes an interrupt that another core serves in the middle of what this one does, if it comes now.
-    pub(super) fn interrupt_meanwhile(&mut self) -> Option<u32> {
-        if self.around.random.once_in(8) { self.next_interrupt() } else { None }
+    pub(super) fn interrupt_meanwhile(&mut self, seldom: u64) -> Option<u32> {
+        if self.around.random.once_in(seldom) { self.next_interrupt() } else { None }
     }
 
     /// Takes note that the host has asked for reports: interrupts that were off may be on again.

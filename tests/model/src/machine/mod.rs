@@ -85,6 +85,8 @@ pub(crate) struct Inner {
     dry: u64,
     /// What the source gave to the message under way.
     granted: Granted,
+    /// By SMMU: what somebody has written over, since it was written by the service.
+    meddled: BTreeMap<u16, [u32; 3]>,
     /// What the message under way has cost.
     cost: Cost,
     time: u64,

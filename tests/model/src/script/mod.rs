@@ -99,6 +99,8 @@ pub(crate) enum Act {
     Poll,
     /// CLAIM.
     Claim,
+    /// SMMU_CHECK.
+    Check { smmu: u16 },
     /// OWN, DISOWN, SHARE or UNSHARE.
     Move { pages: Move, key: KeyError },
     /// PAGE_STATE.
@@ -121,6 +123,8 @@ pub(crate) enum Act {
     Wedge { smmu: u16 },
     /// An SMMU reports a global error.
     Error { smmu: u16, error: u32 },
+    /// Somebody writes a register of an SMMU's, which one by a number.
+    Meddle { smmu: u16, register: u8 },
     /// An SMMU loses its registers.
     Power { smmu: u16 },
     /// Somebody writes into the pool.

@@ -26,6 +26,7 @@ impl fmt::Display for Act {
             Self::Look { label, iova } => write!(f, "look d{label} {iova:#x}"),
             Self::Poll => write!(f, "poll"),
             Self::Claim => write!(f, "claim"),
+            Self::Check { smmu } => write!(f, "check {smmu}"),
             Self::Move { pages: Move { change, first, count, owner }, key } => {
                 let change = format!("{change:?}").to_lowercase();
                 write!(f, "{change} {first:#x} {count} {:#x}{key}", owner.to_register())
@@ -44,6 +45,7 @@ impl fmt::Display for Act {
             Self::Storm { smmu } => write!(f, "storm {smmu}"),
             Self::Wedge { smmu } => write!(f, "wedge {smmu}"),
             Self::Error { smmu, error } => write!(f, "error {smmu} {error:#x}"),
+            Self::Meddle { smmu, register } => write!(f, "meddle {smmu} {register}"),
             Self::Power { smmu } => write!(f, "power {smmu}"),
             Self::Tamper { word, value } => write!(f, "tamper {word:#x} {value:#x}"),
         }
@@ -151,6 +153,7 @@ fn act(words: &mut Words<'_>) -> Result<Act, String> {
         "look" => Act::Look { label: words.label()?, iova: words.number()? },
         "poll" => Act::Poll,
         "claim" => Act::Claim,
+        "check" => Act::Check { smmu: words.small()? },
         "own" => words.moves(Change::Own)?,
         "disown" => words.moves(Change::Disown)?,
         "share" => words.moves(Change::Share)?,
@@ -165,6 +168,7 @@ fn act(words: &mut Words<'_>) -> Result<Act, String> {
         "storm" => Act::Storm { smmu: words.small()? },
         "wedge" => Act::Wedge { smmu: words.small()? },
         "error" => Act::Error { smmu: words.small()?, error: words.small()? },
+        "meddle" => Act::Meddle { smmu: words.small()?, register: words.small()? },
         "power" => Act::Power { smmu: words.small()? },
         "tamper" => Act::Tamper { word: words.number()?, value: words.number()? },
         other => return Err(format!("nobody knows how to `{other}`")),
@@ -213,9 +217,10 @@ mod tests {
             0xf 1 claim | 1 own 0x40000000 512 0x1\n0x10 1 disown 0x40000000 1 0x70002 wrong 0x1 0x0\n\
             0x11 1 share 0x1 0 0x3\n0x12 1 unshare 0x40000000 3 0x2\n0x13 1 state 0x40000fff wrong 0x0 0x8000\n\
             0x14 1 statistics\n0x15 1 keyed 0x8010 0x2 0x3 0x4 0x5\n\
-            0x16 1 storm 1\n0x17 1 poll | 2 interrupt 106\n0x18 1 identity 1 0x38\n";
+            0x16 1 storm 1\n0x17 1 poll | 2 interrupt 106\n0x18 1 check 2\n0x19 1 meddle 0 2\n\
+            0x1a 1 identity 1 0x38\n";
         let script: Script = text.parse().unwrap();
-        assert_eq!(script.len(), 24);
+        assert_eq!(script.len(), 26);
         assert_eq!(script.to_string(), text);
         assert!("machine".parse::<Script>().is_err());
         assert!("machine 1\n0 0 dance".parse::<Script>().is_err());

@@ -229,6 +229,24 @@ impl Smmu {
         self.registers.raise(error);
     }
 
+    /// Writes a register in somebody else's name that has no effect while the SMMU translates, or for the service's work.
+    pub(crate) const fn meddle(&mut self, register: u8) {
+        let registers = &mut self.registers;
+        match register % 3 {
+            0 if registers.bypass.settled() => {
+                registers.bypass = Slow::new(registers.bypass.written & !ABORT)
+            }
+            1 => registers.memory_attributes ^= 0b11,
+            _ => registers.recording = 0,
+        }
+    }
+
+    /// Returns what [`meddle`](Self::meddle) can change.
+    pub(crate) const fn meddled_with(&self) -> [u32; 3] {
+        let registers = &self.registers;
+        [registers.bypass.written & ABORT, registers.memory_attributes, registers.recording]
+    }
+
     /// Tells whether streams are translated, and no update is under way.
     pub(crate) const fn translates(&self) -> bool {
         self.registers.settled_control() & SMMUEN != 0
