@@ -137,6 +137,9 @@ pub(crate) struct Attack {
     /// Let the hypervisor hold its host by nothing: the attacks that it stops come through
     #[arg(long)]
     pub(crate) hypervisor_off: bool,
+    /// Boot both ways, as `test` does: without the hypervisor's protections just the attacks that it stops come through
+    #[arg(long, conflicts_with_all = ["hypervisor_off", "smp"])]
+    pub(crate) check: bool,
 }
 
 /// Arguments of `bench`.

@@ -45,6 +45,10 @@ pub(super) fn attack(workspace: &Workspace, arguments: &Attack) -> Result<ExitCo
     let mut total = Tally::default();
     for machine in Machine::ALL {
         if arguments.machine.is_none_or(|only| only == machine) {
+            if arguments.check {
+                total.add(check(workspace, machine)?);
+                continue;
+            }
             let (kit, image) = prepare_one(workspace, machine.platform(), Set::Attack, None)?;
             let run = Run { machine, cores: arguments.smp, guarded: !arguments.hypervisor_off };
             let outcome = run.boot(workspace, &kit, &image)?;

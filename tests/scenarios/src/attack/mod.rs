@@ -7,16 +7,19 @@
 
 mod again;
 mod bus;
+mod descriptors;
 mod guest;
 mod hidden;
 mod masters;
 mod moves;
 mod pages;
+mod race;
 mod rings;
 mod roles;
 mod sharing;
 mod system;
 mod untried;
+mod versions;
 
 use crate::{
     report,
@@ -28,11 +31,14 @@ const ALL: &[&[Scenario]] = &[
     again::FIRST,
     pages::SCENARIOS,
     moves::SCENARIOS,
+    race::SCENARIOS,
     roles::SCENARIOS,
+    versions::SCENARIOS,
     hidden::SCENARIOS,
     masters::SCENARIOS,
     bus::SCENARIOS,
     sharing::SCENARIOS,
+    descriptors::SCENARIOS,
     rings::SCENARIOS,
     system::SCENARIOS,
     again::SCENARIOS,

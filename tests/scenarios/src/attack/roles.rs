@@ -7,7 +7,7 @@ use crate::{
     ensure,
     scenario::{Audience::Test, Failure, Outcome, Scenario, refused},
     seen,
-    world::{Arrival, PAGE, READ_WRITE, TRANSFER_COUNT, World, require},
+    world::{PAGE, READ_WRITE, TRANSFER_COUNT, World},
 };
 use arm_ffa::FfaError;
 use ffa_abi::{HypRequest, Key, PageOwner, Pages, PhysAddr, Registers, Request, Response, Status};
@@ -52,22 +52,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         cores: 4,
         run: from_cores,
     },
-    Scenario {
-        name: "downgrade",
-        claim: "Version downgrade",
-        expected: "FF-A 1.0, 1.1 and 2.0; three other versions of the protocol; then a guest's page again",
-        audience: Test,
-        cores: 1,
-        run: downgrade,
-    },
-    Scenario {
-        name: "replay",
-        claim: "Replay of a message",
-        expected: "the same registers that once mapped a page, after their domain was freed and its place used again",
-        audience: Test,
-        cores: 1,
-        run: replay,
-    },
 ];
 
 const GUEST: PageOwner = PageOwner::Guest(1);
@@ -85,7 +69,7 @@ fn status_of(answer: Registers) -> Result<Status, Failure> {
 }
 
 /// Shows that a guest's page is out of reach, and that the guest itself can change that.
-fn still_the_guests(world: &mut World, guest: &Witness) -> Result<(), Failure> {
+pub(super) fn still_the_guests(world: &mut World, guest: &Witness) -> Result<(), Failure> {
     let (iommu, iova) = (world.iommu, world.iova(0x7_0000));
     let domain = world.attached_domain()?;
     let map = || iommu.map(domain, iova, guest.address(), PAGE, READ_WRITE);
@@ -232,44 +216,4 @@ fn expect(
         Ok(Response { status, .. }) => Err((what, Some(IommuError::Status(status)))),
         Err(error) => Err((what, Some(error))),
     }
-}
-
-fn downgrade(world: &mut World) -> Outcome {
-    const NOT_SUPPORTED: u64 = 0xffff_ffff;
-    let guest = Witness::guest(world, &world.page(10))?;
-    let ours = u64::from(u32::from(ffa::VERSION));
-    for wanted in [0x1_0000, 0x1_0001, 0x2_0000] {
-        let mut arguments = [0; 18];
-        (arguments[0], arguments[1]) = (u64::from(u32::from(arm_ffa::FuncId::Version)), wanted);
-        let [answer, ..] = ffa::registers(arguments);
-        let answer = answer & 0xffff_ffff;
-        ensure!(answer == ours || answer == NOT_SUPPORTED, "FF-A {wanted:#x}: {answer:#x}");
-    }
-    for major in [1_u16, 2, u16::MAX] {
-        let version = ffa_abi::Version { major, minor: 0 };
-        let result = world.iommu.request(Request::Version(version));
-        refused("another protocol", result, Status::NotSupported)?;
-    }
-    still_the_guests(world, &guest)?;
-    seen!("there is one version of each; who asks for another gets no other rules; shared by the guest: DMA")
-}
-
-fn replay(world: &mut World) -> Outcome {
-    let (page, iova) = (world.page(11), world.iova(0x7_1000));
-    let old = world.domain()?;
-    let message =
-        Request::Map { domain: old, iova, pa: page.address(), size: PAGE, protection: READ_WRITE }.encode();
-    let first = world.iommu.raw(message)?.status;
-    ensure!(first == Status::Ok, "the first time: {first:?}");
-    world.iommu.free(old)?;
-    world.forget(old);
-    let new = world.attached_domain()?;
-    let pattern = world.load()?;
-    let again = world.iommu.raw(message)?.status;
-    ensure!(again == Status::InvalidHandle, "replayed: {again:?}");
-    require("replayed", world.put(&pattern, iova, &page)?, Arrival::Nothing)?;
-    world.map(new, iova, &page, READ_WRITE)?;
-    let control = world.put(&pattern, iova, &page)?;
-    require("asked for anew", control, Arrival::All)?;
-    seen!("the generation in the handle: the message means nothing any more; asked for anew: {control}")
 }
