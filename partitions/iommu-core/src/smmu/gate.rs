@@ -36,10 +36,18 @@ pub(super) fn set_abort<H: Hardware>(hardware: &H, abort: bool) -> Result<(), Ga
     if value.is_set(GBPA::ABORT) == abort { Ok(()) } else { Err(GateError::NotTaken(value.get())) }
 }
 
-/// Writes CR0 and waits until all of it has taken effect.
+/// Writes CR0 and waits until all of it has taken effect. No field changes while an update is under way (6.3.9): one that is
+/// never acknowledged is left alone.
 pub(super) fn set_control<H: Hardware>(hardware: &H, value: u32) -> Result<(), TimedOut> {
+    settle(hardware)?;
     hardware.write32(CR0.offset, value);
     hardware.wait(UPDATE_MILLISECONDS, || hardware.read32(CR0ACK.offset) & CONTROL == value & CONTROL)
+}
+
+/// Waits until no update of CR0 is under way.
+fn settle<H: Hardware>(hardware: &H) -> Result<(), TimedOut> {
+    let fields = |offset| hardware.read32(offset) & CONTROL;
+    hardware.wait(UPDATE_MILLISECONDS, || fields(CR0.offset) == fields(CR0ACK.offset))
 }
 
 /// The fields of CR0 that this driver sets, and the page request queue, which a boot loader may have left on. Fields that
@@ -62,7 +70,7 @@ pub(super) fn is_shut<H: Hardware>(hardware: &H) -> bool {
 ///
 /// Translation goes off only once GBPA is known to abort: before that, it would be a bypass.
 pub(super) fn shut<H: Hardware>(hardware: &H) {
-    if set_abort(hardware, true).is_ok() {
+    if set_abort(hardware, true).is_ok() && settle(hardware).is_ok() {
         // The command queue may never acknowledge; SMMUEN does so by itself, and nobody could do more if not.
         hardware.write32(CR0.offset, 0);
         let off = || !hardware.get(CR0ACK).is_set(CR0::SMMUEN);
