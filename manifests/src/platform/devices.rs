@@ -5,7 +5,7 @@ use crate::{
     error::{Reason, Result},
     source::Node,
 };
-use iommu_core::policy::{Interrupts, Range};
+use iommu_core::policy::{Interrupts, Power, Range};
 
 /// Devices by the part that they play.
 #[derive(Clone, Debug)]
@@ -52,6 +52,8 @@ pub struct SmmuFrame {
     pub resets_to_bypass: bool,
     /// The interrupts by which it tells of events and errors, where they are to be used.
     pub interrupts: Option<Interrupts>,
+    /// Whether it keeps its power.
+    pub power: Power,
     path: String,
 }
 
@@ -113,7 +115,8 @@ fn read_smmu(node: &Node) -> Result<SmmuFrame> {
     if !node.has("compatible") || node.string("compatible")? != SMMU {
         return Err(node.error(Reason::Binding(SMMU)));
     }
-    node.only(&["compatible", "reg", "resets-to-bypass", "event-interrupt", "error-interrupt"], Some(&[]))?;
+    let properties = ["compatible", "reg", "resets-to-bypass", "power", "event-interrupt", "error-interrupt"];
+    node.only(&properties, Some(&[]))?;
     // Both or none: one that is forgotten must not look like a decision.
     let interrupts = if node.has("event-interrupt") || node.has("error-interrupt") {
         Some(Interrupts { event: node.u32("event-interrupt")?, error: node.u32("error-interrupt")? })
@@ -125,8 +128,24 @@ fn read_smmu(node: &Node) -> Result<SmmuFrame> {
         frame: node.range("reg")?,
         resets_to_bypass: node.flag("resets-to-bypass")?,
         interrupts,
+        power: power(node)?,
         path: node.path().to_owned(),
     })
+}
+
+/// Reads whether an SMMU keeps its power. That it does has to be said.
+fn power(node: &Node) -> Result<Power> {
+    if !node.has("power") {
+        return Ok(Power::MayGo);
+    }
+    match node.string("power")? {
+        "may-go" => Ok(Power::MayGo),
+        "always-on" => Ok(Power::AlwaysOn),
+        "resumes-secure" => Ok(Power::ResumesSecure),
+        other => {
+            Err(node.error(Reason::Word("power", other.to_owned(), "may-go, always-on, resumes-secure")))
+        }
+    }
 }
 
 fn uart(node: &Node) -> Result<Range> {

@@ -31,7 +31,7 @@ pub(crate) fn compile(
     devices: &Devices,
 ) -> Result<Policy> {
     let node = tree.root().child("policy")?;
-    node.only(&["guard", "hyp", "managed", "pool", "unprotected-masters"], Some(&["devices"]))?;
+    node.only(&["guard", "hyp", "managed", "pool", "unprotected-masters", "fault-rate"], Some(&["devices"]))?;
     let pool = managed::pool(tree, node, memory)?;
     let mut policy = Policy {
         version: FORMAT_VERSION,
@@ -43,6 +43,7 @@ pub(crate) fn compile(
         smmus: heapless::Vec::new(),
         devices: heapless::Vec::new(),
         unprotected: unprotected(node)?,
+        fault_rate: if node.has("fault-rate") { node.u32("fault-rate")? } else { 0 },
     };
     let service = partitions.iter().find(|partition| partition.iommu_service);
     if let (HypRole::Required, Some(service)) = (policy.hyp, service) {
@@ -54,6 +55,7 @@ pub(crate) fn compile(
             frame: smmu.frame,
             resets_to_bypass: smmu.resets_to_bypass,
             interrupts: smmu.interrupts,
+            power: smmu.power,
         };
         policy.smmus.push(smmu).map_err(|_| node.error(Reason::TooMany("SMMUs", MAX_SMMUS)))?;
     }

@@ -316,4 +316,9 @@ fn policies_that_contradict_themselves_are_refused_by_name() {
         "/policy",
         "is not 128 KiB or more",
     );
+    let power = "power = \"always-on\"";
+    let open = "lets all DMA pass after reset, so it must never lose its power";
+    refused(&[(power, "power = \"may-go\"")], "/policy", open);
+    refused(&[("\t\t\tpower = \"always-on\";\n", "")], "/policy", open);
+    refused(&[(power, "power = \"perhaps\"")], "/devices/smmu", "may-go, always-on, resumes-secure");
 }

@@ -107,6 +107,7 @@ fn read(policy: &mut Policy, mut payload: &[u8]) -> Result<(), Malformed> {
     list(&mut policy.smmus, rest)?;
     list(&mut policy.devices, rest)?;
     list(&mut policy.unprotected, rest)?;
+    policy.fault_rate = field(rest)?;
     if rest.is_empty() { Ok(()) } else { Err(Malformed) }
 }
 

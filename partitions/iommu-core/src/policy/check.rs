@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a policy must not say. The compiler refuses such a policy, and the service does not start with one.
 
-use super::{Device, FORMAT_VERSION, Guard, HypRole, MAX_DEVICE_SIDS, Name, Policy, Range};
+use super::{Device, FORMAT_VERSION, Guard, HypRole, MAX_DEVICE_SIDS, Name, Policy, Power, Range};
 use crate::pool::MAX_POOL_PAGES;
 use core::ops::RangeInclusive;
 use thiserror::Error;
@@ -52,6 +52,11 @@ pub enum PolicyError {
     /// A frame is smaller than its two pages, or does not begin where one can.
     #[error("SMMU {0}: frame {1} is not 128 KiB or more from a multiple of 64 KiB on")]
     Frame(Name, Range),
+    /// DMA would pass behind an SMMU that comes back from a loss of power, until the service is asked.
+    #[error(
+        "SMMU {0} lets all DMA pass after reset, so it must never lose its power, or resume in the secure world"
+    )]
+    Power(Name),
     /// An SMMU's interrupt is not one that devices share.
     #[error("SMMU {0}: interrupt {1} is no SPI")]
     Interrupt(Name, u32),
@@ -141,6 +146,10 @@ impl Policy {
             |frame: &Range| frame.size < FRAME_SIZE || !frame.base.is_multiple_of(FRAME_ALIGNMENT);
         if let Some(smmu) = self.smmus.iter().find(|smmu| misplaced(&smmu.frame)) {
             return Err(PolicyError::Frame(smmu.name.clone(), smmu.frame));
+        }
+        let opens = |smmu: &&super::Smmu| smmu.resets_to_bypass && smmu.power == Power::MayGo;
+        if let Some(smmu) = self.smmus.iter().find(opens) {
+            return Err(PolicyError::Power(smmu.name.clone()));
         }
         if self.pool.size / PAGE_SIZE > MAX_POOL_PAGES as u64 {
             return Err(PolicyError::PoolTooLarge(self.pool));

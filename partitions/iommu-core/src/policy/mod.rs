@@ -58,6 +58,8 @@ pub struct Policy {
     pub devices: Vec<Device, MAX_DEVICES>,
     /// Masters without an SMMU in front, so that nobody believes them protected.
     pub unprotected: Vec<Name, MAX_UNPROTECTED>,
+    /// Faults that a device may report in a second before it is quarantined; 0 where there is no limit.
+    pub fault_rate: u32,
 }
 
 /// The guard level as policies spell it; see [`GuardLevel`].
@@ -101,6 +103,19 @@ pub struct Smmu {
     pub resets_to_bypass: bool,
     /// The interrupts by which it tells of events and errors. Without them the service looks for both when it is asked.
     pub interrupts: Option<Interrupts>,
+    /// Whether it keeps its power while the system runs.
+    pub power: Power,
+}
+
+/// Whether an SMMU can lose its power, and with it what it was given, while the system runs. A fact of the platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Power {
+    /// It can: from when it is back until the service is asked it does what it does after reset.
+    MayGo,
+    /// It never does.
+    AlwaysOn,
+    /// It can, and who brings it back enters the secure world before the normal one.
+    ResumesSecure,
 }
 
 /// The wires of one SMMU to the interrupt controller (IHI 0070, 3.18): INTIDs of secure, edge-triggered SPIs. Both may be
@@ -191,6 +206,7 @@ impl Policy {
         smmus: Vec::new(),
         devices: Vec::new(),
         unprotected: Vec::new(),
+        fault_rate: 0,
     };
 
     /// Finds the device that a stream belongs to, with its index.

@@ -79,6 +79,7 @@ pub(crate) fn policy() -> Policy {
         frame: Range { base, size: 0x2_0000 },
         resets_to_bypass: true,
         interrupts,
+        power: policy::Power::AlwaysOn,
     };
     let wide = Range { base: 0, size: 1 << 39 };
     Policy {
@@ -104,6 +105,7 @@ pub(crate) fn policy() -> Policy {
         .into_iter()
         .collect(),
         unprotected: heapless::Vec::new(),
+        fault_rate: 0,
     }
 }
 

@@ -95,6 +95,7 @@ fn policy(random: &mut Random) -> Policy {
         resets_to_bypass: true,
         interrupts: apart
             .map(|apart| Interrupts { event: FIRST_WIRE + 2 * index, error: FIRST_WIRE + 2 * index + apart }),
+        power: policy::Power::AlwaysOn,
     };
     let wide = Range { base: 0, size: 1 << 39 };
     let narrow = Range { base: 0x10_0000, size: random.any(&[0x1_0000_0000, 0x8010_0000, 0x7f_0000_0000]) };
@@ -118,6 +119,7 @@ fn policy(random: &mut Random) -> Policy {
         smmus: (0..).zip(["smmu0", "smmu1", "smmu2"]).zip(wires).take(count).map(smmu).collect(),
         devices: devices.into_iter().collect(),
         unprotected: heapless::Vec::new(),
+        fault_rate: 0,
         accounts: None,
     };
     if policy.hyp == HypRole::Required {

@@ -4,7 +4,7 @@
 use super::*;
 use crate::policy::{
     Device, Guard, Holders, HypRole, Interrupts, MAX_DEVICES, MAX_MANAGED, MAX_NAME, MAX_SMMUS,
-    MAX_UNPROTECTED, Name, Range, Smmu,
+    MAX_UNPROTECTED, Name, Power, Range, Smmu,
 };
 use proptest::{collection::vec, prelude::*};
 use std::vec::Vec;
@@ -90,7 +90,8 @@ fn the_largest_policy_fits() {
         identity: true,
     };
     let interrupts = Some(Interrupts { event: u32::MAX, error: u32::MAX });
-    let smmu = Smmu { name: name.clone(), frame: range, resets_to_bypass: true, interrupts };
+    let power = Power::ResumesSecure;
+    let smmu = Smmu { name: name.clone(), frame: range, resets_to_bypass: true, interrupts, power };
     let policy = Policy {
         version: FORMAT_VERSION,
         guard: Guard::BusFilter,
@@ -101,6 +102,7 @@ fn the_largest_policy_fits() {
         smmus: vec![smmu; MAX_SMMUS].into_iter().collect(),
         devices: vec![device; MAX_DEVICES].into_iter().collect(),
         unprotected: vec![name; MAX_UNPROTECTED].into_iter().collect(),
+        fault_rate: u32::MAX,
     };
     assert!(HEADER_SIZE + postcard::to_allocvec(&policy).unwrap().len() <= MAX_BLOB_SIZE);
 }
@@ -132,8 +134,15 @@ fn any_device() -> impl Strategy<Value = Device> {
 
 fn any_policy() -> impl Strategy<Value = Policy> {
     let wires = any::<(u32, u32)>().prop_map(|(event, error)| Interrupts { event, error });
-    let smmu = (any_name(), any_range(), any::<bool>(), proptest::option::of(wires)).prop_map(
-        |(name, frame, resets_to_bypass, interrupts)| Smmu { name, frame, resets_to_bypass, interrupts },
+    let power = prop_oneof![Just(Power::MayGo), Just(Power::AlwaysOn), Just(Power::ResumesSecure)];
+    let smmu = (any_name(), any_range(), any::<bool>(), proptest::option::of(wires), power).prop_map(
+        |(name, frame, resets_to_bypass, interrupts, power)| Smmu {
+            name,
+            frame,
+            resets_to_bypass,
+            interrupts,
+            power,
+        },
     );
     let guard = prop_oneof![Just(Guard::Nobody), Just(Guard::El2), Just(Guard::BusFilter)];
     let hyp = prop_oneof![Just(HypRole::Absent), Just(HypRole::Required)];
@@ -146,17 +155,21 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         vec(smmu, 0..=MAX_SMMUS),
         vec(any_device(), 0..=MAX_DEVICES),
         vec(any_name(), 0..=MAX_UNPROTECTED),
+        any::<u32>(),
     )
-        .prop_map(|(guard, hyp, managed, accounts, pool, smmus, devices, unprotected)| Policy {
-            version: FORMAT_VERSION,
-            guard,
-            hyp,
-            managed: managed.into_iter().collect(),
-            accounts,
-            pool,
-            smmus: smmus.into_iter().collect(),
-            devices: devices.into_iter().collect(),
-            unprotected: unprotected.into_iter().collect(),
+        .prop_map(|(guard, hyp, managed, accounts, pool, smmus, devices, unprotected, fault_rate)| {
+            Policy {
+                version: FORMAT_VERSION,
+                guard,
+                hyp,
+                managed: managed.into_iter().collect(),
+                accounts,
+                pool,
+                smmus: smmus.into_iter().collect(),
+                devices: devices.into_iter().collect(),
+                unprotected: unprotected.into_iter().collect(),
+                fault_rate,
+            }
         })
 }
 

@@ -33,6 +33,7 @@ pub(in crate::policy) fn good() -> Policy {
         frame: range(base, 0x2_0000),
         resets_to_bypass: true,
         interrupts,
+        power: Power::AlwaysOn,
     };
     let wires = Some(Interrupts { event: 106, error: 109 });
     Policy {
@@ -45,6 +46,7 @@ pub(in crate::policy) fn good() -> Policy {
         smmus: [smmu("smmu0", 0x900_0000, wires), smmu("smmu1", 0x902_0000, None)].into_iter().collect(),
         devices: [device("nic", 0x10), device("disk", 0x12)].into_iter().collect(),
         unprotected: [name("usb")].into_iter().collect(),
+        fault_rate: 0,
     }
 }
 
@@ -309,4 +311,20 @@ fn the_pool_has_room_for_identity() {
     // One for each 2 MiB where pages move.
     policy.hyp = HypRole::Required;
     assert_eq!(policy.identity_pages_needed(), 1 + 1 + 2 + 513);
+}
+
+#[test]
+fn an_smmu_that_opens_when_its_power_returns_must_keep_it() {
+    for (resets_to_bypass, power, fine) in [
+        (true, Power::MayGo, false),
+        (true, Power::AlwaysOn, true),
+        (true, Power::ResumesSecure, true),
+        (false, Power::MayGo, true),
+    ] {
+        let mut policy = good();
+        policy.smmus[1].resets_to_bypass = resets_to_bypass;
+        policy.smmus[1].power = power;
+        let refused = PolicyError::Power(policy.smmus[1].name.clone());
+        assert_eq!(policy.check(), if fine { Ok(()) } else { Err(refused) });
+    }
 }

@@ -44,6 +44,7 @@ fn policy() -> Policy {
         frame: Range::new(base, 0x2_0000).unwrap(),
         resets_to_bypass: true,
         interrupts: None,
+        power: crate::policy::Power::AlwaysOn,
     };
     let policy = Policy {
         version: crate::policy::FORMAT_VERSION,
@@ -55,6 +56,7 @@ fn policy() -> Policy {
         smmus: Vec::from_slice(&[smmu("smmu0", 0x905_0000), smmu("smmu1", 0x907_0000)]).unwrap(),
         devices,
         unprotected: Vec::new(),
+        fault_rate: 0,
     };
     policy.check().unwrap();
     policy
