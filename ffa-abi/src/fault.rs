@@ -20,6 +20,9 @@ pub enum FaultKind {
     Structure = 5,
     /// An event that the service does not know.
     Other = 6,
+    /// The device faulted more often than the policy lets it, and was quarantined: its transactions abort unheard until its
+    /// holder sets its state.
+    Quarantined = 7,
 }
 
 /// One transaction that was stopped.
@@ -89,7 +92,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn faults_round_trip(smmu: u16, sid: u32, iova: u64, kind in 1u8..=6, write: bool, event: u8) {
+        fn faults_round_trip(smmu: u16, sid: u32, iova: u64, kind in 1u8..=7, write: bool, event: u8) {
             let kind = FaultKind::try_from(kind).unwrap();
             let fault = Fault { smmu: SmmuIndex(smmu), sid: StreamId(sid), iova: Iova(iova), kind, write, event };
             prop_assert_eq!(Fault::from_registers(fault.to_registers()), Some(fault));

@@ -2,7 +2,7 @@
 //! Messages of the hypervisor. It shares its endpoint ID with the kernel above it, so each of them carries the key that the
 //! claim gave it, in registers that the kernel does not see.
 
-use crate::{Header, PageOwner, PhysAddr, PowerHint, Registers, SmmuIndex, Status};
+use crate::{Header, PageOwner, PhysAddr, PowerHint, Registers, SmmuIndex, Status, StreamId};
 use core::fmt;
 use num_enum::{IntoPrimitive, TryFromPrimitive};
 
@@ -25,6 +25,10 @@ pub enum HypOperation {
     Unshare = 0x8013,
     /// Asks whose a page is.
     PageState = 0x8014,
+    /// Takes the oldest fault report of devices that the kernel may not hold.
+    FaultPoll = 0x8030,
+    /// Puts a device into quarantine, or takes it out.
+    Quarantine = 0x8031,
     /// Asks how an SMMU is.
     SmmuStatus = 0x8050,
     /// Has an SMMU's registers compared, and what is wrong with it set right.
@@ -92,6 +96,17 @@ pub enum HypRequest {
     Unshare(Pages, PageOwner),
     /// x6: an address. Answer x4–x5: [`PageState`](crate::PageState); [`Status::Denied`] for what is nobody's.
     PageState(PhysAddr),
+    /// As the host's, for devices of the hypervisor and its guests.
+    FaultPoll,
+    /// Field: SMMU; x6: stream ID; x7: 1 to put the device into quarantine, 0 to take it out: it is blocked then.
+    Quarantine {
+        /// The SMMU that the device is behind.
+        smmu: SmmuIndex,
+        /// The device's stream ID.
+        sid: StreamId,
+        /// Whether it is to be in quarantine.
+        on: bool,
+    },
     /// Field: SMMU. As the host's.
     SmmuStatus(SmmuIndex),
     /// Field: SMMU; x6: the hint. As the host's.
@@ -128,6 +143,12 @@ impl HypMessage {
             }
             HypOperation::PageState => (HypRequest::PageState(PhysAddr(x6)), field | handle | x7),
             HypOperation::Statistics => (HypRequest::Statistics, field | handle | x6 | x7),
+            HypOperation::FaultPoll => (HypRequest::FaultPoll, field | handle | x6 | x7),
+            HypOperation::Quarantine => {
+                let sid = StreamId(u32::try_from(x6).map_err(|_| Status::InvalidParameters)?);
+                let smmu = SmmuIndex(header.field);
+                (HypRequest::Quarantine { smmu, sid, on: x7 & 1 != 0 }, handle | x7 & !1)
+            }
             HypOperation::SmmuStatus => (HypRequest::SmmuStatus(SmmuIndex(header.field)), handle | x6 | x7),
             HypOperation::SmmuCheck => {
                 let hint = u8::try_from(x6).ok().and_then(|hint| PowerHint::try_from(hint).ok());
@@ -157,6 +178,10 @@ impl HypRequest {
             Self::Unshare(pages, owner) => move_of(HypOperation::Unshare, pages, owner),
             Self::PageState(address) => [header(HypOperation::PageState, 0), address.0, 0],
             Self::Statistics => [header(HypOperation::Statistics, 0), 0, 0],
+            Self::FaultPoll => [header(HypOperation::FaultPoll, 0), 0, 0],
+            Self::Quarantine { smmu, sid, on } => {
+                [header(HypOperation::Quarantine, smmu.0), sid.0.into(), on.into()]
+            }
             Self::SmmuStatus(smmu) => [header(HypOperation::SmmuStatus, smmu.0), 0, 0],
             Self::SmmuCheck(smmu, hint) => {
                 [header(HypOperation::SmmuCheck, smmu.0), u8::from(hint).into(), 0]

@@ -4,8 +4,8 @@
 use crate::ffa::{self, CallError};
 use ffa_abi::{
     DeviceRecord, DeviceState, Difference, DomainHandle, DomainKind, Fault, FaultReport, Features,
-    GuardLevel, Iova, Limits, PROTOCOL_VERSION, PhysAddr, Protection, Registers, Request, Response,
-    SmmuIndex, Status, StreamId, Version,
+    GuardLevel, Iova, Limits, PROTOCOL_VERSION, PhysAddr, PowerHint, Protection, Registers, Request,
+    Response, SmmuIndex, SmmuRegisters, SmmuReport, Status, StreamId, Version,
 };
 use thiserror::Error;
 
@@ -219,6 +219,32 @@ impl Iommu {
         let values = self.request(Request::IovaToPa { domain, iova })?;
         let protection = Protection::from_bits(values[1]).ok_or_else(|| malformed(values))?;
         Ok((PhysAddr(values[0]), protection))
+    }
+
+    /// Has an SMMU's registers compared and what is wrong set right, in as many calls as it takes; returns what differed.
+    ///
+    /// # Errors
+    /// See [`IommuError`].
+    pub fn check(&self, smmu: SmmuIndex, hint: PowerHint) -> Result<SmmuRegisters, IommuError> {
+        for _ in 0..Self::ROUNDS {
+            let Response { status, values } = self.raw(Request::SmmuCheck { smmu, hint }.encode())?;
+            let differed = u32::try_from(values[0]).ok().and_then(SmmuRegisters::from_bits);
+            match status {
+                Status::Ok => return differed.ok_or_else(|| malformed(values)),
+                Status::Again => {}
+                status => return Err(IommuError::Status(status)),
+            }
+        }
+        Err(IommuError::Stuck(0))
+    }
+
+    /// Asks how an SMMU is.
+    ///
+    /// # Errors
+    /// See [`IommuError`].
+    pub fn smmu(&self, smmu: SmmuIndex) -> Result<SmmuReport, IommuError> {
+        let values = self.request(Request::SmmuStatus(smmu))?;
+        SmmuReport::from_registers(values).ok_or_else(|| malformed(values))
     }
 
     /// Takes the oldest fault report.

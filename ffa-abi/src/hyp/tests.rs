@@ -17,6 +17,12 @@ fn requests() -> impl Strategy<Value = HypRequest> {
     ];
     prop_oneof![
         Just(HypRequest::Statistics),
+        Just(HypRequest::FaultPoll),
+        (any::<u16>(), any::<u32>(), any::<bool>()).prop_map(|(smmu, sid, on)| HypRequest::Quarantine {
+            smmu: SmmuIndex(smmu),
+            sid: StreamId(sid),
+            on
+        }),
         any::<u16>().prop_map(|smmu| HypRequest::SmmuStatus(SmmuIndex(smmu))),
         (any::<u16>(), 0u8..3).prop_map(|(smmu, hint)| {
             HypRequest::SmmuCheck(SmmuIndex(smmu), PowerHint::try_from(hint).unwrap())

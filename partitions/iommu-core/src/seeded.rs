@@ -150,6 +150,8 @@ pub enum Bug {
     DueForgotten,
     /// Interrupts that come as fast as they are served are forgotten.
     OverrunForgotten,
+    /// All faults are told to the host.
+    SharedFaults,
 }
 
 #[cfg(feature = "seeded-bugs")]
@@ -173,7 +175,7 @@ mod chosen {
 
     impl Bug {
         /// All of them.
-        pub const ALL: [Self; 71] = {
+        pub const ALL: [Self; 72] = {
             use Bug::*;
             [
                 NoInvalidation,
@@ -247,6 +249,7 @@ mod chosen {
                 RecordsLeft,
                 DueForgotten,
                 OverrunForgotten,
+                SharedFaults,
             ]
         };
     }

@@ -33,6 +33,11 @@ pub(crate) const EVENTQ_PROD: Register = Register(0x1_00a8);
 /// Where the service reads its next record.
 pub(crate) const EVENTQ_CONS: Register = Register(0x1_00ac);
 
+/// `GBPA.ABORT`: nothing passes.
+const GBPA_ABORT: u32 = 1 << 20;
+/// `GBPA.Update`: the other bits are to be taken.
+const GBPA_UPDATE: u32 = 1 << 31;
+
 /// `IRQ_CTRL`: for events and for global errors.
 pub(crate) const BOTH_INTERRUPTS: u32 = 1 << 2 | 1 << 0;
 /// `GERROR.EVENTQ_ABT_ERR`: a record could not be written.
@@ -56,6 +61,23 @@ impl Register {
         unsafe { guarded::write32(SMMU_FRAME.0 + self.0, value) }
             .map_err(|fault| Failure::new(format_args!("register {:#x}: {fault}", self.0)))
     }
+}
+
+/// Switches translation off, as somebody could who reaches the SMMU. What DMA meets then, GBPA says.
+pub(crate) fn switch_off() -> Result<(), Failure> {
+    write(CR0, 0)
+}
+
+/// Has all DMA pass while translation is off, as somebody could who reaches the SMMU.
+pub(crate) fn open() -> Result<(), Failure> {
+    write(GBPA, GBPA.read()? & !GBPA_ABORT | GBPA_UPDATE)
+}
+
+fn write(register: Register, value: u32) -> Result<(), Failure> {
+    // SAFETY: the devices behind the SMMU belong to whoever calls this, and do what they are told; at worst they reach memory
+    // that the test gave them an address of.
+    unsafe { guarded::write32(SMMU_FRAME.0 + register.0, value) }
+        .map_err(|fault| Failure::new(format_args!("register {:#x} is out of reach: {fault}", register.0)))
 }
 
 /// Makes the event queue look full, as somebody could who reaches the SMMU: the next record cannot be written. Nothing is

@@ -22,17 +22,19 @@ enum Setting {
     Paging(usize),
     /// All streams are translated by the identity domain.
     Identity,
+    /// All streams abort unheard. The domain in which the device was is kept until it is set to something.
+    Quarantined(Option<usize>),
     /// The SMMU failed on the way from one of these slots to the other. It aborts all DMA; what the streams are set to is
     /// unknown, so both domains are kept until the SMMU works again: then the streams abort.
     Lost([Option<usize>; 2]),
 }
 
 impl Setting {
-    /// Returns the slot whose domain streams are translated by.
+    /// Returns the slot whose domain is kept for the device.
     const fn slot(self) -> Option<usize> {
         match self {
-            Self::Paging(slot) => Some(slot),
-            Self::Blocked | Self::Identity | Self::Lost(_) => None,
+            Self::Paging(slot) | Self::Quarantined(Some(slot)) => Some(slot),
+            Self::Blocked | Self::Identity | Self::Quarantined(None) | Self::Lost(_) => None,
         }
     }
 }
@@ -116,6 +118,48 @@ impl Device {
             // Where nothing changed, this takes back what `attach` counted.
             domains.detach(slot);
         }
+        Ok(())
+    }
+
+    /// Has all of a device's transactions abort, and nobody told of them, until it is set to something. Waits for no other
+    /// call.
+    ///
+    /// # Errors
+    /// [`Status::Busy`] while another call sets it; [`Status::Hardware`] where the SMMU failed, now or before.
+    pub fn quarantine<S: Smmu>(&self, device: &policy::Device, driver: &S) -> Result<(), Status> {
+        let mut setting = self.0.try_lock().ok_or(Status::Busy)?;
+        let slot = match *setting {
+            before @ (Setting::Blocked | Setting::Identity | Setting::Paging(_)) => before.slot(),
+            Setting::Quarantined(_) => return Ok(()),
+            // It aborts until it is set.
+            Setting::Lost(_) => return Err(Status::Hardware),
+        };
+        if driver.set_streams(StreamId(device.first_sid), device.sids, &StreamConfig::Silent).is_err() {
+            *setting = Setting::Lost([slot, None]);
+            return Err(Status::Hardware);
+        }
+        *setting = Setting::Quarantined(slot);
+        Ok(())
+    }
+
+    /// Blocks a device that is in quarantine. Others stay as they are.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub fn release<S: Smmu>(
+        &self,
+        device: &policy::Device,
+        domains: &Domains<'_>,
+        driver: &S,
+    ) -> Result<(), Status> {
+        let mut setting = lock::lock(&self.0)?;
+        let Setting::Quarantined(slot) = *setting else { return Ok(()) };
+        if driver.set_streams(StreamId(device.first_sid), device.sids, &StreamConfig::Abort).is_err() {
+            *setting = Setting::Lost([slot, None]);
+            return Err(Status::Hardware);
+        }
+        *setting = Setting::Blocked;
+        slot.into_iter().for_each(|slot| domains.detach(slot));
         Ok(())
     }
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Fault reports between the SMMUs' event queues and the client that polls them.
+//! Fault reports between the SMMUs' event queues and the clients that poll them. Each of those has a queue of its own, and
+//! sees nothing of another's.
 //!
 //! Records are taken out of an event queue when the host polls, and, where the SMMU interrupts for them, then too.
 
+use super::recipient::Recipient;
+use super::storms::{Rate, Storms};
 use super::watch::{InterruptError, Looked, Next, Watch};
 use crate::domain::lock;
-use crate::policy::{MAX_SMMUS, Policy};
+use crate::policy::{MAX_DEVICES, MAX_SMMUS, Policy};
 use crate::seeded::{Bug, seeded};
 use crate::smmu::{Event, Smmu, SmmuError};
 use core::sync::atomic::{AtomicU32, Ordering, fence};
@@ -13,24 +16,48 @@ use ffa_abi::{Fault, FaultReport, SmmuIndex, Status};
 use heapless::Deque;
 use spin::mutex::SpinMutex;
 
-/// Reports that are kept until they are polled.
+/// Reports that are kept for one client until they are polled.
 pub const MAX_FAULTS: usize = 64;
 /// Records that one look takes from the event queue of one SMMU.
 const EVENTS_PER_LOOK: usize = 64;
 
-/// The host's reports.
+/// The reports.
 #[derive(Debug)]
 pub struct Faults {
     queue: SpinMutex<Queue>,
+    storms: Storms,
     /// SMMUs, a bit each, whose interrupt came and was not served yet.
     due: AtomicU32,
 }
 
 #[derive(Debug)]
 struct Queue {
-    reports: Deque<Fault, MAX_FAULTS>,
-    dropped: u64,
+    /// By the place of who is told.
+    reports: [Reports; Recipient::ALL.len()],
+    rates: [Rate; MAX_DEVICES],
     watches: [Watch; MAX_SMMUS],
+}
+
+/// What one client is to be told.
+#[derive(Debug)]
+struct Reports {
+    kept: Deque<Fault, MAX_FAULTS>,
+    dropped: u64,
+}
+
+impl Reports {
+    const EMPTY: Self = Self { kept: Deque::new(), dropped: 0 };
+
+    fn drop_one(&mut self) {
+        self.dropped = self.dropped.saturating_add(1);
+    }
+
+    /// The oldest reports are kept: they say how a flood began.
+    fn add(&mut self, fault: Fault) {
+        if self.kept.push_back(fault).is_err() {
+            self.drop_one();
+        }
+    }
 }
 
 impl Default for Faults {
@@ -44,17 +71,23 @@ impl Faults {
     #[must_use]
     pub const fn new() -> Self {
         let watches = [Watch::Polled; MAX_SMMUS];
-        let queue = Queue { reports: Deque::new(), dropped: 0, watches };
-        Self { queue: SpinMutex::new(queue), due: AtomicU32::new(0) }
+        let reports = [const { Reports::EMPTY }; Recipient::ALL.len()];
+        let queue = Queue { reports, rates: [Rate::NONE; MAX_DEVICES], watches };
+        Self { queue: SpinMutex::new(queue), storms: Storms::new(), due: AtomicU32::new(0) }
     }
 
-    /// Takes the oldest report, after a bounded look at the event queue of each SMMU.
+    /// Takes a client's oldest report, after a bounded look at the event queue of each SMMU.
     ///
     /// # Errors
     /// [`Status::Empty`] where there is nothing to report, [`Status::Busy`], and [`Status::Hardware`] where there is nothing
     /// to report any more because an SMMU has failed.
-    pub fn poll<S: Smmu>(&self, policy: &Policy, smmus: &[S]) -> Result<FaultReport, Status> {
-        let answer = lock::lock(&self.queue)?.poll(policy, smmus);
+    pub fn poll<S: Smmu>(
+        &self,
+        policy: &Policy,
+        smmus: &[S],
+        recipient: Recipient,
+    ) -> Result<FaultReport, Status> {
+        let answer = lock::lock(&self.queue)?.poll(policy, smmus, recipient, &self.storms);
         // An SMMU that went wrong here is polled from now on, and its next interrupt is unexpected.
         if !seeded(Bug::DueForgotten) {
             let _: Result<(), InterruptError> = self.serve_due(policy, smmus, None);
@@ -70,7 +103,11 @@ impl Faults {
         let smmu = smmus.get(usize::from(index)).ok_or(InterruptError::Unexpected)?;
         let mut queue = self.queue.lock();
         queue.watch(index)?.arm(smmu)?;
-        queue.interrupted(policy, index, smmu)
+        queue.interrupted(policy, index, smmu, &self.storms)
+    }
+
+    pub(super) const fn storms(&self) -> &Storms {
+        &self.storms
     }
 
     /// Serves the interrupt of an SMMU. Waits for nobody: if another core has the queue, that core serves it.
@@ -109,7 +146,7 @@ impl Faults {
                 break;
             }
             for (index, smmu) in (0..=u16::MAX).zip(smmus).filter(|(index, _)| due & bit(*index) != 0) {
-                let result = queue.interrupted(policy, index, smmu);
+                let result = queue.interrupted(policy, index, smmu, &self.storms);
                 if own == Some(index) {
                     outcome = outcome.and(result);
                 }
@@ -125,13 +162,25 @@ fn bit(index: u16) -> u32 {
 }
 
 impl Queue {
-    fn poll<S: Smmu>(&mut self, policy: &Policy, smmus: &[S]) -> Result<FaultReport, Status> {
+    fn poll<S: Smmu>(
+        &mut self,
+        policy: &Policy,
+        smmus: &[S],
+        recipient: Recipient,
+        storms: &Storms,
+    ) -> Result<FaultReport, Status> {
         let mut failed = false;
         for (index, smmu) in (0..=u16::MAX).zip(smmus) {
-            failed |= self.asked(policy, index, smmu).is_err();
+            let looked = self.asked(policy, index, smmu, storms);
+            failed |= looked.is_err() && recipient.has_any_behind(policy, index);
         }
-        let report =
-            FaultReport { fault: self.reports.pop_front(), dropped: core::mem::take(&mut self.dropped) };
+        // That a device is in quarantine is told first: the reports before it may be many.
+        let quarantined = storms.take(policy, recipient);
+        let reports = self.reports_of(recipient).ok_or(Status::Empty)?;
+        let report = FaultReport {
+            fault: quarantined.or_else(|| reports.kept.pop_front()),
+            dropped: core::mem::take(&mut reports.dropped),
+        };
         match report {
             FaultReport { fault: None, dropped: 0 } if failed => Err(Status::Hardware),
             FaultReport { fault: None, dropped: 0 } => Err(Status::Empty),
@@ -139,24 +188,40 @@ impl Queue {
         }
     }
 
+    fn reports_of(&mut self, recipient: Recipient) -> Option<&mut Reports> {
+        self.reports.get_mut(recipient.place())
+    }
+
     /// Looks at an SMMU because the host asks; twice, where that switches its interrupts on.
-    fn asked<S: Smmu>(&mut self, policy: &Policy, index: u16, smmu: &S) -> Result<(), SmmuError> {
-        let looked = self.look(policy, index, smmu);
+    fn asked<S: Smmu>(
+        &mut self,
+        policy: &Policy,
+        index: u16,
+        smmu: &S,
+        storms: &Storms,
+    ) -> Result<(), SmmuError> {
+        let looked = self.look(policy, index, smmu, storms);
         match self.watch(index).and_then(|watch| watch.asked(smmu, looked)) {
             Ok(Next::LookAgain) => {}
             // One that does not acknowledge is polled from now on, which is what happens here.
             Ok(Next::Done) | Err(_) => return looked.health,
         }
-        let looked = self.look(policy, index, smmu);
+        let looked = self.look(policy, index, smmu, storms);
         let _: Result<Next, InterruptError> = self.watch(index).and_then(|watch| watch.asked(smmu, looked));
         looked.health
     }
 
     /// Looks at an SMMU because it has interrupted.
-    fn interrupted<S: Smmu>(&mut self, policy: &Policy, index: u16, smmu: &S) -> Result<(), InterruptError> {
+    fn interrupted<S: Smmu>(
+        &mut self,
+        policy: &Policy,
+        index: u16,
+        smmu: &S,
+        storms: &Storms,
+    ) -> Result<(), InterruptError> {
         match self.watch(index)?.interrupted()? {
             Next::LookAgain => {
-                let looked = self.look(policy, index, smmu);
+                let looked = self.look(policy, index, smmu, storms);
                 self.watch(index)?.looked(smmu, looked)
             }
             Next::Done => Ok(()),
@@ -179,17 +244,14 @@ impl Queue {
 
     /// Takes records until there is none, or as many as a look takes, and acknowledges errors. A record that comes while
     /// others are taken raises no interrupt: so one look more finds the queue empty.
-    fn look<S: Smmu>(&mut self, policy: &Policy, index: u16, smmu: &S) -> Looked {
+    fn look<S: Smmu>(&mut self, policy: &Policy, index: u16, smmu: &S, storms: &Storms) -> Looked {
         let mut left = EVENTS_PER_LOOK;
         let mut emptied = false;
+        let now = if policy.fault_rate == 0 { 0 } else { smmu.milliseconds() };
         while left > 0 && !emptied {
-            let polled = smmu.poll_events(left, &mut |event| {
-                if is_host_s_business(policy, index, &event) {
-                    self.add(report(index, &event));
-                }
-            });
+            let polled = smmu.poll_events(left, &mut |event| self.take(policy, index, &event, now, storms));
             if polled.overflow {
-                self.dropped = self.dropped.saturating_add(1);
+                self.note_loss(policy, index);
             }
             left = left.saturating_sub(polled.taken);
             emptied = polled.taken == 0;
@@ -197,20 +259,29 @@ impl Queue {
         Looked { emptied, health: smmu.check_errors() }
     }
 
-    /// The oldest reports are kept: they say how a flood began.
-    fn add(&mut self, fault: Fault) {
-        if self.reports.push_back(fault).is_err() {
-            self.dropped = self.dropped.saturating_add(1);
+    /// Takes a record to who is to be told.
+    fn take(&mut self, policy: &Policy, index: u16, event: &Event, now: u64, storms: &Storms) {
+        if let Some((device, _)) = policy.device(index, event.sid.0)
+            && policy.fault_rate != 0
+            && self.rates.get_mut(device).is_some_and(|rate| rate.is_above(policy.fault_rate, now))
+        {
+            storms.add(device);
+        }
+        let recipient = Recipient::of_stream(policy, index, event.sid.0);
+        let recipient = if seeded(Bug::SharedFaults) { Recipient::Host } else { recipient };
+        if let Some(reports) = self.reports_of(recipient) {
+            reports.add(report(index, event));
         }
     }
-}
 
-/// Tells whether the host may learn of an event: not of what devices do that others may hold. Streams that the policy
-/// does not name are nobody else's, and worth a report.
-fn is_host_s_business(policy: &Policy, smmu: u16, event: &Event) -> bool {
-    policy
-        .device(smmu, event.sid.0)
-        .is_none_or(|(_, device)| device.holders.host || !(device.holders.hyp || device.holders.guests))
+    /// Counts that an SMMU has lost records. Whose they were it does not say: each client is told that has devices there.
+    fn note_loss(&mut self, policy: &Policy, index: u16) {
+        for (recipient, reports) in Recipient::ALL.into_iter().zip(&mut self.reports) {
+            if recipient.has_any_behind(policy, index) {
+                reports.drop_one();
+            }
+        }
+    }
 }
 
 fn report(smmu: u16, event: &Event) -> Fault {

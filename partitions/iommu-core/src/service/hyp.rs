@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the hypervisor asks for, once it has shown its key.
 
-use super::Service;
+use super::{Recipient, Service};
 use crate::domain::Follow;
 use crate::ownership::{Change, Holder, Refused};
 use crate::policy::{Guard, HypRole};
@@ -21,6 +21,8 @@ impl<S: Smmu> Service<'_, S> {
             HypRequest::Unshare(pages, owner) => (pages, owner, Change::Unshare),
             HypRequest::PageState(address) => return self.page_state(hyp, address),
             HypRequest::Statistics => return Ok(self.statistics(hyp)),
+            HypRequest::FaultPoll => return self.hyp_fault_poll(hyp),
+            HypRequest::Quarantine { smmu, sid, on } => return self.hyp_quarantine(hyp, smmu, sid, on),
             HypRequest::SmmuStatus(smmu) => return self.hyp_smmu_status(hyp, smmu),
             HypRequest::SmmuCheck(smmu, hint) => return self.hyp_smmu_check(hyp, smmu, hint),
         };
@@ -51,6 +53,10 @@ impl<S: Smmu> Service<'_, S> {
     fn page_state(&self, Hyp { .. }: Hyp, address: PhysAddr) -> Result<Response, Status> {
         let [owner, state] = self.ownership.state(address).ok_or(Status::Denied)?.to_registers();
         Ok(Response { status: Status::Ok, values: [owner, state, 0, 0] })
+    }
+
+    fn hyp_fault_poll(&self, Hyp { .. }: Hyp) -> Result<Response, Status> {
+        self.polled(Recipient::Hyp)
     }
 
     fn statistics(&self, Hyp { .. }: Hyp) -> Response {

@@ -8,12 +8,15 @@
 mod faults;
 mod health;
 mod hyp;
+mod recipient;
 mod rings;
 mod setup;
+mod storms;
 mod streams;
 mod watch;
 
 pub use faults::{Faults, MAX_FAULTS};
+pub use recipient::Recipient;
 pub use setup::{Memory, SetupError};
 pub use watch::InterruptError;
 
@@ -91,7 +94,9 @@ impl<S: Smmu> Service<'_, S> {
         let mut wires = (0..=u16::MAX).zip(&self.policy.smmus);
         let found = wires.find(|(_, smmu)| smmu.interrupts.is_some_and(|wires| wires.has(intid)));
         let (index, _) = found.ok_or(InterruptError::Unexpected)?;
-        self.faults.interrupted(self.policy, self.smmus, index)
+        let served = self.faults.interrupted(self.policy, self.smmus, index);
+        self.quarantine_one();
+        served
     }
 
     fn serve(&self, client: Client, request: Request) -> Result<Response, Status> {
@@ -257,10 +262,14 @@ impl<S: Smmu> Service<'_, S> {
     // Never in the place of its call: the others pay for what it does to the registers.
     #[inline(never)]
     fn fault_poll(&self, client: Client) -> Result<Response, Status> {
-        match client {
-            Client::Host => {}
-        }
-        let polled = self.faults.poll(self.policy, self.smmus);
+        self.polled(match client {
+            Client::Host => Recipient::Host,
+        })
+    }
+
+    fn polled(&self, recipient: Recipient) -> Result<Response, Status> {
+        let polled = self.faults.poll(self.policy, self.smmus, recipient);
+        self.quarantine_one();
         self.rebuild_one();
         let FaultReport { fault, dropped } = polled?;
         let [x4, x5, x6] = fault.map_or([0; 3], |fault| fault.to_registers());

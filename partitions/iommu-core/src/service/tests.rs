@@ -30,6 +30,7 @@ mod overlaps;
 mod pages;
 mod rings;
 mod roles;
+mod storms;
 
 const K4: u64 = 4096;
 const M2: u64 = 2 << 20;

@@ -249,4 +249,8 @@ impl<H: Hardware> Smmu for SmmuV3<'_, H> {
     fn report(&self) -> SmmuReport {
         self.describe()
     }
+
+    fn milliseconds(&self) -> u64 {
+        self.hardware.ticks().checked_div(self.hardware.ticks_per_millisecond()).unwrap_or(0)
+    }
 }

@@ -65,6 +65,7 @@ struct State {
     tampered: u32,
     differed: u32,
     rebuilt: u32,
+    milliseconds: u64,
     fail_after: Option<usize>,
     /// Whether interrupts are on.
     interrupts: bool,
@@ -118,6 +119,11 @@ impl<'a> FakeSmmu<'a> {
         let mut state = self.state.lock().unwrap();
         state.failed = true;
         state.raised += usize::from(state.interrupts);
+    }
+
+    /// Lets time pass.
+    pub(crate) fn pass(&self, milliseconds: u64) {
+        self.state.lock().unwrap().milliseconds += milliseconds;
     }
 
     /// Can be rebuilt, in so many calls.
@@ -183,6 +189,7 @@ impl<'a> FakeSmmu<'a> {
             return None;
         }
         let outcome = match state.streams.get(&sid) {
+            Some(StreamConfig::Silent) => return None,
             None | Some(StreamConfig::Abort) => Err(FaultKind::Stream),
             Some(StreamConfig::Stage2(stage2)) => {
                 let (vmid, root, geometry) = (stage2.vmid.0, stage2.root.0, stage2.geometry);
@@ -424,6 +431,10 @@ impl Smmu for FakeSmmu<'_> {
 
     fn is_beyond_repair(&self) -> bool {
         self.state.lock().unwrap().beyond_repair
+    }
+
+    fn milliseconds(&self) -> u64 {
+        self.state.lock().unwrap().milliseconds
     }
 
     fn report(&self) -> SmmuReport {

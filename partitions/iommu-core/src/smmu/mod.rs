@@ -48,6 +48,8 @@ pub struct Vmid(pub u16);
 pub enum StreamConfig {
     /// They are aborted. What a stream has until something else is set.
     Abort,
+    /// They are aborted, and nobody is told.
+    Silent,
     /// They are translated by a stage-2 table.
     Stage2(Stage2),
 }
@@ -257,6 +259,9 @@ pub trait Smmu: Sync {
 
     /// Returns how the SMMU is.
     fn report(&self) -> SmmuReport;
+
+    /// Returns a time in milliseconds that only grows.
+    fn milliseconds(&self) -> u64;
 }
 
 impl<T: Smmu> Smmu for &T {
@@ -318,6 +323,10 @@ impl<T: Smmu> Smmu for &T {
 
     fn report(&self) -> SmmuReport {
         (**self).report()
+    }
+
+    fn milliseconds(&self) -> u64 {
+        (**self).milliseconds()
     }
 }
 

@@ -95,10 +95,8 @@ impl StreamTable<'_> {
         for (words, owner) in words.chunks_exact(STE_WORDS).zip(owners) {
             if owner != of {
                 let device = usize::from(owner).checked_sub(1).and_then(|place| shadow.get(place));
-                entry = match device.map(|device| &device.config) {
-                    Some(StreamConfig::Stage2(stage2)) => self.encode(stage2).ok_or(BringUpError::Table)?,
-                    Some(StreamConfig::Abort) | None => [0; STE_WORDS],
-                };
+                let config = device.map_or(&StreamConfig::Abort, |device| &device.config);
+                entry = self.words(config).ok_or(BringUpError::Table)?;
                 of = owner;
             }
             words.iter().zip(entry).try_for_each(|(word, value)| pass.word(word, value))?;

@@ -2,7 +2,7 @@
 //! The two-level stream table (IHI 0070, 3.3.1, 3.21.3, 5.1 and 5.2).
 //!
 //! A stream that aborts has an entry with V=0, and that is what zeroed memory says too. Its transactions are aborted
-//! and recorded as `C_BAD_STE`; V=1 with Config=0b000 would abort them in silence. Streams whose 64 neighbours hold no
+//! and recorded as `C_BAD_STE`; V=1 with Config=0b000 aborts them in silence, for those in quarantine. Streams whose 64 neighbours hold no
 //! device of the policy have no entry at all: those, and all beyond the table, are aborted and recorded as
 //! `C_BAD_STREAMID` (CR2.RECINVSID). So whatever the policy does not name is denied and heard of.
 //!
@@ -155,14 +155,12 @@ impl<'p> StreamTable<'p> {
         if device.config == *config {
             return Ok(());
         }
-        let target = match config {
-            StreamConfig::Abort => None,
-            StreamConfig::Stage2(stage2) => Some(self.encode(stage2).ok_or(SmmuError::Stream(first))?),
-        };
+        let words = self.words(config).ok_or(SmmuError::Stream(first))?;
+        let target = Some(words).filter(|_| *config != StreamConfig::Abort);
         match device.config {
             StreamConfig::Abort => {}
             StreamConfig::Stage2(_) if seeded(Bug::LiveEntry) && target.is_some() => {}
-            StreamConfig::Stage2(_) => {
+            StreamConfig::Stage2(_) | StreamConfig::Silent => {
                 self.store_valid_words(first, count, 0)?;
                 device.config = StreamConfig::Abort;
                 forget()?;
@@ -228,8 +226,20 @@ impl<'p> StreamTable<'p> {
         find().ok_or(SmmuError::Stream(first))
     }
 
+    /// Returns what an entry holds; `None` where the SMMU would find it illegal.
+    pub(super) fn words(&self, config: &StreamConfig) -> Option<[u64; STE_WORDS]> {
+        match config {
+            StreamConfig::Abort => Some([0; STE_WORDS]),
+            StreamConfig::Silent => {
+                let valid = STE0::V::SET + STE0::CONFIG::Abort;
+                Some([valid.value, 0, 0, 0, 0, 0, 0, 0])
+            }
+            StreamConfig::Stage2(stage2) => self.encode(stage2),
+        }
+    }
+
     /// Encodes an entry; `None` where the SMMU would find it illegal.
-    pub(super) fn encode(&self, stage2: &Stage2) -> Option<[u64; STE_WORDS]> {
+    fn encode(&self, stage2: &Stage2) -> Option<[u64; STE_WORDS]> {
         let geometry = stage2.geometry;
         if !geometry.fits(self.attributes.output_bits) {
             return None;

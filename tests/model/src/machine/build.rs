@@ -85,7 +85,7 @@ fn device(name: &str, smmu: u8, first_sid: u32, sids: u16, host: bool, iova: Ran
     }
 }
 
-/// Makes a policy: devices with one stream and with many, one that nobody may hold, and an SMMU without any.
+/// Makes a policy: devices with one stream and with many, one that the host may not hold, and an SMMU without any.
 fn policy(random: &mut Random) -> Policy {
     // Two wires, or one for both, or none.
     let wires = [0; 3].map(|_| random.any(&[None, Some(1), Some(0)]));
@@ -105,6 +105,11 @@ fn policy(random: &mut Random) -> Policy {
         device("many", 0, 0x38, random.any(&[2, 12, 70]), true, wide),
         device("nobody", 0, 0x18, 1, false, Range { base: 0, size: PAGE }),
     ];
+    // A device of somebody else's: the host is not to hear of it.
+    let guard = *random.pick(&[Guard::Nobody, Guard::El2, Guard::BusFilter]).unwrap_or(&Guard::Nobody);
+    if let Some(device) = devices.last_mut().filter(|_| guard != Guard::Nobody) {
+        device.holders.hyp = true;
+    }
     if second {
         devices.push(device("other", 1, 0x10, 1, true, random.any_range(&[wide, narrow])));
         devices.push(device("far", 1, random.any(&[0x11, 0x1c0]), 3, true, wide));
@@ -112,7 +117,7 @@ fn policy(random: &mut Random) -> Policy {
     let count = if second { 3 } else { 1 };
     let mut policy = Policy {
         version: FORMAT_VERSION,
-        guard: *random.pick(&[Guard::Nobody, Guard::El2, Guard::BusFilter]).unwrap_or(&Guard::Nobody),
+        guard,
         hyp: if random.once_in(3) { HypRole::Absent } else { HypRole::Required },
         managed: MANAGED.into_iter().collect(),
         pool: Range { base: POOL, size: PAGE },

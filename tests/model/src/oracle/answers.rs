@@ -4,7 +4,7 @@
 
 use super::calls::{Asked, Call};
 use super::{Beside, Domain, Oracle};
-use ffa_abi::{DeviceState, DomainHandle, Request, Response, SmmuIndex, Status, StreamId};
+use ffa_abi::{DeviceState, DomainHandle, Fault, Request, Response, SmmuIndex, Status, StreamId};
 use iommu_core::policy::Range;
 
 /// Domains that exist at a time (FEATURES).
@@ -38,6 +38,7 @@ impl Oracle {
             }
             (_, Status::Tampered) if !self.tampered => wrong("nobody tampered"),
             (_, Status::Hardware) if self.hurt.is_empty() => wrong("all SMMUs work"),
+            (Request::FaultPoll, status) => self.check_report(status, values).or_else(|why| wrong(&why)),
             (Request::Map { domain, iova, pa, size, .. }, status) => self
                 .check_map(domain, (iova.0, pa.0, size), status, values, call, available)
                 .or_else(|why| wrong(&why)),
@@ -61,6 +62,17 @@ impl Oracle {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Finds a report of a device that is somebody else's. Whatever stands in the pool, nobody else's stream is told.
+    fn check_report(&self, status: Status, [who, place, access, _]: [u64; 4]) -> Result<(), String> {
+        if status != Status::Ok || who == 0 {
+            return Ok(());
+        }
+        let fault = Fault::from_registers([who, place, access]).ok_or("it is no report")?;
+        let device = self.policy.device(fault.smmu.0, fault.sid.0).map(|(_, device)| device);
+        let holders = device.map(|device| device.holders).unwrap_or_default();
+        claim(holders.host || !holders.hyp && !holders.guests, || "it is somebody else's".to_owned())
     }
 
     fn live(&self, handle: DomainHandle) -> Result<&Domain, String> {

@@ -56,6 +56,8 @@ impl Move {
             HypRequest::Unshare(pages, owner) => (Change::Unshare, pages, owner),
             HypRequest::PageState(_)
             | HypRequest::Statistics
+            | HypRequest::FaultPoll
+            | HypRequest::Quarantine { .. }
             | HypRequest::SmmuStatus(_)
             | HypRequest::SmmuCheck(..) => return None,
         };

@@ -16,6 +16,7 @@ pub(crate) mod others;
 pub(crate) mod parallel;
 pub(crate) mod rings;
 mod sizes;
+mod tampering;
 pub(crate) mod transfers;
 pub(crate) mod unasked;
 
@@ -39,4 +40,5 @@ pub(crate) const SCENARIOS: &[&[Scenario]] = &[
     cores::SCENARIOS,
     parallel::SCENARIOS,
     dispute::SCENARIOS,
+    tampering::SCENARIOS,
 ];

@@ -132,7 +132,7 @@ proptest! {
                     for sid in [EDU, MANY] {
                         let vmid = match smmu.config(sid) {
                             StreamConfig::Stage2(stage2) => usize::from(stage2.vmid.0),
-                            StreamConfig::Abort => 0,
+                            StreamConfig::Abort | StreamConfig::Silent => 0,
                         };
                         if vmid == domain.slot() + 1 && response.values[0] > 0 {
                             prop_assert_eq!(smmu.dma(sid, iova, false), None, "SMMU {}", index);

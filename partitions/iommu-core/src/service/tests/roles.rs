@@ -10,8 +10,15 @@ pub(super) fn with_hyp() -> Machine {
 }
 
 pub(super) fn with_hyp_at(guard: Guard) -> Machine {
+    with_hyp_and(|policy| policy.guard = guard)
+}
+
+/// The same, with another policy.
+pub(super) fn with_hyp_and(change: impl FnOnce(&mut Policy)) -> Machine {
     let accounts = Some(Range { base: 0x2000_0000, size: 0x10_0000 });
-    Machine::of(Policy { hyp: HypRole::Required, guard, accounts, ..policy() }, POOL_PAGES)
+    let mut policy = Policy { hyp: HypRole::Required, guard: Guard::El2, accounts, ..policy() };
+    change(&mut policy);
+    Machine::of(policy, POOL_PAGES)
 }
 
 pub(super) fn hyp(machine: &Machine, key: [u64; 2], request: HypRequest) -> Response {

@@ -27,6 +27,8 @@ register_bitfields! {
         V OFFSET(0) NUMBITS(1) [],
         /// What happens to transactions.
         CONFIG OFFSET(1) NUMBITS(3) [
+            /// They are aborted, and nothing is recorded.
+            Abort = 0,
             /// Stage 1 bypassed, stage 2 translates.
             Stage2 = 6,
         ],

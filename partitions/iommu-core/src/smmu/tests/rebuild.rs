@@ -129,6 +129,25 @@ fn power_that_was_lost_is_noticed_and_made_up_for() {
 }
 
 #[test]
+fn streams_in_quarantine_abort_unheard_and_still_do_afterwards() {
+    let (fake, driver, _) = at_work(slow());
+    driver.set_streams(StreamId(ONE), 1, &StreamConfig::Silent).unwrap();
+    fake.state().disallow(ONE);
+    driver.set_streams(StreamId(0x18), 1, &StreamConfig::Silent).unwrap();
+    let before = routes(&fake);
+    for stream in [0x10, 0x18] {
+        assert_eq!(before[stream], [Route::Aborted(None)]);
+    }
+    fake.state().lose_power();
+    assert!(driver.compare(PowerHint::None).is_err());
+    rebuild(&fake, &driver);
+    assert_eq!(routes(&fake), before);
+    driver.set_streams(StreamId(ONE), 1, &StreamConfig::Abort).unwrap();
+    assert_eq!(fake.state().routes(ONE), [Route::Aborted(Some(4))]);
+    fake.assert_no_violation();
+}
+
+#[test]
 fn power_that_nobody_spoke_of_is_noticed_by_the_first_command() {
     let (fake, driver, before) = at_work(slow());
     fake.state().lose_power();
