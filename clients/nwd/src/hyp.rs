@@ -2,7 +2,7 @@
 //! The iommu service as a hypervisor calls it: each message with the key that the claim gave.
 
 use crate::iommu::{Iommu, IommuError};
-use ffa_abi::{HypRequest, Key, PageOwner, PageState, Pages, PhysAddr, Request, Response, Status};
+use ffa_abi::{Fault, HypRequest, Key, PageOwner, PageState, Pages, PhysAddr, Request, Response, Status};
 use thiserror::Error;
 
 /// Bytes of a page.
@@ -100,6 +100,21 @@ impl Hyp {
     /// See [`MoveError`]; what was given back before stays so.
     pub fn disown(&self, first: PhysAddr, count: u64, owner: PageOwner) -> Result<(), MoveError> {
         chunks(first, count).try_for_each(|pages| self.change(HypRequest::Disown(pages, owner)))
+    }
+
+    /// Takes the oldest fault report of the hypervisor's devices.
+    ///
+    /// # Errors
+    /// See [`IommuError`].
+    pub fn fault(&self) -> Result<Option<Fault>, IommuError> {
+        match self.request(HypRequest::FaultPoll) {
+            Ok([0, ..]) | Err(IommuError::Status(Status::Empty)) => Ok(None),
+            Ok([x4, x5, x6, x7]) => {
+                let fault = Fault::from_registers([x4, x5, x6]);
+                fault.map(Some).ok_or(IommuError::Malformed([0, x4, x5, x6, x7]))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Asks whose a page is.

@@ -58,7 +58,7 @@ pub(crate) struct World {
     pub(crate) hyp: Option<Hyp>,
     /// The device that the policy gives to the host.
     pub(crate) device: Edu,
-    /// The device that the policy knows and gives to nobody here.
+    /// The device that the policy knows and gives to nobody here, or to the hypervisor, where there is one.
     pub(crate) nobodys: Edu,
     /// The device that the policy does not know.
     pub(crate) unlisted: Edu,

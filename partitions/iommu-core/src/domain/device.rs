@@ -122,15 +122,15 @@ impl Device {
     }
 
     /// Has all of a device's transactions abort, and nobody told of them, until it is set to something. Waits for no other
-    /// call.
+    /// call. Tells whether that is new.
     ///
     /// # Errors
     /// [`Status::Busy`] while another call sets it; [`Status::Hardware`] where the SMMU failed, now or before.
-    pub fn quarantine<S: Smmu>(&self, device: &policy::Device, driver: &S) -> Result<(), Status> {
+    pub fn quarantine<S: Smmu>(&self, device: &policy::Device, driver: &S) -> Result<bool, Status> {
         let mut setting = self.0.try_lock().ok_or(Status::Busy)?;
         let slot = match *setting {
             before @ (Setting::Blocked | Setting::Identity | Setting::Paging(_)) => before.slot(),
-            Setting::Quarantined(_) => return Ok(()),
+            Setting::Quarantined(_) => return Ok(false),
             // It aborts until it is set.
             Setting::Lost(_) => return Err(Status::Hardware),
         };
@@ -139,7 +139,7 @@ impl Device {
             return Err(Status::Hardware);
         }
         *setting = Setting::Quarantined(slot);
-        Ok(())
+        Ok(true)
     }
 
     /// Blocks a device that is in quarantine. Others stay as they are.

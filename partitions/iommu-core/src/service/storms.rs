@@ -95,8 +95,11 @@ impl<S: Smmu> Service<'_, S> {
         let Some(driver) = self.smmus.get(usize::from(device.smmu)) else { return };
         let Some(setting) = self.devices.get(index) else { return };
         match setting.quarantine(device, driver) {
-            Ok(()) => {
-                storms.untold.fetch_or(bit(index), Relaxed);
+            Ok(new) => {
+                if new {
+                    storms.untold.fetch_or(bit(index), Relaxed);
+                }
+                // Records that it has left behind are no reason to tell of it twice.
                 storms.due.fetch_and(!bit(index), Relaxed);
             }
             // Somebody sets it: the next one who polls tries again.
@@ -121,7 +124,7 @@ impl<S: Smmu> Service<'_, S> {
         let driver = self.smmus.get(usize::from(smmu.0)).ok_or(Status::Denied)?;
         let setting = self.devices.get(index).ok_or(Status::Denied)?;
         if on {
-            setting.quarantine(device, driver)?;
+            let _new: bool = setting.quarantine(device, driver)?;
         } else {
             setting.release(device, &self.domains, driver)?;
         }
