@@ -66,12 +66,13 @@ impl StreamTable<'_> {
         let (mut runs, mut table) = (self.runs.iter(), self.second.map_or(0, |second| second.base.0));
         let mut run = runs.next();
         let from = page.saturating_mul(ENTRIES);
-        let words = (0_u32..).zip(self.first.words).skip(from).take(ENTRIES);
-        for (span, word) in words {
+        let words = self.first.words.get(from..).unwrap_or_default().iter().take(ENTRIES);
+        let spans = u32::try_from(from).map_err(|_| BringUpError::Table)?..=u32::MAX;
+        for (span, word) in spans.zip(words) {
             // Runs are in order and do not overlap: those that are behind are never needed again.
             while let Some(behind) = run.filter(|run| run.last < span) {
-                table =
-                    table.saturating_add(u64::from(behind.last - behind.first + 1).saturating_mul(PAGE_SIZE));
+                let tables = u64::from(behind.last.saturating_sub(behind.first)).saturating_add(1);
+                table = table.saturating_add(tables.saturating_mul(PAGE_SIZE));
                 run = runs.next();
             }
             let inside = run.and_then(|run| span.checked_sub(run.first));
@@ -122,7 +123,7 @@ impl StreamTable<'_> {
 fn owners(shadow: &[Shadow], span: u32) -> [u8; STREAMS] {
     let mut owners = [0; STREAMS];
     let table = span << SPLIT;
-    for (number, device) in (1..).zip(shadow) {
+    for (number, device) in (1..=u8::MAX).zip(shadow) {
         let Shadow { first, count, .. } = device;
         let from = first.0.saturating_sub(table);
         let end = first.0.saturating_add(u32::from(*count)).saturating_sub(table);
