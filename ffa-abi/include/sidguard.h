@@ -178,6 +178,17 @@ static inline struct sidguard_registers sidguard_page_state(struct sidguard_key 
 	return sidguard_request(SIDGUARD_HYP_OPERATION_PAGE_STATE, 0, 0, key.words[0], key.words[1], address, 0);
 }
 
+static inline struct sidguard_registers sidguard_hyp_fault_poll(struct sidguard_key key)
+{
+	return sidguard_request(SIDGUARD_HYP_OPERATION_FAULT_POLL, 0, 0, key.words[0], key.words[1], 0, 0);
+}
+
+/* `on` is 1 to put the device into quarantine, 0 to take it out. */
+static inline struct sidguard_registers sidguard_quarantine(struct sidguard_key key, uint16_t smmu, uint32_t sid, uint8_t on)
+{
+	return sidguard_request(SIDGUARD_HYP_OPERATION_QUARANTINE, smmu, 0, key.words[0], key.words[1], sid, on);
+}
+
 static inline struct sidguard_registers sidguard_hyp_smmu_status(struct sidguard_key key, uint16_t smmu)
 {
 	return sidguard_request(SIDGUARD_HYP_OPERATION_SMMU_STATUS, smmu, 0, key.words[0], key.words[1], 0, 0);

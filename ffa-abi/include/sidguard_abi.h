@@ -139,6 +139,14 @@ enum sidguard_hyp_operation
          */
         SIDGUARD_HYP_OPERATION_PAGE_STATE = 32788,
         /**
+         * Takes the oldest fault report of devices that the kernel may not hold.
+         */
+        SIDGUARD_HYP_OPERATION_FAULT_POLL = 32816,
+        /**
+         * Puts a device into quarantine, or takes it out.
+         */
+        SIDGUARD_HYP_OPERATION_QUARANTINE = 32817,
+        /**
          * Asks how an SMMU is.
          */
         SIDGUARD_HYP_OPERATION_SMMU_STATUS = 32848,
@@ -280,6 +288,11 @@ enum sidguard_fault_kind
          * An event that the service does not know.
          */
         SIDGUARD_FAULT_KIND_OTHER = 6,
+        /**
+         * The device faulted more often than the policy lets it, and was quarantined: its transactions abort unheard until its
+         * holder sets its state.
+         */
+        SIDGUARD_FAULT_KIND_QUARANTINED = 7,
 };
 #if __STDC_VERSION__ >= 202311L
 typedef enum sidguard_fault_kind sidguard_fault_kind;

@@ -70,6 +70,8 @@ pub(super) fn all_of_the_hypervisor() -> Vec<(&'static str, HypRequest)> {
         ("DISOWN", HypRequest::Disown(pages, PageOwner::Guest(0))),
         ("SHARE", HypRequest::Share(pages, PageOwner::Guest(0x1234))),
         ("UNSHARE", HypRequest::Unshare(pages, PageOwner::Guest(0xffff))),
+        ("hyp.FAULT_POLL", HypRequest::FaultPoll),
+        ("QUARANTINE", HypRequest::Quarantine { smmu: SmmuIndex(0x102), sid: StreamId(0x12345), on: true }),
         ("hyp.SMMU_STATUS", HypRequest::SmmuStatus(SmmuIndex(0x102))),
         ("hyp.SMMU_CHECK", HypRequest::SmmuCheck(SmmuIndex(0x102), PowerHint::Goes)),
         ("PAGE_STATE", HypRequest::PageState(PhysAddr(0x100_4000_0000))),

@@ -51,6 +51,8 @@ static void requests(void)
 	print("DOORBELL", sidguard_doorbell(domain, 0x102, 0x200));
 	print("SMMU_STATUS", sidguard_smmu_status(0x102));
 	print("SMMU_CHECK", sidguard_smmu_check(0x102, SIDGUARD_POWER_HINT_RETURNED));
+	print("hyp.FAULT_POLL", sidguard_hyp_fault_poll(key));
+	print("QUARANTINE", sidguard_quarantine(key, 0x102, 0x12345, 1));
 	print("hyp.SMMU_STATUS", sidguard_hyp_smmu_status(key, 0x102));
 	print("hyp.SMMU_CHECK", sidguard_hyp_smmu_check(key, 0x102, SIDGUARD_POWER_HINT_GOES));
 	print("STATISTICS", sidguard_statistics(key));
