@@ -199,6 +199,13 @@ static inline struct sidguard_registers sidguard_hyp_smmu_check(struct sidguard_
 	return sidguard_request(SIDGUARD_HYP_OPERATION_SMMU_CHECK, smmu, 0, key.words[0], key.words[1], hint, 0);
 }
 
+/* What is asked for a guest's domain, or for a device in it: the 16-bit field, the handle, x6 and x7 as protocol.md says. */
+static inline struct sidguard_registers sidguard_guest(uint16_t operation, struct sidguard_key key, uint16_t field,
+						       uint32_t domain, uint64_t x6, uint64_t x7)
+{
+	return sidguard_request(operation, field, domain, key.words[0], key.words[1], x6, x7);
+}
+
 /* Returns an answer's status. A value that is none of enum sidguard_status is a newer service's. */
 static inline uint64_t sidguard_status_of(const struct sidguard_registers *answer)
 {

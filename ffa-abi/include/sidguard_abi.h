@@ -139,6 +139,34 @@ enum sidguard_hyp_operation
          */
         SIDGUARD_HYP_OPERATION_PAGE_STATE = 32788,
         /**
+         * Makes a domain for the hypervisor or a guest.
+         */
+        SIDGUARD_HYP_OPERATION_GUEST_DOMAIN_ALLOC = 32800,
+        /**
+         * Frees one.
+         */
+        SIDGUARD_HYP_OPERATION_GUEST_DOMAIN_FREE = 32801,
+        /**
+         * Maps pages of its owner's in one.
+         */
+        SIDGUARD_HYP_OPERATION_GUEST_MAP = 32802,
+        /**
+         * Unmaps pages.
+         */
+        SIDGUARD_HYP_OPERATION_GUEST_UNMAP = 32803,
+        /**
+         * Looks an address up.
+         */
+        SIDGUARD_HYP_OPERATION_GUEST_IOVA_TO_PA = 32804,
+        /**
+         * Puts a device into such a domain.
+         */
+        SIDGUARD_HYP_OPERATION_DEVICE_ASSIGN = 32805,
+        /**
+         * Takes it out.
+         */
+        SIDGUARD_HYP_OPERATION_DEVICE_RETURN = 32806,
+        /**
          * Takes the oldest fault report of devices that the kernel may not hold.
          */
         SIDGUARD_HYP_OPERATION_FAULT_POLL = 32816,

@@ -2,7 +2,7 @@
 //! Messages of the hypervisor. It shares its endpoint ID with the kernel above it, so each of them carries the key that the
 //! claim gave it, in registers that the kernel does not see.
 
-use crate::{Header, PageOwner, PhysAddr, PowerHint, Registers, SmmuIndex, Status, StreamId};
+use crate::{GuestRequest, Header, PageOwner, PhysAddr, PowerHint, Registers, SmmuIndex, Status, StreamId};
 use core::fmt;
 use num_enum::{IntoPrimitive, TryFromPrimitive};
 
@@ -25,6 +25,20 @@ pub enum HypOperation {
     Unshare = 0x8013,
     /// Asks whose a page is.
     PageState = 0x8014,
+    /// Makes a domain for the hypervisor or a guest.
+    GuestDomainAlloc = 0x8020,
+    /// Frees one.
+    GuestDomainFree = 0x8021,
+    /// Maps pages of its owner's in one.
+    GuestMap = 0x8022,
+    /// Unmaps pages.
+    GuestUnmap = 0x8023,
+    /// Looks an address up.
+    GuestIovaToPa = 0x8024,
+    /// Puts a device into such a domain.
+    DeviceAssign = 0x8025,
+    /// Takes it out.
+    DeviceReturn = 0x8026,
     /// Takes the oldest fault report of devices that the kernel may not hold.
     FaultPoll = 0x8030,
     /// Puts a device into quarantine, or takes it out.
@@ -96,6 +110,8 @@ pub enum HypRequest {
     Unshare(Pages, PageOwner),
     /// x6: an address. Answer x4–x5: [`PageState`](crate::PageState); [`Status::Denied`] for what is nobody's.
     PageState(PhysAddr),
+    /// About domains of the hypervisor and its guests.
+    Guest(GuestRequest),
     /// As the host's, for devices of the hypervisor and its guests.
     FaultPoll,
     /// Field: SMMU; x6: stream ID; x7: 1 to put the device into quarantine, 0 to take it out: it is blocked then.
@@ -129,6 +145,9 @@ impl HypMessage {
         let [x3, x6, x7] = self.body;
         let header = Header::from_register(x3);
         let operation = HypOperation::try_from(header.operation).map_err(|_| Status::NotSupported)?;
+        if let Some(request) = GuestRequest::decode(operation, self.body) {
+            return request.map(HypRequest::Guest);
+        }
         let (field, handle) = (u64::from(header.field), u64::from(header.handle));
         let pages = || {
             let owner = PageOwner::from_register(x7).ok_or(Status::InvalidParameters)?;
@@ -143,6 +162,13 @@ impl HypMessage {
             }
             HypOperation::PageState => (HypRequest::PageState(PhysAddr(x6)), field | handle | x7),
             HypOperation::Statistics => (HypRequest::Statistics, field | handle | x6 | x7),
+            HypOperation::GuestDomainAlloc
+            | HypOperation::GuestDomainFree
+            | HypOperation::GuestMap
+            | HypOperation::GuestUnmap
+            | HypOperation::GuestIovaToPa
+            | HypOperation::DeviceAssign
+            | HypOperation::DeviceReturn => return Err(Status::NotSupported),
             HypOperation::FaultPoll => (HypRequest::FaultPoll, field | handle | x6 | x7),
             HypOperation::Quarantine => {
                 let sid = StreamId(u32::try_from(x6).map_err(|_| Status::InvalidParameters)?);
@@ -178,6 +204,7 @@ impl HypRequest {
             Self::Unshare(pages, owner) => move_of(HypOperation::Unshare, pages, owner),
             Self::PageState(address) => [header(HypOperation::PageState, 0), address.0, 0],
             Self::Statistics => [header(HypOperation::Statistics, 0), 0, 0],
+            Self::Guest(request) => request.encode(),
             Self::FaultPoll => [header(HypOperation::FaultPoll, 0), 0, 0],
             Self::Quarantine { smmu, sid, on } => {
                 [header(HypOperation::Quarantine, smmu.0), sid.0.into(), on.into()]

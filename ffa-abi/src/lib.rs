@@ -9,6 +9,7 @@
 
 mod fault;
 mod features;
+mod guests;
 mod health;
 mod hyp;
 mod ids;
@@ -21,6 +22,7 @@ mod status;
 
 pub use fault::{Fault, FaultKind, FaultReport};
 pub use features::{Features, GuardLevel, Limits};
+pub use guests::GuestRequest;
 pub use health::{PowerHint, SmmuRegisters, SmmuReport, SmmuState};
 pub use hyp::{HypMessage, HypOperation, HypRequest, Key, Pages};
 pub use ids::{AreaHandle, DomainHandle, Iova, PhysAddr, SmmuIndex, StreamId, Version};

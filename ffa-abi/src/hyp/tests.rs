@@ -2,7 +2,7 @@
 //! The hypervisor's messages survive the wire, key and all, and are told from the kernel's.
 
 use super::*;
-use crate::Request;
+use crate::{DomainHandle, GuestRequest, Iova, Protection, Request, StreamId};
 use proptest::prelude::*;
 use std::format;
 
@@ -16,6 +16,7 @@ fn requests() -> impl Strategy<Value = HypRequest> {
         Just(PageOwner::Pool)
     ];
     prop_oneof![
+        guest_requests(owner.clone()).prop_map(HypRequest::Guest),
         Just(HypRequest::Statistics),
         Just(HypRequest::FaultPoll),
         (any::<u16>(), any::<u32>(), any::<bool>()).prop_map(|(smmu, sid, on)| HypRequest::Quarantine {
@@ -35,6 +36,28 @@ fn requests() -> impl Strategy<Value = HypRequest> {
             _ => HypRequest::Unshare(pages, owner),
         }),
     ]
+}
+
+fn guest_requests(owner: impl Strategy<Value = PageOwner>) -> impl Strategy<Value = GuestRequest> {
+    let handles = (0..DomainHandle::MAX_SLOTS, 1..=DomainHandle::MAX_GENERATION);
+    let handles = handles.prop_map(|(slot, generation)| DomainHandle::new(slot, generation).unwrap());
+    let all = (handles, owner, any::<(u16, u32, u64, u64)>(), 1u64..4, 0..7);
+    all.prop_map(|(domain, owner, (field, sid, address, pa), protection, kind)| {
+        let (smmu, sid, pages, iova) = (SmmuIndex(field), StreamId(sid), field, Iova(address));
+        let protection = Protection::from_bits(protection).unwrap();
+        match kind {
+            0 => GuestRequest::DomainAlloc { smmu, owner },
+            1 => GuestRequest::DomainFree(domain),
+            2 => {
+                let iova = Iova(address & !0xfff);
+                GuestRequest::Map { domain, iova, pa: PhysAddr(pa), pages, protection }
+            }
+            3 => GuestRequest::Unmap { domain, iova, pages },
+            4 => GuestRequest::IovaToPa { domain, iova },
+            5 => GuestRequest::DeviceAssign { smmu, sid, domain },
+            _ => GuestRequest::DeviceReturn { smmu, sid },
+        }
+    })
 }
 
 proptest! {

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use ffa_abi::ring::Doorbell;
 use ffa_abi::{
-    AreaHandle, DeviceRecord, DeviceState, DomainHandle, DomainKind, Header, HypMessage, HypOperation,
-    HypRequest, Iova, Key, Operation, PageOwner, Pages, PhysAddr, PowerHint, Protection, Request, SmmuIndex,
-    StreamId, Version,
+    AreaHandle, DeviceRecord, DeviceState, DomainHandle, DomainKind, GuestRequest, Header, HypMessage,
+    HypOperation, HypRequest, Iova, Key, Operation, PageOwner, Pages, PhysAddr, PowerHint, Protection,
+    Request, SmmuIndex, StreamId, Version,
 };
 
 use super::vectors::vectors;
@@ -64,6 +64,8 @@ pub(super) fn all() -> Vec<(&'static str, Request)> {
 
 pub(super) fn all_of_the_hypervisor() -> Vec<(&'static str, HypRequest)> {
     let pages = Pages { first: PhysAddr(0x100_4000_0000), count: 0x200 };
+    let (guest, smmu, sid) = (HypRequest::Guest, SmmuIndex(0x102), StreamId(0x1_2345));
+    let iova = Iova(0x12_3456_7000);
     vec![
         ("STATISTICS", HypRequest::Statistics),
         ("OWN", HypRequest::Own(pages, PageOwner::Hyp)),
@@ -75,6 +77,22 @@ pub(super) fn all_of_the_hypervisor() -> Vec<(&'static str, HypRequest)> {
         ("hyp.SMMU_STATUS", HypRequest::SmmuStatus(SmmuIndex(0x102))),
         ("hyp.SMMU_CHECK", HypRequest::SmmuCheck(SmmuIndex(0x102), PowerHint::Goes)),
         ("PAGE_STATE", HypRequest::PageState(PhysAddr(0x100_4000_0000))),
+        ("GUEST_DOMAIN_ALLOC", guest(GuestRequest::DomainAlloc { smmu, owner: PageOwner::Guest(0x1234) })),
+        ("GUEST_DOMAIN_FREE", guest(GuestRequest::DomainFree(domain()))),
+        (
+            "GUEST_MAP",
+            guest(GuestRequest::Map {
+                domain: domain(),
+                iova,
+                pa: PhysAddr(0x100_89ab_c000),
+                pages: 0x200,
+                protection: Protection::READ | Protection::WRITE,
+            }),
+        ),
+        ("GUEST_UNMAP", guest(GuestRequest::Unmap { domain: domain(), iova, pages: 0x200 })),
+        ("GUEST_IOVA_TO_PA", guest(GuestRequest::IovaToPa { domain: domain(), iova: Iova(0x12_3456_7089) })),
+        ("DEVICE_ASSIGN", guest(GuestRequest::DeviceAssign { smmu, sid, domain: domain() })),
+        ("DEVICE_RETURN", guest(GuestRequest::DeviceReturn { smmu, sid })),
     ]
 }
 

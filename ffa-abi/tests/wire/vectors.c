@@ -61,6 +61,15 @@ static void requests(void)
 	print("SHARE", sidguard_move(SIDGUARD_HYP_OPERATION_SHARE, key, first, 0x200, SIDGUARD_OWNER_GUEST(0x1234)));
 	print("UNSHARE", sidguard_move(SIDGUARD_HYP_OPERATION_UNSHARE, key, first, 0x200, SIDGUARD_OWNER_GUEST(0xffff)));
 	print("PAGE_STATE", sidguard_page_state(key, first));
+	print("GUEST_DOMAIN_ALLOC", sidguard_guest(SIDGUARD_HYP_OPERATION_GUEST_DOMAIN_ALLOC, key, 0x102, 0,
+						   SIDGUARD_OWNER_GUEST(0x1234), 0));
+	print("GUEST_DOMAIN_FREE", sidguard_guest(SIDGUARD_HYP_OPERATION_GUEST_DOMAIN_FREE, key, 0, domain, 0, 0));
+	print("GUEST_MAP", sidguard_guest(SIDGUARD_HYP_OPERATION_GUEST_MAP, key, 0x200, domain,
+					  iova | SIDGUARD_PROTECTION_READ | SIDGUARD_PROTECTION_WRITE, pa));
+	print("GUEST_UNMAP", sidguard_guest(SIDGUARD_HYP_OPERATION_GUEST_UNMAP, key, 0x200, domain, iova, 0));
+	print("GUEST_IOVA_TO_PA", sidguard_guest(SIDGUARD_HYP_OPERATION_GUEST_IOVA_TO_PA, key, 0, domain, iova + 0x89, 0));
+	print("DEVICE_ASSIGN", sidguard_guest(SIDGUARD_HYP_OPERATION_DEVICE_ASSIGN, key, 0x102, domain, 0x12345, 0));
+	print("DEVICE_RETURN", sidguard_guest(SIDGUARD_HYP_OPERATION_DEVICE_RETURN, key, 0x102, 0, 0x12345, 0));
 }
 
 #define EXPECT(condition)                                                                  \

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Who is served: roles that endpoint IDs stand for.
+//! Who is served: roles that endpoint IDs stand for, and those that the hypervisor's key does.
+
+use crate::ownership::Holder;
 
 /// The normal world's first endpoint: the kernel, or the hypervisor it runs on (FF-A 1.2, 6.1).
 const HOST: u16 = 0;
@@ -9,6 +11,8 @@ const HOST: u16 = 0;
 pub enum Client {
     /// The kernel that owns managed memory.
     Host,
+    /// The hypervisor, or a guest that it speaks for: no endpoint ID stands for them, but the key does.
+    Held(Holder),
 }
 
 impl Client {
@@ -26,7 +30,7 @@ impl Client {
     #[must_use]
     pub const fn endpoint(self) -> u16 {
         match self {
-            Self::Host => HOST,
+            Self::Host | Self::Held(_) => HOST,
         }
     }
 }

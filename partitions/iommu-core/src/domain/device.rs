@@ -4,15 +4,23 @@
 
 use super::{Domains, Identity, lock};
 use crate::client::Client;
-use crate::ownership::Ownership;
+use crate::ownership::{Holder, Ownership};
 use crate::policy;
 use crate::smmu::{Smmu, StreamConfig};
-use ffa_abi::{DeviceState, SmmuIndex, Status, StreamId};
+use core::sync::atomic::{
+    AtomicU16,
+    Ordering::{Acquire, Release},
+};
+use ffa_abi::{DeviceState, DomainHandle, SmmuIndex, Status, StreamId};
 use spin::mutex::SpinMutex;
 
 /// What a device is set to.
 #[derive(Debug)]
-pub struct Device(SpinMutex<Setting>);
+pub struct Device {
+    setting: SpinMutex<Setting>,
+    /// Who other than the kernel has it now: a holder's number and one more, or zero. Changes under the lock alone.
+    holder: AtomicU16,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Setting {
@@ -69,14 +77,22 @@ impl Device {
     /// Makes a device as it is after boot.
     #[must_use]
     pub const fn new() -> Self {
-        Self(SpinMutex::new(Setting::Blocked))
+        Self { setting: SpinMutex::new(Setting::Blocked), holder: AtomicU16::new(0) }
+    }
+
+    /// Returns the hypervisor or the guest that has the device now, or `None` where it is the kernel's or nobody's. Waits for
+    /// nobody.
+    #[must_use]
+    pub fn holder(&self) -> Option<Holder> {
+        let number = u8::try_from(self.holder.load(Acquire).checked_sub(1)?).ok()?;
+        Some(Holder::of_number(number))
     }
 
     /// Sets the state of a device that the client may hold.
     ///
     /// # Errors
-    /// Those of a handle that cannot be used for this device; [`Status::Denied`] for identity where the policy does not say
-    /// so; [`Status::Busy`] while another call sets it; [`Status::Hardware`] where the SMMU failed, now or before.
+    /// [`Status::Denied`] while another has it, and for identity where the policy does not say so; those of a handle that cannot be
+    /// used for this device; [`Status::Busy`] while another call sets it; [`Status::Hardware`] where the SMMU failed, now or before.
     pub fn set<S: Smmu>(
         &self,
         client: Client,
@@ -85,16 +101,11 @@ impl Device {
         States { domains, identity, ownership }: States<'_, '_>,
         driver: &S,
     ) -> Result<(), Status> {
-        let first = StreamId(device.first_sid);
-        let mut setting = lock::lock(&self.0)?;
-        if let Setting::Lost(slots) = *setting {
-            // Nothing is done where they do.
-            let blocked = driver.set_streams(first, device.sids, &StreamConfig::Abort);
-            blocked.map_err(|_| Status::Hardware)?;
-            *setting = Setting::Blocked;
-            slots.into_iter().flatten().for_each(|slot| domains.detach(slot));
+        let mut setting = lock::lock(&self.setting)?;
+        if self.holder().is_some() {
+            return Err(Status::Denied);
         }
-        let before = *setting;
+        found(&mut setting, device, domains, driver)?;
         let (config, after) = match state {
             DeviceState::Blocked => (StreamConfig::Abort, Setting::Blocked),
             DeviceState::Paging(handle) => {
@@ -106,18 +117,53 @@ impl Device {
                 (StreamConfig::Stage2(identity.enter(smmu, ownership)?), Setting::Identity)
             }
         };
-        if before != after {
-            // Both domains hold the device until this has returned: streams may use either.
-            if driver.set_streams(first, device.sids, &config).is_err() {
-                *setting = Setting::Lost([before.slot(), after.slot()]);
-                return Err(Status::Hardware);
-            }
-            *setting = after;
+        change(&mut setting, after, &config, device, domains, driver)
+    }
+
+    /// Puts a blocked device into a domain of the hypervisor's or a guest's. From here on it is the holder's, until it was
+    /// returned.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set); [`Status::Busy`] where the device is not blocked, or somebody's already.
+    pub fn assign<S: Smmu>(
+        &self,
+        holder: Holder,
+        Target { device, smmu }: Target<'_>,
+        handle: DomainHandle,
+        domains: &Domains<'_>,
+        driver: &S,
+    ) -> Result<(), Status> {
+        let mut setting = lock::lock(&self.setting)?;
+        if self.holder().is_some() {
+            return Err(Status::Busy);
         }
-        if let Some(slot) = before.slot() {
-            // Where nothing changed, this takes back what `attach` counted.
-            domains.detach(slot);
+        if found(&mut setting, device, domains, driver)? != Setting::Blocked {
+            return Err(Status::Busy);
         }
+        let stage2 = domains.attach(Client::Held(holder), handle, smmu, &device.iova)?;
+        // Before its streams are: nothing that they do may be told to another.
+        self.holder.store(u16::from(holder.number()).wrapping_add(1), Release);
+        let after = Setting::Paging(handle.slot());
+        change(&mut setting, after, &StreamConfig::Stage2(stage2), device, domains, driver)
+    }
+
+    /// Blocks a device that another than the kernel has, and takes it back.
+    ///
+    /// # Errors
+    /// [`Status::Denied`] where nobody else has it; [`Status::Busy`], [`Status::Hardware`]: it stays the holder's.
+    pub fn take_back<S: Smmu>(
+        &self,
+        device: &policy::Device,
+        domains: &Domains<'_>,
+        driver: &S,
+    ) -> Result<(), Status> {
+        let mut setting = lock::lock(&self.setting)?;
+        if self.holder().is_none() {
+            return Err(Status::Denied);
+        }
+        found(&mut setting, device, domains, driver)?;
+        change(&mut setting, Setting::Blocked, &StreamConfig::Abort, device, domains, driver)?;
+        self.holder.store(0, Release);
         Ok(())
     }
 
@@ -127,7 +173,7 @@ impl Device {
     /// # Errors
     /// [`Status::Busy`] while another call sets it; [`Status::Hardware`] where the SMMU failed, now or before.
     pub fn quarantine<S: Smmu>(&self, device: &policy::Device, driver: &S) -> Result<bool, Status> {
-        let mut setting = self.0.try_lock().ok_or(Status::Busy)?;
+        let mut setting = self.setting.try_lock().ok_or(Status::Busy)?;
         let slot = match *setting {
             before @ (Setting::Blocked | Setting::Identity | Setting::Paging(_)) => before.slot(),
             Setting::Quarantined(_) => return Ok(false),
@@ -152,7 +198,7 @@ impl Device {
         domains: &Domains<'_>,
         driver: &S,
     ) -> Result<(), Status> {
-        let mut setting = lock::lock(&self.0)?;
+        let mut setting = lock::lock(&self.setting)?;
         let Setting::Quarantined(slot) = *setting else { return Ok(()) };
         if driver.set_streams(StreamId(device.first_sid), device.sids, &StreamConfig::Abort).is_err() {
             *setting = Setting::Lost([slot, None]);
@@ -162,4 +208,46 @@ impl Device {
         slot.into_iter().for_each(|slot| domains.detach(slot));
         Ok(())
     }
+}
+
+/// Returns what a device is set to; where that was unknown, it is blocked first, if its SMMU works again.
+fn found<S: Smmu>(
+    setting: &mut Setting,
+    device: &policy::Device,
+    domains: &Domains<'_>,
+    driver: &S,
+) -> Result<Setting, Status> {
+    if let Setting::Lost(slots) = *setting {
+        // Nothing is done where they do.
+        let blocked = driver.set_streams(StreamId(device.first_sid), device.sids, &StreamConfig::Abort);
+        blocked.map_err(|_| Status::Hardware)?;
+        *setting = Setting::Blocked;
+        slots.into_iter().flatten().for_each(|slot| domains.detach(slot));
+    }
+    Ok(*setting)
+}
+
+/// Changes what a device is set to. The domain of `after` counts it already.
+fn change<S: Smmu>(
+    setting: &mut Setting,
+    after: Setting,
+    config: &StreamConfig,
+    device: &policy::Device,
+    domains: &Domains<'_>,
+    driver: &S,
+) -> Result<(), Status> {
+    let before = *setting;
+    if before != after {
+        // Both domains hold the device until this has returned: streams may use either.
+        if driver.set_streams(StreamId(device.first_sid), device.sids, config).is_err() {
+            *setting = Setting::Lost([before.slot(), after.slot()]);
+            return Err(Status::Hardware);
+        }
+        *setting = after;
+    }
+    if let Some(slot) = before.slot() {
+        // Where nothing changed, this takes back what `attach` counted.
+        domains.detach(slot);
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@
 use super::slot::{Freeing, State, Usage};
 use super::{Domain, Domains, ENTRIES_PER_CALL, Means, lock};
 use crate::client::Client;
-use crate::ownership::{Ownership, Pins as _};
+use crate::ownership::{Pins as _, PinsOf};
 use crate::pool::Owner;
 use crate::seeded::{Bug, seeded};
 use crate::smmu::{Invalidated, Smmu};
@@ -55,9 +55,11 @@ impl<'a> Domains<'a> {
         &self,
         state: &mut State<'a>,
         handle: DomainHandle,
-        Means { smmus, quota, ownership }: Means<'_, S>,
+        means: Means<'_, S>,
     ) -> Result<(), Status> {
+        let Means { smmus, quota, .. } = means;
         let Usage::Freeing(domain, so_far) = &mut state.usage else { return Err(Status::InvalidHandle) };
+        let pins = means.pins(domain.client);
         let end = domain.window.end().unwrap_or(domain.window.base);
         let (done, at) = match *so_far {
             Freeing::Pinned(done, at) => (done, at),
@@ -65,11 +67,11 @@ impl<'a> Domains<'a> {
             Freeing::Known => {
                 let smmu = smmus.get(usize::from(domain.smmu.0)).ok_or(Status::InvalidHandle)?;
                 let done = Invalidated::vmid(smmu, domain.vmid).map_err(|_| Status::Hardware)?;
-                (done, if ownership.counts() { domain.window.base } else { end })
+                (done, if pins.counts() { domain.window.base } else { end })
             }
         };
         if at < end {
-            *so_far = Freeing::Pinned(done, unpin(domain, at, end, done, ownership));
+            *so_far = Freeing::Pinned(done, unpin(domain, at, end, done, &pins));
             return Err(Status::Again);
         }
         *so_far = Freeing::Pinned(done, end);
@@ -93,12 +95,12 @@ impl<'a> Domains<'a> {
 /// SMMUs have forgotten it.
 ///
 /// Where a table is not what was written there, what it mapped is not known: it stays pinned, and so where it is.
-fn unpin(domain: &Domain<'_>, at: u64, end: u64, done: Invalidated, ownership: &Ownership<'_>) -> u64 {
-    let mut unmapped = domain.table.removal_alone(ownership);
+fn unpin(domain: &Domain<'_>, at: u64, end: u64, done: Invalidated, pins: &PinsOf<'_>) -> u64 {
+    let mut unmapped = domain.table.removal_alone(pins);
     let range = (Iova(at), end.saturating_sub(at));
     let progress = domain.table.unmap(range, ENTRIES_PER_CALL, false, &mut unmapped);
     if !seeded(Bug::FreeKeepsPins) {
-        domain.table.settle(&unmapped, done, ownership);
+        domain.table.settle(&unmapped, done, pins);
     }
     match progress.end {
         Err(_) if progress.bytes == 0 => end,

@@ -4,7 +4,7 @@
 use super::Domains;
 use super::slot::Held;
 use crate::client::Client;
-use crate::ownership::{NoPins, Owned, Ownership, Refusal};
+use crate::ownership::{NoPins, Owned, Ownership, PinsOf, Refusal};
 use crate::policy::Range;
 use crate::pool::Quota;
 use crate::seeded::{Bug, seeded};
@@ -48,6 +48,13 @@ impl<S> Clone for Means<'_, S> {
 
 impl<S> Copy for Means<'_, S> {}
 
+impl<'m, S> Means<'m, S> {
+    /// Returns the accounts of a client's mappings.
+    pub(super) const fn pins(&self, client: Client) -> PinsOf<'m> {
+        PinsOf::new(self.ownership, client)
+    }
+}
+
 impl Domains<'_> {
     /// Maps a client's memory. The service has checked alignment.
     ///
@@ -59,8 +66,9 @@ impl Domains<'_> {
         client: Client,
         handle: DomainHandle,
         (iova, memory, protection): (Iova, Owned, Protection),
-        Means { smmus, quota, ownership }: Means<'_, S>,
+        means: Means<'_, S>,
     ) -> Result<Done, Status> {
+        let Means { smmus, quota, .. } = means;
         let held = self.hold(client, handle)?;
         let domain = held.domain()?;
         if !domain.window.contains(&Range { base: iova.0, size: memory.size() }) {
@@ -69,7 +77,7 @@ impl Domains<'_> {
         let smmu = smmus.get(usize::from(domain.smmu.0)).ok_or(Status::InvalidHandle)?;
         let mapping = Mapping { iova, pa: memory.base(), size: memory.size(), protection };
         let budget = if seeded(Bug::NoBudget) { usize::MAX } else { ENTRIES_PER_CALL };
-        let Progress { bytes, end } = domain.table.map(&mapping, quota, ownership, budget);
+        let Progress { bytes, end } = domain.table.map(&mapping, quota, &means.pins(client), budget);
         // Entries go from invalid to valid only, and SMMUs do not cache what is invalid (IHI 0070, 3.21.1): there is
         // nothing to invalidate.
         if !seeded(Bug::MapNotPublished) {
@@ -102,7 +110,7 @@ impl Domains<'_> {
             return Err(Status::OutOfRange);
         }
         let smmu = means.smmus.get(usize::from(domain.smmu.0)).ok_or(Status::InvalidHandle)?;
-        let pins = means.ownership;
+        let pins = &means.pins(client);
         let mut unmapped = domain.table.removal(pins);
         let progress = domain.table.unmap((iova, size), ENTRIES_PER_CALL, true, &mut unmapped);
         let is_left = progress.end == Err(UnmapError::Raced) && domain.left.load(Relaxed);
@@ -146,7 +154,7 @@ impl Domains<'_> {
 /// whoever removed it: an entry is not invalid before.
 fn finish(
     smmu: &impl Smmu,
-    pins: &Ownership<'_>,
+    pins: &PinsOf<'_>,
     held: &Held<'_, '_>,
     iova: Iova,
     Progress { bytes, end }: Progress<UnmapError>,
@@ -208,25 +216,26 @@ fn release<S: Smmu>(
     held: &Held<'_, '_>,
     iova: Iova,
     detached: &Detached<'_>,
-    Means { quota, ownership, .. }: Means<'_, S>,
+    means: Means<'_, S>,
 ) -> Result<Done, Status> {
     let domain = held.domain()?;
+    let (quota, pins) = (means.quota, &means.pins(domain.client));
     let bytes = LeafSize::Block2M.bytes();
     // Even a table without leaves may be in a walk cache.
     let range = TlbRange { iova, size: bytes, leaves: Some(LeafSize::Page4K), tables: true };
     let early = Invalidated::never_reachable();
-    if seeded(Bug::TableFreedEarly) && domain.table.release(detached, early, ownership).is_ok() {
+    if seeded(Bug::TableFreedEarly) && domain.table.release(detached, early, pins).is_ok() {
         quota.give_back();
     }
     if seeded(Bug::TableUnpinnedEarly) {
-        detached.unpin(ownership);
+        detached.unpin(pins);
     }
     let proof = Invalidated::range(smmu, domain.vmid, &range).map_err(|_| {
         domain.table.put_back(detached);
         Status::Hardware
     })?;
     let removed = detached.bytes();
-    if domain.table.release(detached, proof, ownership).is_ok() && !seeded(Bug::QuotaKept) {
+    if domain.table.release(detached, proof, pins).is_ok() && !seeded(Bug::QuotaKept) {
         quota.give_back();
     }
     Ok(Done { status: Status::Ok, bytes, removed })

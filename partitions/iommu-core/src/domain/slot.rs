@@ -3,6 +3,7 @@
 
 use super::lock;
 use crate::client::Client;
+use crate::ownership::Holder;
 use crate::policy::Range;
 use crate::pool::{MAX_OWNERS, Owner, Pool, Quota};
 use crate::seeded::{Bug, seeded};
@@ -111,13 +112,40 @@ pub struct Allocation {
 pub struct Domains<'a> {
     pub(super) slots: &'a [Slot<'a>; MAX_DOMAINS],
     pub(super) pool: &'a Pool<'a>,
+    /// Slots that are the kernel's; those behind are for the hypervisor and its guests.
+    for_the_kernel: usize,
 }
 
+/// Slots that the kernel has where others can have domains, too: it cannot use theirs up.
+const FOR_THE_KERNEL: usize = MAX_DOMAINS - MAX_DOMAINS / 4;
+
 impl<'a> Domains<'a> {
-    /// Makes the table of slots that were never used.
+    /// Makes the table of slots that were never used. `others` says whether the kernel leaves some to them.
     #[must_use]
-    pub const fn new(slots: &'a [Slot<'a>; MAX_DOMAINS], pool: &'a Pool<'a>) -> Self {
-        Self { slots, pool }
+    pub const fn new(slots: &'a [Slot<'a>; MAX_DOMAINS], pool: &'a Pool<'a>, others: bool) -> Self {
+        Self { slots, pool, for_the_kernel: if others { FOR_THE_KERNEL } else { MAX_DOMAINS } }
+    }
+
+    /// Returns how many domains the kernel can have at one time.
+    #[must_use]
+    pub const fn for_the_kernel(&self) -> usize {
+        self.for_the_kernel
+    }
+
+    /// Returns for whom the hypervisor made a domain.
+    ///
+    /// # Errors
+    /// [`Status::InvalidHandle`] for one that is the kernel's or nobody's, [`Status::Busy`].
+    pub(crate) fn holder(&self, handle: DomainHandle) -> Result<Holder, Status> {
+        let slot = self.slots.get(handle.slot()).ok_or(Status::InvalidHandle)?;
+        let state = lock::read(&slot.state)?;
+        let (Usage::Allocated(domain) | Usage::Freeing(domain, _)) = &state.usage else {
+            return Err(Status::InvalidHandle);
+        };
+        match domain.client {
+            Client::Held(holder) if state.generation == handle.generation() => Ok(holder),
+            Client::Held(_) | Client::Host => Err(Status::InvalidHandle),
+        }
     }
 
     /// Makes an empty domain.
@@ -127,7 +155,11 @@ impl<'a> Domains<'a> {
     /// free soon.
     pub fn allocate(&self, wanted: &Allocation, quota: &Quota) -> Result<DomainHandle, Status> {
         let mut outcome = Status::NoMemory;
-        for (index, slot) in self.slots.iter().enumerate() {
+        let theirs = match wanted.client {
+            Client::Host => 0..self.for_the_kernel,
+            Client::Held(_) => self.for_the_kernel..MAX_DOMAINS,
+        };
+        for (index, slot) in self.slots.iter().enumerate().filter(|(index, _)| theirs.contains(index)) {
             // Looked at under the shared side first, so that whoever uses the slot does not wait for us.
             if slot.state.try_read().is_some_and(|state| !matches!(state.usage, Usage::Free)) {
                 continue;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The account of a page, 16 bits, and of a block of 2 MiB, 32 bits. What stands in them is of this service alone.
 //!
-//! | page | bit 15 | bits 14:7 | bit 6 | bit 5 | bits 4:0 |
+//! | page | bit 15 | bits 14:7 | bit 6 | bits 5:4 | bits 3:0 |
 //! |---|---|---|---|---|---|
 //! | of the kernel | 0 | bit 14: moving, 13:0: pins | | | |
-//! | of another | 1 | holder | shared with the kernel | moving | pins |
+//! | of another | 1 | holder | shared with the kernel | the holder's own pins | the kernel's pins; all set: moving |
 //!
-//! Pages of the kernel are most, and are mapped most often: they have more bits to count with.
+//! Pages of the kernel are most, and are mapped most often: they have more bits to count with. What the holder itself has
+//! mapped for its devices is counted apart: that is no reason for the kernel to keep a page that is shared with it.
 //!
 //! A block has its pins in bits 15:0, and in bits 31:16 how many of its pages the kernel may not use.
 
@@ -21,8 +22,12 @@ const HOST_MOVING: u16 = 1 << 14;
 const HOST_PINS: u16 = HOST_MOVING - 1;
 const HOLDER_SHIFT: u32 = 7;
 const SHARED: u16 = 1 << 6;
-const MOVING: u16 = 1 << 5;
-const PINS: u16 = MOVING - 1;
+/// One pin of the holder's own, and all that can be counted.
+const OWN_PIN: u16 = 1 << 4;
+const OWN_PINS: u16 = 3 * OWN_PIN;
+/// The kernel's pins; the largest number stands for a move.
+const PINS: u16 = OWN_PIN - 1;
+const MOVING: u16 = PINS;
 
 /// Who owns pages that are not the kernel's: the hypervisor, or one of its guests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +47,16 @@ impl Holder {
     #[must_use]
     pub fn is_guest(self) -> bool {
         self != Self::HYP
+    }
+
+    /// Returns a number that stands for it, at most [`MAX_GUESTS`].
+    pub(crate) const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// Returns the one that a number stands for.
+    pub(crate) const fn of_number(number: u8) -> Self {
+        Self(number)
     }
 
     fn owner(self) -> PageOwner {
@@ -92,29 +107,60 @@ impl Account {
         self.is_host_s() || self.0 & SHARED != 0
     }
 
+    /// Returns how many mappings of the kernel's there are.
     pub(super) const fn pins(self) -> u16 {
-        self.0 & if self.is_host_s() { HOST_PINS } else { PINS }
+        match (self.is_host_s(), self.is_moving()) {
+            (true, _) => self.0 & HOST_PINS,
+            (false, true) => 0,
+            (false, false) => self.0 & PINS,
+        }
+    }
+
+    /// Returns how many mappings of its holder's there are.
+    pub(super) const fn own_pins(self) -> u16 {
+        if self.is_host_s() { 0 } else { (self.0 & OWN_PINS) / OWN_PIN }
     }
 
     pub(super) const fn is_moving(self) -> bool {
-        self.0 & if self.is_host_s() { HOST_MOVING } else { MOVING } != 0
+        if self.is_host_s() { self.0 & HOST_MOVING != 0 } else { self.0 & PINS == MOVING }
     }
 
-    /// Returns the account with the mark of a move, or `None` where it is pinned or moving.
-    pub(super) fn moving(self) -> Option<Self> {
+    /// Returns the account with the mark of a move, or `None` where it is pinned or moving. Where the page stays its holder's,
+    /// the holder's own mappings are not in the way.
+    pub(super) fn moving(self, stays: bool) -> Option<Self> {
         let mark = if self.is_host_s() { HOST_MOVING } else { MOVING };
-        let free = self.pins() == 0 || seeded(Bug::MovedThoughPinned);
+        let free = self.pins() == 0 && (stays || self.own_pins() == 0) || seeded(Bug::MovedThoughPinned);
         (free && !self.is_moving()).then_some(Self(self.0 | mark))
     }
 
     /// Returns the account without the mark of a move.
     pub(super) const fn unmoved(self) -> Self {
-        Self(self.0 & !if self.is_host_s() { HOST_MOVING } else { MOVING })
+        match (self.is_host_s(), self.is_moving()) {
+            (true, _) => Self(self.0 & !HOST_MOVING),
+            (false, true) => Self(self.0 & !MOVING),
+            (false, false) => self,
+        }
+    }
+
+    /// Returns the account of another's page with the kernel's access to it as it is said; the holder's own pins stay.
+    pub(super) const fn shared(self, shared: bool) -> Self {
+        if shared { Self(self.0 | SHARED) } else { Self(self.0 & !SHARED) }
+    }
+
+    /// Returns the account with one pin more of this holder, or `None` where it is not its page, or there can be none.
+    pub(super) fn own_pinned(self, holder: Holder) -> Option<Self> {
+        let its = self.holder() == Some(holder) && !self.is_moving();
+        (its && self.0 & OWN_PINS != OWN_PINS).then(|| Self(self.0.wrapping_add(OWN_PIN)))
+    }
+
+    /// Returns the account with one pin less of its holder's, or `None` where there is none.
+    pub(super) const fn own_unpinned(self) -> Option<Self> {
+        if self.own_pins() == 0 { None } else { Some(Self(self.0.wrapping_sub(OWN_PIN))) }
     }
 
     /// Returns the account with one pin more, or `None` where there can be none.
     pub(super) fn pinned(self) -> Option<Self> {
-        let most = if self.is_host_s() { HOST_PINS } else { PINS };
+        let most = if self.is_host_s() { HOST_PINS } else { PINS - 1 };
         let open = self.host_access() || seeded(Bug::ForeignMapped);
         let room = self.pins() < most || seeded(Bug::PinsWrap);
         (open && !self.is_moving() && room).then(|| Self(self.0.wrapping_add(1)))
@@ -186,17 +232,52 @@ mod tests {
                     == (account.owner(), account.host_access(), account.is_moving())
             };
             if let Some(more) = account.pinned() {
-                assert!(same(more) && more.pins() == account.pins() + 1);
+                assert!(
+                    same(more) && more.pins() == account.pins() + 1 && more.own_pins() == account.own_pins()
+                );
                 assert_eq!(more.unpinned(), Some(account));
-                assert!(more.moving().is_none(), "what is pinned does not move");
+                assert!(more.moving(true).is_none(), "what is pinned does not move");
             } else {
-                let most = if account.owner() == PageOwner::Host { 16383 } else { 31 };
+                let most = if account.owner() == PageOwner::Host { 16383 } else { 14 };
                 assert!(account.pins() == most || account.is_moving() || !account.host_access());
             }
-            if let Some(moving) = account.moving() {
-                assert!(moving.is_moving() && moving.pinned().is_none() && moving.owner() == account.owner());
+            for stays in [false, true] {
+                if let Some(moving) = account.moving(stays) {
+                    assert!(moving.is_moving() && moving.pinned().is_none() && same(moving.unmoved()));
+                    assert_eq!((moving.unmoved(), moving.own_pins()), (account, account.own_pins()));
+                }
             }
+            assert_eq!(
+                account.moving(false).is_some(),
+                account.moving(true).is_some() && account.own_pins() == 0
+            );
             assert_eq!(account.unpinned().is_none(), account.pins() == 0);
+        }
+    }
+
+    #[test]
+    fn a_holder_s_own_pins_are_its_own() {
+        for word in 0..=u16::MAX {
+            let account = Account::of(word);
+            let holders = (0..MAX_GUESTS).step_by(50).filter_map(Holder::guest).chain([Holder::HYP]);
+            for holder in holders.chain(account.holder()) {
+                let Some(more) = account.own_pinned(holder) else {
+                    let other = account.holder() != Some(holder);
+                    assert!(other || account.is_moving() || account.own_pins() == 3);
+                    continue;
+                };
+                assert_eq!((account.holder(), more.holder()), (Some(holder), Some(holder)));
+                assert_eq!((more.own_pins(), more.pins()), (account.own_pins() + 1, account.pins()));
+                assert_eq!((more.own_unpinned(), more.moving(false)), (Some(account), None));
+                assert_eq!(more.shared(true).shared(more.host_access()), more);
+            }
+            // Also while the page is moving: what is unmapped then is.
+            if let Some(less) = account.own_unpinned() {
+                assert_eq!(
+                    (less.is_moving(), less.own_pins()),
+                    (account.is_moving(), account.own_pins() - 1)
+                );
+            }
         }
     }
 

@@ -29,7 +29,7 @@ mod pins;
 pub use account::{Holder, MAX_GUESTS};
 pub use followers::{Followers, NoFollowers};
 pub use moves::{Change, PAGES_PER_MOVE, Refused};
-pub use pins::{NoPins, Pins, Refusal};
+pub use pins::{NoPins, Pins, PinsOf, Refusal};
 
 use crate::client::Client;
 use crate::domain::lock;
@@ -131,7 +131,8 @@ impl<'a> Ownership<'a> {
     #[must_use]
     pub fn check(&self, client: Client, base: PhysAddr, size: u64) -> Option<Owned> {
         match client {
-            Client::Host => {}
+            // Where none of it moves, there are no others.
+            Client::Host | Client::Held(_) => {}
         }
         self.find(base.0, size).map(|_| Owned { base, size })
     }
@@ -152,7 +153,8 @@ impl<'a> Ownership<'a> {
     #[inline(never)]
     pub fn check_pages<'e>(&self, client: Client, entries: &'e [ListEntry]) -> OwnedPages<'e> {
         match client {
-            Client::Host => {}
+            // Where none of it moves, there are no others.
+            Client::Host | Client::Held(_) => {}
         }
         // The managed range that the entry before was in: its first address, and its last page's.
         let (mut first, mut last) = (u64::MAX, 0);
@@ -183,7 +185,8 @@ impl<'a> Ownership<'a> {
         // Where nothing is counted, all is as it was at boot.
         let account = page.map_or(Account::HOST, |page| Account::of(page.load(Acquire)));
         let block = self.block(address.0).map_or(0, |block| account::block_pins(block.load(Acquire)));
-        let pins = u32::from(account.pins()).saturating_add(block.into());
+        let pins =
+            u32::from(account.pins()).saturating_add(account.own_pins().into()).saturating_add(block.into());
         Some(PageState { owner: account.owner(), host_access: account.host_access(), pins })
     }
 

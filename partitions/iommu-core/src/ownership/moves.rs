@@ -51,11 +51,17 @@ impl Change {
         match self {
             Self::Own(holder) => (before.holder().is_none()).then(|| Account::of_other(holder, false)),
             Self::Disown(holder) => held_by(holder).then_some(Account::HOST),
-            Self::Share(holder) => {
-                (held_by(holder) && !before.host_access()).then(|| Account::of_other(holder, true))
-            }
+            Self::Share(holder) => (held_by(holder) && !before.host_access()).then(|| before.shared(true)),
             Self::Unshare(holder) => (held_by(holder) && before.host_access())
-                .then(|| Account::of_other(holder, seeded(Bug::UnshareKeepsAccess))),
+                .then(|| before.shared(seeded(Bug::UnshareKeepsAccess))),
+        }
+    }
+
+    /// Tells whether the owner stays.
+    const fn stays(self) -> bool {
+        match self {
+            Self::Own(_) | Self::Disown(_) => false,
+            Self::Share(_) | Self::Unshare(_) => true,
         }
     }
 }
@@ -137,7 +143,7 @@ impl Part<'_> {
             {
                 continue;
             }
-            let mark = |word| Account::of(word).moving().map(Account::word);
+            let mark = |word| Account::of(word).moving(change.stays()).map(Account::word);
             let refused = if change.of(Account::of(page.load(Acquire))).is_none() {
                 Status::Denied
             } else if closed && let Ok(before) = page.fetch_update(AcqRel, Acquire, mark) {
@@ -165,19 +171,25 @@ impl Part<'_> {
         let mut opened = if change.is_some() { 0 } else { self.count() };
         let mut usual = None;
         for page in marked {
-            let word = page.load(Relaxed);
-            let (after, opens) = match usual {
-                Some((before, after, opens)) if before == word => (after, opens),
-                _ => {
-                    let before = Account::of(word).unmoved();
-                    let after = change.and_then(|change| change.of(before)).unwrap_or(before);
-                    let twice = u16::from(!before.host_access()).wrapping_add(after.host_access().into());
-                    let opens = if change.is_some() { twice } else { 0 };
-                    usual = Some((word, after.word(), opens));
-                    (after.word(), opens)
+            let mut word = page.load(Relaxed);
+            let opens = loop {
+                let (after, opens) = match usual {
+                    Some((before, after, opens)) if before == word => (after, opens),
+                    _ => {
+                        let before = Account::of(word).unmoved();
+                        let after = change.and_then(|change| change.of(before)).unwrap_or(before);
+                        let twice = u16::from(!before.host_access()).wrapping_add(after.host_access().into());
+                        let opens = if change.is_some() { twice } else { 0 };
+                        usual = Some((word, after.word(), opens));
+                        (after.word(), opens)
+                    }
+                };
+                // Its holder may unpin it meanwhile, as often as it has pinned it.
+                match page.compare_exchange(word, after, Release, Relaxed) {
+                    Ok(_) => break opens,
+                    Err(now) => word = now,
                 }
             };
-            page.store(after, Release);
             // At most two for each of 512 pages.
             opened = opened.wrapping_add(opens);
             if seeded(Bug::BlockOpenedEarly) && change.is_some() && opens == 0 {

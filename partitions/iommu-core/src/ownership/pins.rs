@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Counting the mappings of memory, so that none is left when a page moves.
 
-use super::account::{self, Account};
+use super::account::{self, Account, Holder};
 use super::{BLOCK_BITS, Ownership};
+use crate::client::Client;
 use crate::seeded::{Bug, seeded};
 use crate::table::LeafSize;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -63,6 +64,43 @@ impl Pins for NoPins {
 /// 1 GiB is pinned as its blocks.
 const BLOCKS_OF_1G: usize = 1 << (LeafSize::Block1G.bytes().trailing_zeros() - BLOCK_BITS);
 
+/// The accounts as one client's mappings change them.
+#[derive(Clone, Copy, Debug)]
+pub struct PinsOf<'o> {
+    ownership: &'o Ownership<'o>,
+    client: Client,
+}
+
+impl<'o> PinsOf<'o> {
+    /// Has mappings counted as this client's.
+    #[must_use]
+    pub const fn new(ownership: &'o Ownership<'o>, client: Client) -> Self {
+        Self { ownership, client }
+    }
+}
+
+impl Pins for PinsOf<'_> {
+    #[inline]
+    fn pin(&self, memory: PhysAddr, leaf: LeafSize, count: usize) -> Result<usize, Refusal> {
+        match self.client {
+            Client::Host => self.ownership.pin(memory, leaf, count),
+            Client::Held(holder) => self.ownership.pin_own(holder, memory, leaf, count),
+        }
+    }
+
+    #[inline]
+    fn unpin(&self, memory: PhysAddr, leaf: LeafSize, count: usize) {
+        match self.client {
+            Client::Host => self.ownership.unpin(memory, leaf, count),
+            Client::Held(_) => self.ownership.unpin_own(memory, leaf, count),
+        }
+    }
+
+    fn counts(&self) -> bool {
+        self.ownership.counts()
+    }
+}
+
 impl Pins for Ownership<'_> {
     fn pin(&self, memory: PhysAddr, leaf: LeafSize, count: usize) -> Result<usize, Refusal> {
         if self.accounts.is_none() {
@@ -116,6 +154,44 @@ impl Pins for Ownership<'_> {
 }
 
 impl Ownership<'_> {
+    /// Pins pages for their holder. Blocks have no account of it: its memory is mapped page by page.
+    fn pin_own(
+        &self,
+        holder: Holder,
+        memory: PhysAddr,
+        leaf: LeafSize,
+        count: usize,
+    ) -> Result<usize, Refusal> {
+        if leaf != LeafSize::Page4K {
+            return Err(Refusal::Denied);
+        }
+        let pages = self.pages(memory.0, count).ok_or(Refusal::Denied)?;
+        for (done, page) in (0..pages.len()).zip(pages) {
+            let more = |word| Account::of(word).own_pinned(holder).map(Account::word);
+            if let Err(word) = page.fetch_update(AcqRel, Acquire, more) {
+                let account = Account::of(word);
+                return match (done, account.holder() == Some(holder)) {
+                    (1.., _) => Ok(done),
+                    (0, true) if account.is_moving() => Err(Refusal::Moving),
+                    (0, true) => Err(Refusal::Saturated),
+                    (0, false) => Err(Refusal::Denied),
+                };
+            }
+        }
+        Ok(pages.len())
+    }
+
+    fn unpin_own(&self, memory: PhysAddr, leaf: LeafSize, count: usize) {
+        if leaf != LeafSize::Page4K {
+            return;
+        }
+        for page in self.pages(memory.0 & !(leaf.bytes() - 1), count).unwrap_or_default() {
+            let less = |word| Account::of(word).own_unpinned().map(Account::word);
+            // Release: as for the kernel's.
+            let _ = page.fetch_update(Release, Relaxed, less);
+        }
+    }
+
     fn pin_pages(&self, memory: PhysAddr, count: usize) -> Result<usize, Refusal> {
         let pages = self.pages(memory.0, count).ok_or(Refusal::Denied)?;
         for (done, page) in (0..pages.len()).zip(pages) {

@@ -113,7 +113,7 @@ fn pins_saturate_safely() {
     let page = PhysAddr(FIRST.base);
     let guest = Holder::guest(3).unwrap();
     let one = Pages { first: page, count: 1 };
-    for (most, changes) in [(16383, &[][..]), (31, &[Change::Own(guest), Change::Share(guest)])] {
+    for (most, changes) in [(16383, &[][..]), (14, &[Change::Own(guest), Change::Share(guest)])] {
         for change in changes {
             ownership.change(one, *change, &NoFollowers).unwrap();
         }

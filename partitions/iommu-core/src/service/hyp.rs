@@ -21,6 +21,7 @@ impl<S: Smmu> Service<'_, S> {
             HypRequest::Unshare(pages, owner) => (pages, owner, Change::Unshare),
             HypRequest::PageState(address) => return self.page_state(hyp, address),
             HypRequest::Statistics => return Ok(self.statistics(hyp)),
+            HypRequest::Guest(request) => return self.serve_guest(hyp, request),
             HypRequest::FaultPoll => return self.hyp_fault_poll(hyp),
             HypRequest::Quarantine { smmu, sid, on } => return self.hyp_quarantine(hyp, smmu, sid, on),
             HypRequest::SmmuStatus(smmu) => return self.hyp_smmu_status(hyp, smmu),
@@ -65,7 +66,7 @@ impl<S: Smmu> Service<'_, S> {
 }
 
 /// Returns whom the hypervisor speaks for: itself and its guests, nobody else.
-fn holder(owner: PageOwner) -> Result<Holder, Status> {
+pub(super) fn holder(owner: PageOwner) -> Result<Holder, Status> {
     match owner {
         PageOwner::Hyp => Ok(Holder::HYP),
         PageOwner::Guest(number) => Holder::guest(number).ok_or(Status::InvalidParameters),

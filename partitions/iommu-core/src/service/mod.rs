@@ -6,6 +6,7 @@
 //! locks and their order are described in `domain/lock.rs`.
 
 mod faults;
+mod guests;
 mod health;
 mod hyp;
 mod recipient;
@@ -23,9 +24,7 @@ pub use watch::InterruptError;
 use streams::Streams;
 
 use crate::client::Client;
-use crate::domain::{
-    Allocation, Device, Domains, Done, ENTRIES_PER_CALL, Identity, MAX_DOMAINS, Means, States, Target,
-};
+use crate::domain::{Allocation, Device, Domains, Done, ENTRIES_PER_CALL, Identity, Means, States, Target};
 use crate::entropy::Entropy;
 use crate::ownership::{MAX_GUESTS, Ownership, PAGES_PER_MOVE};
 use crate::policy::{self, Digest, MAX_DEVICES, MAX_SMMUS, Policy, Range};
@@ -59,6 +58,8 @@ pub struct Service<'a, S> {
     streams: Streams,
     /// What the host may take of the pool.
     quota: Quota,
+    /// What the hypervisor and its guests may.
+    held_quota: Quota,
     /// By SMMU: the IOVAs that all devices allow which the host may hold; none where it may hold no device.
     windows: Vec<Option<Range>, MAX_SMMUS>,
 }
@@ -150,7 +151,7 @@ impl<S: Smmu> Service<'_, S> {
         let count = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
         let limits = Limits {
             entries_per_call: count(ENTRIES_PER_CALL),
-            domains: count(MAX_DOMAINS),
+            domains: count(self.domains.for_the_kernel()),
             faults: count(MAX_FAULTS),
             pages_per_move: if self.role.is_required() { PAGES_PER_MOVE } else { 0 },
             guests: if self.guests_may_own() { MAX_GUESTS } else { 0 },
@@ -250,6 +251,7 @@ impl<S: Smmu> Service<'_, S> {
         self.domains.unmap(client, domain, (iova, size), self.means()).map(answer)
     }
 
+    /// Returns what the kernel's calls work with.
     const fn means(&self) -> Means<'_, S> {
         Means { smmus: self.smmus, quota: &self.quota, ownership: &self.ownership }
     }
@@ -264,6 +266,7 @@ impl<S: Smmu> Service<'_, S> {
     fn fault_poll(&self, client: Client) -> Result<Response, Status> {
         self.polled(match client {
             Client::Host => Recipient::Host,
+            Client::Held(_) => return Err(Status::NotSupported),
         })
     }
 
@@ -293,6 +296,8 @@ fn record(device: &policy::Device) -> DeviceRecord {
 fn may_hold(client: Client, device: &policy::Device) -> bool {
     match client {
         Client::Host => device.holders.host,
+        Client::Held(holder) if holder.is_guest() => device.holders.guests,
+        Client::Held(_) => device.holders.hyp,
     }
 }
 

@@ -85,15 +85,18 @@ impl<'a, S: Smmu> Service<'a, S> {
                 IdentityError::OutputBits(index, bits) => SetupError::IdentityBits(index, bits),
                 IdentityError::Pool(pages) => SetupError::IdentityPool(pages),
             })?;
-        // The host is the only client: its share is all that the drivers and the identity domain leave.
+        // The host's share is what the drivers and the identity domain leave; half of it, where the hypervisor or its guests
+        // may have devices, too: neither can use up what is the others'.
         let kept = identity.as_ref().map_or(0, Identity::pages_to_come);
         let share = u32::try_from(memory.pool.available()).unwrap_or(u32::MAX).saturating_sub(kept);
+        let others = policy.devices.iter().any(|device| device.holders.hyp || device.holders.guests);
+        let theirs = if others { share / 2 } else { 0 };
         let indices = 0..u8::try_from(smmus.len()).unwrap_or(u8::MAX);
         Ok(Self {
             policy,
             digest,
             smmus,
-            domains: Domains::new(memory.domains, memory.pool),
+            domains: Domains::new(memory.domains, memory.pool, others),
             identity,
             devices: memory.devices,
             faults: memory.faults,
@@ -102,7 +105,8 @@ impl<'a, S: Smmu> Service<'a, S> {
             ownership,
             areas: Areas::new(memory.areas, memory.shared),
             streams: Streams::new(policy),
-            quota: Quota::new(share),
+            quota: Quota::new(share.saturating_sub(theirs)),
+            held_quota: Quota::new(theirs),
             windows: indices.map(|smmu| window(policy, Client::Host, smmu)).collect(),
         })
     }
@@ -111,7 +115,7 @@ impl<'a, S: Smmu> Service<'a, S> {
 /// Returns the IOVAs that a domain for any device behind an SMMU can have, of those devices that the client may hold.
 ///
 /// One window for all of them: a domain can then take each of these devices at any time, whatever is mapped.
-fn window(policy: &Policy, client: Client, smmu: u8) -> Option<Range> {
+pub(super) fn window(policy: &Policy, client: Client, smmu: u8) -> Option<Range> {
     policy
         .devices
         .iter()

@@ -2,7 +2,7 @@
 //! Messages against the whole service on fake SMMUs: every status that it can answer, and any sequence of messages.
 
 use super::*;
-use crate::domain::Slot;
+use crate::domain::{MAX_DOMAINS, Slot};
 use crate::entropy::{FakeEntropy, NoEntropy};
 use crate::kept::kept;
 use crate::ownership::Accounts;
@@ -20,6 +20,7 @@ use std::boxed::Box;
 mod areas;
 mod attacks;
 mod devices;
+mod guests;
 mod health;
 mod identity;
 mod identity_moves;

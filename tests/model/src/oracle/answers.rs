@@ -11,7 +11,7 @@ use iommu_core::policy::Range;
 const MOST_DOMAINS: usize = 128;
 /// Mappings of a page of the kernel's, and of one that another shares.
 const MOST_PINS: u32 = 16_383;
-const MOST_FOREIGN_PINS: u32 = 31;
+const MOST_FOREIGN_PINS: u32 = 14;
 /// The smallest page.
 const PAGE: u64 = 4096;
 

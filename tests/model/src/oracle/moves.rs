@@ -30,6 +30,9 @@ impl Oracle {
         match (Move::of(request), request) {
             (Some(pages), _) => self.check_move(pages, response, !call.met),
             (None, HypRequest::PageState(address)) => self.check_state(address, response, !call.met),
+            (None, HypRequest::Guest(_)) => {
+                claim(response.status != Status::Ok, || "no device there is a guest's".to_owned())
+            }
             (None, HypRequest::Statistics) => self.role.check_statistics(response),
             // What it says of SMMUs and of faults is looked at where the kernel asks.
             (None, _) => Ok(()),

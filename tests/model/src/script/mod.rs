@@ -56,6 +56,7 @@ impl Move {
             HypRequest::Unshare(pages, owner) => (Change::Unshare, pages, owner),
             HypRequest::PageState(_)
             | HypRequest::Statistics
+            | HypRequest::Guest(_)
             | HypRequest::FaultPoll
             | HypRequest::Quarantine { .. }
             | HypRequest::SmmuStatus(_)

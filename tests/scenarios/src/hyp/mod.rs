@@ -2,6 +2,7 @@
 //! A system with a hypervisor: this program is it, and the kernel above it, which has no key.
 
 mod faults;
+mod guests;
 mod identity;
 mod pages;
 mod rings;
@@ -10,5 +11,11 @@ mod role;
 use crate::scenario::Scenario;
 
 /// In the order in which they are told: until the second one the role is not claimed, and it is claimed once.
-pub(crate) const SCENARIOS: &[&[Scenario]] =
-    &[role::SCENARIOS, pages::SCENARIOS, identity::SCENARIOS, rings::SCENARIOS, faults::SCENARIOS];
+pub(crate) const SCENARIOS: &[&[Scenario]] = &[
+    role::SCENARIOS,
+    pages::SCENARIOS,
+    identity::SCENARIOS,
+    guests::SCENARIOS,
+    rings::SCENARIOS,
+    faults::SCENARIOS,
+];

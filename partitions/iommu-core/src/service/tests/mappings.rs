@@ -189,7 +189,7 @@ fn a_slot_s_last_handle_retires_it() {
     let machine = Machine::new();
     let slots: &'static [Slot<'static>; MAX_DOMAINS] = kept([const { Slot::new() }; MAX_DOMAINS]);
     slots[0].skip_to_generation(DomainHandle::MAX_GENERATION - 1);
-    let domains = Domains::new(slots, machine.pool);
+    let domains = Domains::new(slots, machine.pool, false);
     let quota = Quota::new(99);
     let wanted = Allocation { client: Client::Host, smmu: SmmuIndex(0), window: WINDOW };
     let last = domains.allocate(&wanted, &quota).unwrap();
