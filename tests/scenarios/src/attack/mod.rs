@@ -10,6 +10,7 @@ mod bus;
 mod descriptors;
 mod guest;
 mod hidden;
+mod identity;
 mod masters;
 mod moves;
 mod pages;
@@ -31,6 +32,7 @@ const ALL: &[&[Scenario]] = &[
     again::FIRST,
     pages::SCENARIOS,
     moves::SCENARIOS,
+    identity::SCENARIOS,
     race::SCENARIOS,
     roles::SCENARIOS,
     versions::SCENARIOS,
