@@ -79,7 +79,7 @@ impl Machine {
         inner.around.memory.begun(core);
         drop(inner);
         let answer = self.guarded(|| service.handle(endpoint, registers), || format!("{registers:x?}"));
-        let available = self.available();
+        let available = self.left_for_the_kernel();
         let mut inner = self.inner();
         inner.looking = looked;
         if polls {

@@ -148,6 +148,16 @@ impl Machine {
         self.pool.get().map_or(0, |pool| pool.available())
     }
 
+    /// Returns how many of them are the kernel's to take: half of all are set aside where others may hold devices.
+    pub(crate) fn left_for_the_kernel(&self) -> usize {
+        let set_aside = if self.inner().oracle.others_may_hold_devices() {
+            self.tables.get().map_or(0, |all| all / 2)
+        } else {
+            0
+        };
+        self.available().saturating_sub(set_aside)
+    }
+
     /// Returns what was found, if anything was.
     pub(crate) fn finding(&self) -> Option<Finding> {
         self.inner().around.findings.first().cloned()

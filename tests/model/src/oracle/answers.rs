@@ -211,12 +211,20 @@ impl Oracle {
             }
             Status::NoMemory => {
                 let used = self.domains.len() + self.freeing.len();
-                claim(!alone || available == 0 || used >= MOST_DOMAINS, || {
-                    format!("{available} pages are left")
-                })
+                let most = if self.others_may_hold_devices() {
+                    MOST_DOMAINS - MOST_DOMAINS / 4
+                } else {
+                    MOST_DOMAINS
+                };
+                claim(!alone || available == 0 || used >= most, || format!("{available} pages are left"))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Tells whether some of everything is set aside for others than the kernel.
+    pub(crate) fn others_may_hold_devices(&self) -> bool {
+        self.policy.devices.iter().any(|device| device.holders.hyp || device.holders.guests)
     }
 
     fn check_free(&self, handle: DomainHandle, status: Status, alone: bool) -> Result<(), String> {
