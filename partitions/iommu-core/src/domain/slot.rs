@@ -159,7 +159,8 @@ impl<'a> Domains<'a> {
             Client::Host => 0..self.for_the_kernel,
             Client::Held(_) => self.for_the_kernel..MAX_DOMAINS,
         };
-        for (index, slot) in self.slots.iter().enumerate().filter(|(index, _)| theirs.contains(index)) {
+        let slots = self.slots.get(theirs.clone()).unwrap_or_default();
+        for (index, slot) in theirs.zip(slots) {
             // Looked at under the shared side first, so that whoever uses the slot does not wait for us.
             if slot.state.try_read().is_some_and(|state| !matches!(state.usage, Usage::Free)) {
                 continue;

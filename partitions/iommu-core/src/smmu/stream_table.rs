@@ -260,7 +260,7 @@ impl<'p> StreamTable<'p> {
         let incoming = if seeded(Bug::AtsOn) { incoming + STE1::EATS.val(1) } else { incoming };
         // S2S stays 0: no fault stalls. S2PTW matters once a guest has a stage 1 of its own.
         let tables = STE2::S2VMID.val(u64::from(stage2.vmid.0))
-            + STE2::S2T0SZ.val(u64::from(u64::BITS - u32::from(geometry.input_bits())))
+            + STE2::S2T0SZ.val(u64::from(u64::BITS.saturating_sub(geometry.input_bits().into())))
             + start
             + walks
             + STE2::S2TG::Granule4K

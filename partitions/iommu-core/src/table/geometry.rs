@@ -173,7 +173,7 @@ impl Geometry {
     /// Returns the first address beyond the input.
     #[must_use]
     pub const fn limit(self) -> u64 {
-        1 << self.input_bits()
+        1_u64.unbounded_shl(self.input_bits() as u32)
     }
 }
 
