@@ -21,6 +21,9 @@ pub const MAX_FAULTS: usize = 64;
 /// Records that one look takes from the event queue of one SMMU.
 const EVENTS_PER_LOOK: usize = 64;
 
+/// How often one call serves what has become due meanwhile. Each time can cost a look at each SMMU, and a message has a bound.
+const ROUNDS: usize = 2;
+
 /// The reports.
 #[derive(Debug)]
 pub struct Faults {
@@ -132,7 +135,7 @@ impl Faults {
         own: Option<u16>,
     ) -> Result<(), InterruptError> {
         let mut outcome = Ok(());
-        for round in 0..=MAX_SMMUS {
+        for round in 0..=ROUNDS {
             // Whoever finds the queue taken has said before what is due, and whoever had it looks at that afterwards: one of
             // them sees the other.
             fence(Ordering::SeqCst);
@@ -141,7 +144,7 @@ impl Faults {
             }
             let Some(mut queue) = self.queue.try_lock() else { break };
             let due = self.due.swap(0, Ordering::Relaxed);
-            if round == MAX_SMMUS && !seeded(Bug::OverrunForgotten) {
+            if round == ROUNDS && !seeded(Bug::OverrunForgotten) {
                 queue.overrun(smmus);
                 break;
             }
