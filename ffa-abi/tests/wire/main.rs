@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod book;
+#[cfg(test)]
 mod c;
 #[cfg(test)]
 mod requests;

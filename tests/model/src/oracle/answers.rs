@@ -4,7 +4,10 @@
 
 use super::calls::{Asked, Call};
 use super::{Beside, Domain, Oracle};
-use ffa_abi::{DeviceState, DomainHandle, Fault, Request, Response, SmmuIndex, Status, StreamId};
+use ffa_abi::{
+    DeviceState, DomainHandle, Fault, Header, HypOperation, Key, Operation, Registers, Request, Response,
+    SmmuIndex, Status, StreamId,
+};
 use iommu_core::policy::Range;
 
 /// Domains that exist at a time (FEATURES).
@@ -19,12 +22,27 @@ fn claim(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(what()) }
 }
 
+/// Tells whether a request may be answered so by anybody.
+fn is_known(asked: &Asked, status: Status) -> bool {
+    let number = |[x3, ..]: Registers| Header::from_register(x3).operation;
+    match asked {
+        Asked::Kernel(request) => {
+            Operation::try_from(number(request.encode())).is_ok_and(|operation| operation.may_answer(status))
+        }
+        Asked::Hyp(request) => HypOperation::try_from(number(request.encode(Key::from_registers([0; 2]))))
+            .is_ok_and(|operation| operation.may_answer(status)),
+    }
+}
+
 impl Oracle {
     /// Says what cannot be right about an answer.
     pub(super) fn check(&self, call: &Call, response: &Response, beside: &Beside) -> Result<(), String> {
         let Response { status, values } = *response;
         let (alone, available) = (!call.met, beside.available);
         let wrong = |why: &str| Err(format!("{:x?} was answered {status:?} {values:x?}: {why}", call.asked));
+        if !is_known(&call.asked, status) {
+            return wrong("the protocol has no such answer to it");
+        }
         let request = match call.asked {
             Asked::Kernel(request) => request,
             Asked::Hyp(request) => return self.check_hyp(request, response, call).or_else(|why| wrong(&why)),
