@@ -4,11 +4,11 @@
 //!
 //! Records are taken out of an event queue when the host polls, and, where the SMMU interrupts for them, then too.
 
-use super::recipient::Recipient;
+use super::recipient::{Audience, Recipient};
 use super::storms::{Rate, Storms};
 use super::watch::{InterruptError, Looked, Next, Watch};
 use crate::domain::lock;
-use crate::policy::{MAX_DEVICES, MAX_SMMUS, Policy};
+use crate::policy::{MAX_DEVICES, MAX_SMMUS};
 use crate::seeded::{Bug, seeded};
 use crate::smmu::{Event, Smmu, SmmuError};
 use core::sync::atomic::{AtomicU32, Ordering, fence};
@@ -86,14 +86,14 @@ impl Faults {
     /// to report any more because an SMMU has failed.
     pub fn poll<S: Smmu>(
         &self,
-        policy: &Policy,
+        audience: Audience<'_>,
         smmus: &[S],
         recipient: Recipient,
     ) -> Result<FaultReport, Status> {
-        let answer = lock::lock(&self.queue)?.poll(policy, smmus, recipient, &self.storms);
+        let answer = lock::lock(&self.queue)?.poll(audience, smmus, recipient, &self.storms);
         // An SMMU that went wrong here is polled from now on, and its next interrupt is unexpected.
         if !seeded(Bug::DueForgotten) {
-            let _: Result<(), InterruptError> = self.serve_due(policy, smmus, None);
+            let _: Result<(), InterruptError> = self.serve_due(audience, smmus, None);
         }
         answer
     }
@@ -102,11 +102,16 @@ impl Faults {
     ///
     /// # Errors
     /// The SMMU is polled then.
-    pub fn watch<S: Smmu>(&self, policy: &Policy, smmus: &[S], index: u16) -> Result<(), InterruptError> {
+    pub fn watch<S: Smmu>(
+        &self,
+        audience: Audience<'_>,
+        smmus: &[S],
+        index: u16,
+    ) -> Result<(), InterruptError> {
         let smmu = smmus.get(usize::from(index)).ok_or(InterruptError::Unexpected)?;
         let mut queue = self.queue.lock();
         queue.watch(index)?.arm(smmu)?;
-        queue.interrupted(policy, index, smmu, &self.storms)
+        queue.interrupted(audience, index, smmu, &self.storms)
     }
 
     pub(super) const fn storms(&self) -> &Storms {
@@ -119,18 +124,18 @@ impl Faults {
     /// There is no use in another interrupt of this SMMU: it is polled from now on.
     pub fn interrupted<S: Smmu>(
         &self,
-        policy: &Policy,
+        audience: Audience<'_>,
         smmus: &[S],
         index: u16,
     ) -> Result<(), InterruptError> {
         self.due.fetch_or(bit(index), Ordering::Relaxed);
-        self.serve_due(policy, smmus, Some(index))
+        self.serve_due(audience, smmus, Some(index))
     }
 
     /// Serves the interrupts that are due, if nobody has the queue, and returns what came of that of `own`.
     fn serve_due<S: Smmu>(
         &self,
-        policy: &Policy,
+        audience: Audience<'_>,
         smmus: &[S],
         own: Option<u16>,
     ) -> Result<(), InterruptError> {
@@ -149,7 +154,7 @@ impl Faults {
                 break;
             }
             for (index, smmu) in (0..=u16::MAX).zip(smmus).filter(|(index, _)| due & bit(*index) != 0) {
-                let result = queue.interrupted(policy, index, smmu, &self.storms);
+                let result = queue.interrupted(audience, index, smmu, &self.storms);
                 if own == Some(index) {
                     outcome = outcome.and(result);
                 }
@@ -167,18 +172,18 @@ fn bit(index: u16) -> u32 {
 impl Queue {
     fn poll<S: Smmu>(
         &mut self,
-        policy: &Policy,
+        audience: Audience<'_>,
         smmus: &[S],
         recipient: Recipient,
         storms: &Storms,
     ) -> Result<FaultReport, Status> {
         let mut failed = false;
         for (index, smmu) in (0..=u16::MAX).zip(smmus) {
-            let looked = self.asked(policy, index, smmu, storms);
-            failed |= looked.is_err() && recipient.has_any_behind(policy, index);
+            let looked = self.asked(audience, index, smmu, storms);
+            failed |= looked.is_err() && audience.has_any_behind(recipient, index);
         }
         // That a device is in quarantine is told first: the reports before it may be many.
-        let quarantined = storms.take(policy, recipient);
+        let quarantined = storms.take(audience, recipient);
         let reports = self.reports_of(recipient).ok_or(Status::Empty)?;
         let report = FaultReport {
             fault: quarantined.or_else(|| reports.kept.pop_front()),
@@ -198,18 +203,18 @@ impl Queue {
     /// Looks at an SMMU because the host asks; twice, where that switches its interrupts on.
     fn asked<S: Smmu>(
         &mut self,
-        policy: &Policy,
+        audience: Audience<'_>,
         index: u16,
         smmu: &S,
         storms: &Storms,
     ) -> Result<(), SmmuError> {
-        let looked = self.look(policy, index, smmu, storms);
+        let looked = self.look(audience, index, smmu, storms);
         match self.watch(index).and_then(|watch| watch.asked(smmu, looked)) {
             Ok(Next::LookAgain) => {}
             // One that does not acknowledge is polled from now on, which is what happens here.
             Ok(Next::Done) | Err(_) => return looked.health,
         }
-        let looked = self.look(policy, index, smmu, storms);
+        let looked = self.look(audience, index, smmu, storms);
         let _: Result<Next, InterruptError> = self.watch(index).and_then(|watch| watch.asked(smmu, looked));
         looked.health
     }
@@ -217,14 +222,14 @@ impl Queue {
     /// Looks at an SMMU because it has interrupted.
     fn interrupted<S: Smmu>(
         &mut self,
-        policy: &Policy,
+        audience: Audience<'_>,
         index: u16,
         smmu: &S,
         storms: &Storms,
     ) -> Result<(), InterruptError> {
         match self.watch(index)?.interrupted()? {
             Next::LookAgain => {
-                let looked = self.look(policy, index, smmu, storms);
+                let looked = self.look(audience, index, smmu, storms);
                 self.watch(index)?.looked(smmu, looked)
             }
             Next::Done => Ok(()),
@@ -247,14 +252,14 @@ impl Queue {
 
     /// Takes records until there is none, or as many as a look takes, and acknowledges errors. A record that comes while
     /// others are taken raises no interrupt: so one look more finds the queue empty.
-    fn look<S: Smmu>(&mut self, policy: &Policy, index: u16, smmu: &S, storms: &Storms) -> Looked {
+    fn look<S: Smmu>(&mut self, audience: Audience<'_>, index: u16, smmu: &S, storms: &Storms) -> Looked {
         let mut left = EVENTS_PER_LOOK;
         let mut emptied = false;
-        let now = if policy.fault_rate == 0 { 0 } else { smmu.milliseconds() };
+        let now = if audience.policy.fault_rate == 0 { 0 } else { smmu.milliseconds() };
         while left > 0 && !emptied {
-            let polled = smmu.poll_events(left, &mut |event| self.take(policy, index, &event, now, storms));
+            let polled = smmu.poll_events(left, &mut |event| self.take(audience, index, &event, now, storms));
             if polled.overflow {
-                self.note_loss(policy, index);
+                self.note_loss(audience, index);
             }
             left = left.saturating_sub(polled.taken);
             emptied = polled.taken == 0;
@@ -263,14 +268,14 @@ impl Queue {
     }
 
     /// Takes a record to who is to be told.
-    fn take(&mut self, policy: &Policy, index: u16, event: &Event, now: u64, storms: &Storms) {
-        if let Some((device, _)) = policy.device(index, event.sid.0)
-            && policy.fault_rate != 0
-            && self.rates.get_mut(device).is_some_and(|rate| rate.is_above(policy.fault_rate, now))
+    fn take(&mut self, audience: Audience<'_>, index: u16, event: &Event, now: u64, storms: &Storms) {
+        if let Some((device, _)) = audience.policy.device(index, event.sid.0)
+            && audience.policy.fault_rate != 0
+            && self.rates.get_mut(device).is_some_and(|rate| rate.is_above(audience.policy.fault_rate, now))
         {
             storms.add(device);
         }
-        let recipient = Recipient::of_stream(policy, index, event.sid.0);
+        let recipient = audience.of_stream(index, event.sid.0);
         let recipient = if seeded(Bug::SharedFaults) { Recipient::Host } else { recipient };
         if let Some(reports) = self.reports_of(recipient) {
             reports.add(report(index, event));
@@ -278,9 +283,9 @@ impl Queue {
     }
 
     /// Counts that an SMMU has lost records. Whose they were it does not say: each client is told that has devices there.
-    fn note_loss(&mut self, policy: &Policy, index: u16) {
+    fn note_loss(&mut self, audience: Audience<'_>, index: u16) {
         for (recipient, reports) in Recipient::ALL.into_iter().zip(&mut self.reports) {
-            if recipient.has_any_behind(policy, index) {
+            if audience.has_any_behind(recipient, index) {
                 reports.drop_one();
             }
         }

@@ -17,7 +17,7 @@ mod streams;
 mod watch;
 
 pub use faults::{Faults, MAX_FAULTS};
-pub use recipient::Recipient;
+pub use recipient::{Audience, Recipient};
 pub use setup::{Memory, SetupError};
 pub use watch::InterruptError;
 
@@ -84,7 +84,7 @@ impl<S: Smmu> Service<'_, S> {
     /// # Errors
     /// The SMMU is looked at when the host polls, as it is where nobody calls this.
     pub fn watch(&self, smmu: SmmuIndex) -> Result<(), InterruptError> {
-        self.faults.watch(self.policy, self.smmus, smmu.0)
+        self.faults.watch(self.audience(), self.smmus, smmu.0)
     }
 
     /// Serves an interrupt, within a bound and without waiting for a lock. Not while a message is answered on the same core.
@@ -95,7 +95,7 @@ impl<S: Smmu> Service<'_, S> {
         let mut wires = (0..=u16::MAX).zip(&self.policy.smmus);
         let found = wires.find(|(_, smmu)| smmu.interrupts.is_some_and(|wires| wires.has(intid)));
         let (index, _) = found.ok_or(InterruptError::Unexpected)?;
-        let served = self.faults.interrupted(self.policy, self.smmus, index);
+        let served = self.faults.interrupted(self.audience(), self.smmus, index);
         self.quarantine_one();
         served
     }
@@ -127,6 +127,10 @@ impl<S: Smmu> Service<'_, S> {
             Request::Claim => self.claim(),
             Request::Register(found) => self.register(client, &found),
         }
+    }
+
+    const fn audience(&self) -> Audience<'_> {
+        Audience { policy: self.policy, devices: self.devices }
     }
 
     fn claim(&self) -> Result<Response, Status> {
@@ -271,7 +275,7 @@ impl<S: Smmu> Service<'_, S> {
     }
 
     fn polled(&self, recipient: Recipient) -> Result<Response, Status> {
-        let polled = self.faults.poll(self.policy, self.smmus, recipient);
+        let polled = self.faults.poll(self.audience(), self.smmus, recipient);
         self.quarantine_one();
         self.rebuild_one();
         let FaultReport { fault, dropped } = polled?;

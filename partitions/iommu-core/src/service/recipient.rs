@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Who is told of what a device does.
 
-use crate::policy::{Device, Policy};
+use crate::domain;
+use crate::policy::{Device, MAX_DEVICES, Policy};
 
 /// Somebody who polls for reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,31 +17,43 @@ impl Recipient {
     /// All of them, in the order of their places.
     pub(super) const ALL: [Self; 2] = [Self::Host, Self::Hyp];
 
-    /// Returns who is told of a stream: of what the kernel may hold, the kernel; of what only others may hold, the
-    /// hypervisor. Streams of nobody, or that the policy does not name, are nobody else's than the kernel's to look after.
-    pub(super) fn of(device: Option<&Device>) -> Self {
-        match device.map(|device| device.holders) {
-            Some(holders) if !holders.host && !holders.is_nobody() => Self::Hyp,
-            Some(_) | None => Self::Host,
-        }
-    }
-
-    /// Returns who is told of a stream behind an SMMU.
-    pub(super) fn of_stream(policy: &Policy, smmu: u16, sid: u32) -> Self {
-        Self::of(policy.device(smmu, sid).map(|(_, device)| device))
-    }
-
-    /// Tells whether somebody may be told of devices behind an SMMU.
-    pub(super) fn has_any_behind(self, policy: &Policy, smmu: u16) -> bool {
-        let mut devices = policy.devices.iter().filter(|device| u16::from(device.smmu) == smmu);
-        self == Self::Host || devices.any(|device| Self::of(Some(device)) == self)
-    }
-
     /// Returns its place among all.
     pub(super) const fn place(self) -> usize {
         match self {
             Self::Host => 0,
             Self::Hyp => 1,
         }
+    }
+}
+
+/// What decides who is told: who may hold each device, and who has it now.
+#[derive(Clone, Copy, Debug)]
+pub struct Audience<'a> {
+    /// Who may hold it.
+    pub policy: &'a Policy,
+    /// Who has it, by the place of the device in the policy.
+    pub devices: &'a [domain::Device; MAX_DEVICES],
+}
+
+impl Audience<'_> {
+    /// Returns who is told of a device: the hypervisor of what it or a guest has, or of what only they may hold; the kernel of all
+    /// else. What is nobody's is nobody else's to look after.
+    pub(super) fn of(&self, index: usize, device: &Device) -> Recipient {
+        let is_held = self.devices.get(index).is_some_and(|now| now.holder().is_some());
+        let holders = device.holders;
+        if is_held || !holders.host && !holders.is_nobody() { Recipient::Hyp } else { Recipient::Host }
+    }
+
+    /// Returns who is told of a stream behind an SMMU. Those that the policy does not name are the kernel's to look after.
+    pub(super) fn of_stream(&self, smmu: u16, sid: u32) -> Recipient {
+        self.policy.device(smmu, sid).map_or(Recipient::Host, |(index, device)| self.of(index, device))
+    }
+
+    /// Tells whether somebody is told of devices behind an SMMU.
+    pub(super) fn has_any_behind(&self, recipient: Recipient, smmu: u16) -> bool {
+        let mut devices = self.policy.devices.iter().enumerate();
+        recipient == Recipient::Host
+            || devices
+                .any(|(index, device)| u16::from(device.smmu) == smmu && self.of(index, device) == recipient)
     }
 }

@@ -3,8 +3,8 @@
 //! when nobody waits for the reports.
 
 use super::Service;
-use super::recipient::Recipient;
-use crate::policy::{Device, MAX_DEVICES, Policy};
+use super::recipient::{Audience, Recipient};
+use crate::policy::{Device, MAX_DEVICES};
 use crate::role::Hyp;
 use crate::smmu::Smmu;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -54,11 +54,11 @@ impl Storms {
     }
 
     /// Takes the report of a device that was put into quarantine.
-    pub(super) fn take(&self, policy: &Policy, recipient: Recipient) -> Option<Fault> {
+    pub(super) fn take(&self, audience: Audience<'_>, recipient: Recipient) -> Option<Fault> {
         let untold = self.untold.load(Relaxed);
-        let mut devices = policy.devices.iter().enumerate();
+        let mut devices = audience.policy.devices.iter().enumerate();
         let (index, device) = devices
-            .find(|(index, device)| untold & bit(*index) != 0 && Recipient::of(Some(device)) == recipient)?;
+            .find(|(index, device)| untold & bit(*index) != 0 && audience.of(*index, device) == recipient)?;
         // Of two calls that meet one tells.
         let before = self.untold.fetch_and(!bit(index), Relaxed);
         (before & bit(index) != 0).then(|| report(device))

@@ -7,7 +7,7 @@ use crate::ownership::Holder;
 use ffa_abi::{GuestRequest, HypRequest, PageOwner, PageState, Pages};
 
 /// Behind SMMU 0: guests' and the kernel's; guests' alone; the hypervisor's alone.
-const EITHER: u32 = 0x40;
+pub(super) const EITHER: u32 = 0x40;
 const GUESTS: u32 = 0x48;
 const HYPS: u32 = 0x50;
 const GUEST: PageOwner = PageOwner::Guest(7);
@@ -30,7 +30,7 @@ fn with_guests() -> Policy {
     policy
 }
 
-fn claimed() -> Machine {
+pub(super) fn claimed() -> Machine {
     let machine = Machine::of(with_guests(), 256);
     assert_eq!(machine.status(Request::Claim), Status::Ok);
     machine
@@ -41,7 +41,7 @@ fn ask(machine: &Machine, request: GuestRequest) -> (Status, u64) {
     (response.status, response.values[0])
 }
 
-fn alloc(machine: &Machine, owner: PageOwner) -> DomainHandle {
+pub(super) fn alloc(machine: &Machine, owner: PageOwner) -> DomainHandle {
     let (status, raw) = ask(machine, GuestRequest::DomainAlloc { smmu: SmmuIndex(0), owner });
     assert_eq!(status, Status::Ok);
     DomainHandle::from_raw(u32::try_from(raw).unwrap()).unwrap()
@@ -56,11 +56,11 @@ fn unmap(machine: &Machine, domain: DomainHandle, iova: u64, pages: u16) -> (Sta
     ask(machine, GuestRequest::Unmap { domain, iova: Iova(iova), pages })
 }
 
-fn assign(machine: &Machine, sid: u32, domain: DomainHandle) -> Status {
+pub(super) fn assign(machine: &Machine, sid: u32, domain: DomainHandle) -> Status {
     ask(machine, GuestRequest::DeviceAssign { smmu: SmmuIndex(0), sid: StreamId(sid), domain }).0
 }
 
-fn take_back(machine: &Machine, sid: u32) -> Status {
+pub(super) fn take_back(machine: &Machine, sid: u32) -> Status {
     ask(machine, GuestRequest::DeviceReturn { smmu: SmmuIndex(0), sid: StreamId(sid) }).0
 }
 

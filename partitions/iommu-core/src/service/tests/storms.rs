@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Reports go to who may hold the device, and devices that fault without end are put into quarantine.
 
+use super::guests::{EITHER, alloc, assign, take_back};
 use super::roles::{hyp, with_hyp_and};
 use super::*;
-use ffa_abi::HypRequest;
+use ffa_abi::{HypRequest, PageOwner};
 
 /// A device that the hypervisor alone may hold, and one of the kernel's.
 const THEIRS: u32 = NOBODY_S;
@@ -69,6 +70,25 @@ fn each_client_sees_the_faults_of_its_own_devices() {
     let (ours, dropped) = drain(|| machine.poll());
     assert!(ours.iter().all(|(sid, _)| [EDU, 0x777].contains(sid)), "{ours:?}");
     assert_eq!((ours.len(), dropped), (6, 0));
+}
+
+#[test]
+fn what_a_guest_s_device_does_is_told_to_the_hypervisor_while_the_guest_has_it() {
+    let machine = super::guests::claimed();
+    let domain = alloc(&machine, PageOwner::Guest(7));
+    let told = |to: &[(u32, FaultKind)]| to.iter().any(|(sid, _)| *sid == EITHER);
+    let both = || {
+        machine.smmus[0].dma(EITHER, 0, true);
+        (drain(|| hyp_poll(&machine)).0, drain(|| machine.poll()).0)
+    };
+    let (theirs, ours) = both();
+    assert!(told(&ours) && theirs.is_empty(), "it is the kernel's");
+    assert_eq!(assign(&machine, EITHER, domain), Status::Ok);
+    let (theirs, ours) = both();
+    assert!(told(&theirs) && ours.is_empty(), "it is a guest's");
+    assert_eq!(take_back(&machine, EITHER), Status::Ok);
+    let (theirs, ours) = both();
+    assert!(told(&ours) && theirs.is_empty(), "it came back");
 }
 
 #[test]
