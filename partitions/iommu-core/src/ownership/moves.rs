@@ -169,25 +169,19 @@ impl Part<'_> {
     fn finish(&self, marked: &[AtomicU16], change: Option<Change>) {
         // `mark` closed the block for each page once more, whatever it was before: all are opened where nothing is changed.
         let mut opened = if change.is_some() { 0 } else { self.count() };
+        // What the page before was, what it became, and how often that opens the block: most pages of a move are alike.
         let mut usual = None;
         for page in marked {
-            let mut word = page.load(Relaxed);
-            let opens = loop {
-                let (after, opens) = match usual {
-                    Some((before, after, opens)) if before == word => (after, opens),
-                    _ => {
-                        let before = Account::of(word).unmoved();
-                        let after = change.and_then(|change| change.of(before)).unwrap_or(before);
-                        let twice = u16::from(!before.host_access()).wrapping_add(after.host_access().into());
-                        let opens = if change.is_some() { twice } else { 0 };
-                        usual = Some((word, after.word(), opens));
-                        (after.word(), opens)
-                    }
-                };
-                // Its holder may unpin it meanwhile, as often as it has pinned it.
-                match page.compare_exchange(word, after, Release, Relaxed) {
-                    Ok(_) => break opens,
-                    Err(now) => word = now,
+            let opens = match usual {
+                Some((before, after, opens))
+                    if page.compare_exchange(before, after, Release, Relaxed).is_ok() =>
+                {
+                    opens
+                }
+                _ => {
+                    let (before, after, opens) = Self::finish_one(page, change);
+                    usual = Some((before, after, opens));
+                    opens
                 }
             };
             // At most two for each of 512 pages.
@@ -198,6 +192,22 @@ impl Part<'_> {
         }
         let open = |word| Some(account::block_opened(word, opened));
         let _ = self.block.fetch_update(AcqRel, Acquire, open);
+    }
+
+    /// Does so with one page. Returns what it was, what it is, and how often that opens its block.
+    fn finish_one(page: &AtomicU16, change: Option<Change>) -> (u16, u16, u16) {
+        let mut word = page.load(Relaxed);
+        loop {
+            let before = Account::of(word).unmoved();
+            let after = change.and_then(|change| change.of(before)).unwrap_or(before);
+            let twice = u16::from(!before.host_access()).wrapping_add(after.host_access().into());
+            let opens = if change.is_some() { twice } else { 0 };
+            // Its holder may unpin it meanwhile, as often as it has pinned it.
+            match page.compare_exchange(word, after.word(), Release, Relaxed) {
+                Ok(_) => return (word, after.word(), opens),
+                Err(now) => word = now,
+            }
+        }
     }
 
     /// Returns how many pages there are, 512 at most.
