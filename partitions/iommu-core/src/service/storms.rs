@@ -109,7 +109,7 @@ impl<S: Smmu> Service<'_, S> {
         }
     }
 
-    /// Puts a device of the hypervisor's into quarantine, or blocks one that is in it.
+    /// Puts a device into quarantine that is the hypervisor's or a guest's, or blocks one that is in it.
     pub(super) fn hyp_quarantine(
         &self,
         Hyp { .. }: Hyp,
@@ -118,7 +118,7 @@ impl<S: Smmu> Service<'_, S> {
         on: bool,
     ) -> Result<Response, Status> {
         let (index, device) = self.policy.device(smmu.0, sid.0).ok_or(Status::Denied)?;
-        if !device.holders.hyp && !device.holders.guests {
+        if self.audience().of(index, device) != Recipient::Hyp {
             return Err(Status::Denied);
         }
         let driver = self.smmus.get(usize::from(smmu.0)).ok_or(Status::Denied)?;

@@ -11,7 +11,7 @@ use crate::{
 use ffa_abi::{
     DeviceState, DomainHandle, GuestRequest, HypRequest, Iova, PageOwner, Pages, PhysAddr, Status,
 };
-use nwd::{hyp::Hyp, iommu::IommuError};
+use nwd::{hyp::Hyp, iommu::IommuError, timer};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -41,6 +41,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 ];
 
 const GUEST: PageOwner = PageOwner::Guest(9);
+/// Until faults count anew, in microseconds.
+const SECOND_US: u64 = 1_100_000;
 
 fn alloc(world: &World, hyp: &Hyp) -> Result<DomainHandle, Failure> {
     let request = GuestRequest::DomainAlloc { smmu: world.smmu(), owner: GUEST };
@@ -80,6 +82,14 @@ fn free(hyp: &Hyp, domain: DomainHandle) -> Result<(), Failure> {
     Err(Failure::new(format_args!("freeing does not end")))
 }
 
+/// Lets what the device was stopped for be forgotten: tries of a test come faster than the policy lets a device fault.
+fn calm(world: &World, hyp: &Hyp) -> Result<(), Failure> {
+    while hyp.fault()?.is_some() {}
+    world.drain_faults()?;
+    timer::sleep_us(SECOND_US);
+    Ok(())
+}
+
 fn device(world: &mut World) -> Outcome {
     let (hyp, page, kernel_s) = (world.hyp()?, world.page(4), world.page(5));
     let (at, iova, beside) = (page.address(), world.iova(0x6_0000), world.iova(0x6_1000));
@@ -91,6 +101,8 @@ fn device(world: &mut World) -> Outcome {
     map(&hyp, domain, iova, at)?;
     refused("a page of the kernel's", map(&hyp, domain, beside, kernel_s.address()), Status::Denied)?;
     require("blocked", world.put(&pattern, iova, &page)?, Arrival::Nothing)?;
+    calm(world, &hyp)?;
+    world.set(DeviceState::Blocked)?;
     assign(world, &hyp, domain)?;
     let (smmu, sid, iommu) = (world.smmu(), world.device.stream(), world.iommu);
     for _ in 0..2 {
@@ -101,11 +113,13 @@ fn device(world: &mut World) -> Outcome {
         for state in [DeviceState::Blocked, DeviceState::Paging(own_domain), DeviceState::Identity] {
             refused("what the kernel asks for", iommu.set_state(smmu, sid, state), Status::Denied)?;
         }
+        calm(world, &hyp)?;
     }
     refused("its domain, by the kernel", iommu.unmap(domain, iova, PAGE), Status::InvalidHandle)?;
     refused("freeing it", ask(&hyp, GuestRequest::DomainFree(domain)), Status::Busy)?;
     take_back(world, &hyp)?;
     require("returned", world.put(&pattern, iova, &page)?, Arrival::Nothing)?;
+    calm(world, &hyp)?;
     world.set(DeviceState::Paging(own_domain))?;
     let last = world.put(&pattern, iova, &kernel_s)?;
     require("the kernel's again", last, Arrival::All)?;
@@ -156,6 +170,7 @@ fn from_blocked(world: &mut World) -> Outcome {
         require("the guest's", world.put(&pattern, iova, &page)?, Arrival::All)?;
         take_back(world, &hyp)?;
         require("returned", world.put(&pattern, iova, &page)?, Arrival::Nothing)?;
+        calm(world, &hyp)?;
     }
     unmap(&hyp, domain, iova)?;
     hyp.disown(at, 1, GUEST)?;
