@@ -12,7 +12,7 @@ pub(super) const ALL: &[[&str; 3]] = &[
     [
         "faults-of-others",
         "Fault reports of another holder's devices",
-        "no device can be a guest's or the hypervisor's yet, so the host is the only holder",
+        "the policies of these scenarios give every device to the host; who is told is tried where the hypervisor has one (mode hyp)",
     ],
     [
         "aliases",
