@@ -10,6 +10,7 @@ use crate::policy::Range;
 use crate::seeded::{Bug, seeded};
 use crate::smmu::{Invalidated, Smmu};
 use crate::table::{Mapping, Near, PAGE_SIZE, Progress, UnmapError, Unmapped};
+use core::sync::atomic::Ordering::Relaxed;
 use ffa_abi::ring::ListEntry;
 use ffa_abi::{DomainHandle, Iova, PhysAddr, Protection, Status};
 
@@ -300,7 +301,11 @@ impl<'d, 'a, S: Smmu> Removal<'d, 'a, S> {
             table.settle(unmapped, Invalidated::never_reachable(), self.pins);
         }
         let proof = Invalidated::ranges(self.smmu, self.domain.vmid, &mut unmapped.ranges());
-        table.settle(unmapped, proof.map_err(|_| Status::Hardware)?, self.pins);
+        let proof = proof.map_err(|_| {
+            self.domain.left.store(true, Relaxed);
+            Status::Hardware
+        })?;
+        table.settle(unmapped, proof, self.pins);
         self.removed = self.removed.wrapping_add(unmapped.bytes);
         self.unmapped = table.removal(self.pins);
         Ok(true)

@@ -318,20 +318,20 @@ impl<'a> Table<'a> {
 }
 
 impl Detached<'_> {
-    /// Unpins what the table mapped.
+    /// Unpins what the table mapped, and what is leaving it: who has it alone meets only what an unmap that failed has left.
     pub(crate) fn unpin(&self, pins: &impl Pins) {
         if pins.counts() {
             let leaves = self.words.iter().map(|word| Entry(word.load(Relaxed)));
-            for leaf in leaves.filter(|entry| entry.validity() != 0) {
+            for leaf in leaves.filter(|entry| matches!(entry.kind(Level::L3), Kind::Leaf | Kind::Leaving)) {
                 pins.unpin(leaf.address(), LeafSize::Page4K, 1);
             }
         }
     }
 
-    /// Counts the bytes that were mapped by the table.
+    /// Counts the bytes that were mapped by the table, or are still leaving it.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        let leaf = |word: &Word| Entry(word.load(Relaxed)).validity();
+        let leaf = |word: &Word| u64::from(word.load(Relaxed) != Entry::INVALID.0);
         let mut leaves = 0_u64;
         // Four at a time by hand, as nobody else unrolls it where code is built for size. The sum is at most 512.
         for [a, b, c, d] in self.words.as_chunks().0 {

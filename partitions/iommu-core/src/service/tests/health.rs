@@ -165,6 +165,23 @@ fn memory_and_pages_come_back_from_a_domain_whose_smmu_failed() {
 }
 
 #[test]
+fn a_whole_table_lets_go_what_an_unmap_that_failed_has_left_in_it() {
+    let machine = with_hyp();
+    assert_eq!(machine.status(Request::Claim), Status::Ok);
+    let domain = machine.alloc(0);
+    assert_eq!(machine.map(domain, AT, RAM, 3 * K4, BOTH).0, Status::Ok);
+    machine.stopping(|| machine.unmap(domain, AT, K4).0);
+    let check = HypRequest::SmmuCheck(SmmuIndex(0), PowerHint::None);
+    assert_eq!(hyp(&machine, KEY, check).status, Status::Ok);
+    let whole = machine.ask(Request::Unmap { domain, iova: Iova(AT), size: M2 });
+    assert_eq!((whole.status, &whole.values[..2]), (Status::Ok, &[M2, 3 * K4][..]));
+    for page in [RAM, RAM + K4, RAM + 2 * K4] {
+        let state = hyp(&machine, KEY, HypRequest::PageState(PhysAddr(page)));
+        assert_eq!((state.status, state.values[1] >> 32), (Status::Ok, 0), "{page:#x} is let go");
+    }
+}
+
+#[test]
 fn the_hypervisor_asks_of_every_smmu() {
     let machine = with_hyp();
     assert_eq!(machine.status(Request::Claim), Status::Ok);

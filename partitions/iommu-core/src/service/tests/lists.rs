@@ -41,6 +41,21 @@ fn a_list_is_unmapped_by_one_invalidation_for_each_table() {
 }
 
 #[test]
+fn what_a_list_left_behind_when_its_smmu_failed_is_unmapped_by_the_next_unmap() {
+    let client = Client::new();
+    let (machine, smmu) = (&client.machine, &client.machine.smmus[0]);
+    assert_eq!(machine.map(client.domain, AT, RAM, 2 * K4, BOTH).0, Status::Ok);
+    smmu.fail_after(0);
+    assert_eq!(client.run(client.unmap_list(1), &[(AT, 1)]).0.0, Status::Hardware);
+    smmu.can_be_rebuilt(0);
+    let check = Request::SmmuCheck { smmu: SmmuIndex(0), hint: ffa_abi::PowerHint::None };
+    assert_eq!(machine.status(check), Status::Ok);
+    assert_eq!(machine.unmap(client.domain, AT, K4), (Status::Ok, K4));
+    assert_eq!(machine.map(client.domain, AT, RAM + 5 * K4, K4, BOTH).0, Status::Ok);
+    assert_eq!(client.dma(AT), Some(RAM + 5 * K4));
+}
+
+#[test]
 fn more_tables_than_are_noted_at_once_are_unmapped() {
     let client = Client::on(Machine::with_pool(128));
     for table in 0..20 {
