@@ -9,7 +9,6 @@ use super::setup::window;
 use super::{Service, aligned, answer, may_hold};
 use crate::client::Client;
 use crate::domain::{Allocation, Means, Target};
-use crate::ownership::Holder;
 use crate::role::Hyp;
 use crate::smmu::Smmu;
 use crate::table::PAGE_SIZE;
@@ -39,13 +38,6 @@ impl<S: Smmu> Service<'_, S> {
             GuestRequest::DeviceAssign { smmu, sid, domain } => self.assign(smmu, sid, domain),
             GuestRequest::DeviceReturn { smmu, sid } => self.take_back(smmu, sid),
         }
-    }
-
-    /// Tells who other than the kernel has the device of a stream now: for whoever tells of its faults.
-    #[must_use]
-    pub fn holder_of(&self, smmu: SmmuIndex, sid: StreamId) -> Option<Holder> {
-        let (index, _) = self.policy.device(smmu.0, sid.0)?;
-        self.devices.get(index)?.holder()
     }
 
     const fn held_means(&self) -> Means<'_, S> {

@@ -56,6 +56,12 @@ fn unmap(machine: &Machine, domain: DomainHandle, iova: u64, pages: u16) -> (Sta
     ask(machine, GuestRequest::Unmap { domain, iova: Iova(iova), pages })
 }
 
+/// Tells who other than the kernel has the device of a stream.
+fn holder_of(machine: &Machine, sid: u32) -> Option<Holder> {
+    let (index, _) = machine.service.policy.device(0, sid)?;
+    machine.service.devices.get(index)?.holder()
+}
+
 pub(super) fn assign(machine: &Machine, sid: u32, domain: DomainHandle) -> Status {
     ask(machine, GuestRequest::DeviceAssign { smmu: SmmuIndex(0), sid: StreamId(sid), domain }).0
 }
@@ -164,7 +170,7 @@ fn a_device_is_assigned_from_blocked_and_returned_to_blocked() {
     own(&machine, RAM, 1, GUEST);
     let (domain, kernel_s) = (alloc(&machine, GUEST), machine.alloc(0));
     assert_eq!(map(&machine, domain, AT, RAM, 1), (Status::Ok, K4));
-    let holder = || machine.service.holder_of(SmmuIndex(0), StreamId(EITHER + 1));
+    let holder = || holder_of(&machine, EITHER + 1);
     for state in [DeviceState::Paging(kernel_s), DeviceState::Identity] {
         assert_eq!(machine.set(0, EITHER, state), Status::Ok);
         assert_eq!(assign(&machine, EITHER, domain), Status::Busy, "it is in use");
@@ -312,7 +318,7 @@ fn a_device_that_is_lost_on_the_way_is_not_the_kernel_s() {
     machine.smmus[0].fail_after(0);
     assert_eq!(assign(&machine, EITHER, domain), Status::Hardware);
     assert_eq!(machine.set(0, EITHER, DeviceState::Blocked), Status::Denied);
-    assert_eq!(machine.service.holder_of(SmmuIndex(0), StreamId(EITHER)), Holder::guest(7));
+    assert_eq!(holder_of(&machine, EITHER), Holder::guest(7));
     assert_eq!(take_back(&machine, EITHER), Status::Hardware);
     assert_eq!(machine.set(0, EITHER, DeviceState::Blocked), Status::Denied);
 }
