@@ -9,8 +9,12 @@ use crate::{
     world::{Arrival, READ_WRITE, World, require},
 };
 use core::sync::atomic::{AtomicU64, Ordering};
-use ffa_abi::SmmuIndex;
-use nwd::{cores, counter, iommu::Iommu};
+use ffa_abi::{SmmuIndex, Status};
+use nwd::{
+    cores, counter,
+    iommu::{Iommu, IommuError},
+};
+use spin::mutex::SpinMutex;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "more-cores-than-stacks",
@@ -31,6 +35,8 @@ static SERVICE: AtomicU64 = AtomicU64::new(0);
 static ON: AtomicU64 = AtomicU64::new(0);
 /// Domains that were made and freed.
 static DONE: AtomicU64 = AtomicU64::new(0);
+/// The last core that was not served, and why.
+static REFUSED: SpinMutex<Option<(usize, IommuError)>> = SpinMutex::new(None);
 
 fn served(world: &mut World) -> Outcome {
     let affinities = world.machine.cores();
@@ -46,7 +52,11 @@ fn served(world: &mut World) -> Outcome {
             cores::wait(affinities, core, PATIENCE)?;
         }
         let (on, done) = (ON.load(Ordering::SeqCst), DONE.load(Ordering::SeqCst));
-        ensure!(done == time * (CORES - 1), "round {time}: {on} cores came on, {done} domains in all");
+        let refused = *REFUSED.lock();
+        ensure!(
+            done == time * (CORES - 1),
+            "round {time}: {on} cores came on, {done} domains in all, refused: {refused:?}"
+        );
     }
     let (page, iova) = (world.page(0), world.iova(0x2000_0000));
     let domain = world.attached_domain()?;
@@ -57,7 +67,7 @@ fn served(world: &mut World) -> Outcome {
 }
 
 /// On another core: once all are on, makes a domain and frees it.
-fn make_and_free(_: usize) {
+fn make_and_free(index: usize) {
     ON.fetch_add(1, Ordering::SeqCst);
     let limit = counter::now().saturating_add(counter::frequency().saturating_mul(PATIENCE));
     while ON.load(Ordering::SeqCst) < CORES - 1 && counter::now() < limit {
@@ -65,8 +75,20 @@ fn make_and_free(_: usize) {
     }
     let Ok(partition) = u16::try_from(SERVICE.load(Ordering::SeqCst)) else { return };
     let iommu = Iommu::new(partition);
-    let freed = iommu.alloc(SmmuIndex(platform::DEVICE.smmu)).and_then(|domain| iommu.free(domain));
-    if freed.is_ok() {
-        DONE.fetch_add(1, Ordering::SeqCst);
+    let freed = patient(limit, || iommu.alloc(SmmuIndex(platform::DEVICE.smmu)))
+        .and_then(|domain| patient(limit, || iommu.free(domain)));
+    match freed {
+        Ok(()) => _ = DONE.fetch_add(1, Ordering::SeqCst),
+        Err(error) => *REFUSED.lock() = Some((index, error)),
+    }
+}
+
+/// Repeats a request for as long as the service says that another core is in its way: ten cores at once are more than it waits for.
+fn patient<T>(limit: u64, mut request: impl FnMut() -> Result<T, IommuError>) -> Result<T, IommuError> {
+    loop {
+        match request() {
+            Err(IommuError::Status(Status::Busy)) if counter::now() < limit => core::hint::spin_loop(),
+            answer => return answer,
+        }
     }
 }
