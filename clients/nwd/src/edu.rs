@@ -9,6 +9,8 @@ use thiserror::Error;
 
 /// Vendor 0x1234, device 0x11e8.
 pub const VENDOR_DEVICE: u32 = 0x11e8_1234;
+/// Bytes of the BAR with the device's registers.
+pub const REGISTERS_SIZE: u64 = 1 << 20;
 /// Bytes of the device's buffer.
 pub const BUFFER_SIZE: u16 = 4096;
 

@@ -32,10 +32,24 @@ pub enum Call {
     /// Returns a number that stands for the content of the page at x1, which may be one that the host cannot reach: the
     /// same number, the same content.
     Digest,
+    /// The device with the stream ID in x1 becomes the guest's, and reaches its page at x2 by [`GUEST_IOVA`]; returns the
+    /// handle of its domain.
+    Assign,
+    /// The device with the stream ID in x1 is emptied, and the host's again.
+    Return,
+    /// The guest has its device transfer [`GUEST_TRANSFER`] bytes: to the IOVA in x1, or from there where x2 is 0.
+    Transfer,
+    /// Takes all fault reports of the hypervisor's; returns how many are of the stream in x1.
+    Reports,
 }
 
+/// Where the guest's device finds its page.
+pub const GUEST_IOVA: u64 = 0x1_4000_0000;
+/// Bytes that the guest's device moves at a time.
+pub const GUEST_TRANSFER: u16 = 256;
+
 impl Call {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 13] = [
         Self::Give,
         Self::TakeBack,
         Self::Share,
@@ -45,6 +59,10 @@ impl Call {
         Self::Target,
         Self::WrongKeys,
         Self::Digest,
+        Self::Assign,
+        Self::Return,
+        Self::Transfer,
+        Self::Reports,
     ];
 
     /// Reads a function number.
@@ -65,6 +83,8 @@ pub const DONE: u64 = 0;
 pub const NOT_THE_HOSTS: u64 = 1;
 /// The page is not the guest's.
 pub const NOT_A_GUESTS: u64 = 2;
+/// The device is not the host's, not the guest's, or cannot be taken from the host.
+pub const NOT_THE_DEVICE: u64 = 4;
 /// The service refused; its status is in x1, the page that is in the way in x2.
 pub const SERVICE: u64 = 3;
 
@@ -84,6 +104,7 @@ impl fmt::Display for Refusal {
         match self.reason {
             NOT_THE_HOSTS => write!(f, "the page is not the host's"),
             NOT_A_GUESTS => write!(f, "the page is not the guest's"),
+            NOT_THE_DEVICE => write!(f, "it is not that device's turn"),
             SERVICE => write!(f, "the service's status {}, in the way is {:#x}", self.status, self.address),
             other => write!(f, "the hypervisor answers {other:#x}"),
         }

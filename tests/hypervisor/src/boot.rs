@@ -80,7 +80,10 @@ fn map() -> Result<(), CannotMap> {
     }
     stage2::map(Region { base: at, size: end(memory) - at }, Access::Memory, Granule::Largest)?;
     stage2::map(platform::MOVABLE, Access::Memory, Granule::Page)?;
-    for device in [platform::UART, platform::DISTRIBUTOR, platform::BARS] {
+    let (bars, assignable) = (platform::BARS, platform::ASSIGNABLE);
+    stage2::map(assignable, Access::Device, Granule::Page)?;
+    let others = Region { base: end(assignable), size: bars.size - assignable.size };
+    for device in [platform::UART, platform::DISTRIBUTOR, others] {
         stage2::map(device, Access::Device, Granule::Largest)?;
     }
     // The other frame says where the redistributor's tables are, and no SMMU sees what it does there.

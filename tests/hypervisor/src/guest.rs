@@ -3,6 +3,7 @@
 //! run a guest; the guest fills them, and says whether they are as it left them.
 
 use crate::{
+    device,
     platform::{self, PAGE, TARGET},
     sharing,
     smc::NOT_SUPPORTED,
@@ -20,7 +21,7 @@ use nwd::{
 use spin::mutex::SpinMutex;
 
 /// The one guest.
-const GUEST: PageOwner = PageOwner::Guest(1);
+pub(crate) const GUEST: PageOwner = PageOwner::Guest(1);
 
 /// The service as this hypervisor speaks with it; whoever moves a page holds it.
 static HYP: SpinMutex<Option<Hyp>> = SpinMutex::new(None);
@@ -61,6 +62,10 @@ pub(crate) fn call(frame: &mut Frame) {
         Call::Digest => {
             platform::any_page(first).map(|page| digest(&page)).ok_or([hypercall::NOT_A_GUESTS, 0, 0])
         }
+        Call::Assign => device::assign(hyp, first, second),
+        Call::Return => device::give_back(hyp, first),
+        Call::Transfer => device::transfer(first, second != 0),
+        Call::Reports => device::reports(hyp, first),
         Call::WrongKeys => hyp.wrong_keys().map_err(|_| [hypercall::SERVICE, 0, 0]),
     };
     let [x0, x1, x2] = match answer {
@@ -71,7 +76,7 @@ pub(crate) fn call(frame: &mut Frame) {
 }
 
 /// What a call answers: a value, or why not: a reason, a status and an address.
-type Answer = Result<u64, [u64; 3]>;
+pub(crate) type Answer = Result<u64, [u64; 3]>;
 
 fn one(address: u64) -> Pages {
     Pages { first: PhysAddr(address), count: 1 }

@@ -10,6 +10,7 @@
 mod abort;
 mod boot;
 mod buffers;
+mod device;
 mod ffa;
 mod guest;
 mod host;

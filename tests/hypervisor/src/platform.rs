@@ -30,6 +30,8 @@ pub(crate) const HOST: Region = Region { base: IMAGE.0 + OWN.size, size: IMAGE.1
 pub(crate) const CONFIGURATION: Region = Region { base: ECAM, size: BUSES * BUS_SIZE };
 /// Where BARs may be placed.
 pub(crate) const BARS: Region = region(PCI_MMIO);
+/// The part of that from which devices can become a guest's.
+pub(crate) const ASSIGNABLE: Region = Region { base: BARS.base, size: 16 << 20 };
 /// The GIC's distributor.
 pub(crate) const DISTRIBUTOR: Region = Region { base: GICD, size: DISTRIBUTOR_SIZE };
 /// The GIC's redistributors.
@@ -91,6 +93,14 @@ pub(crate) fn memory(of: Region) -> Option<Ram> {
 pub(crate) fn configuration() -> Mmio {
     // SAFETY: registers of the buses that there are, which `start` mapped as device memory.
     unsafe { Mmio::new(CONFIGURATION) }
+}
+
+/// Returns the registers of a device that can become a guest's.
+pub(crate) fn device_registers(of: Region) -> Option<Mmio> {
+    let offset = of.base.checked_sub(ASSIGNABLE.base)?;
+    ASSIGNABLE.inside(offset, of.size)?;
+    // SAFETY: it lies where BARs are placed, which `start` mapped as device memory.
+    Some(unsafe { Mmio::new(of) })
 }
 
 /// Returns where the host's image goes.

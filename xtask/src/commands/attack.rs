@@ -25,8 +25,9 @@ const UNGUARDED: u64 = 1 << 0;
 const DEVICES: [&str; 4] =
     ["-device", "pcie-root-port,id=behind", "-device", "edu,dma_mask=0xffffffffffffffff,bus=behind"];
 /// Attacks that only the hypervisor's own protections stop.
-const STOPPED_BY_HYPERVISOR: [&str; 13] = [
+const STOPPED_BY_HYPERVISOR: [&str; 14] = [
     "cores",
+    "device-registers",
     "smmu-registers",
     "command-queue",
     "tables-in-the-pool",

@@ -9,6 +9,7 @@ mod again;
 mod bus;
 mod descriptors;
 mod guest;
+mod guest_device;
 mod hidden;
 mod identity;
 mod masters;
@@ -33,6 +34,7 @@ const ALL: &[&[Scenario]] = &[
     pages::SCENARIOS,
     moves::SCENARIOS,
     identity::SCENARIOS,
+    guest_device::SCENARIOS,
     race::SCENARIOS,
     roles::SCENARIOS,
     versions::SCENARIOS,

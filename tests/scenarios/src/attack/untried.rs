@@ -10,11 +10,6 @@ pub(super) const ALL: &[[&str; 3]] = &[
         "the service takes no memory that is lent to it into its pool yet, and so gives none back",
     ],
     [
-        "faults-of-others",
-        "Fault reports of another holder's devices",
-        "the policies of these scenarios give every device to the host; who is told is tried where the hypervisor has one (mode hyp)",
-    ],
-    [
         "aliases",
         "PCI requester aliases, and requests that a switch without ACS turns around",
         "QEMU gives each function a stream ID of its own, and routes no request past the SMMU",
