@@ -417,6 +417,24 @@ typedef uint8_t sidguard_power_hint;
 #endif // __STDC_VERSION__ >= 202311L
 
 /**
+ * The operations of descriptors. The numbers are wire format.
+ */
+enum sidguard_ring_operation
+#if __STDC_VERSION__ >= 202311L
+  : uint16_t
+#endif // __STDC_VERSION__ >= 202311L
+ {
+        SIDGUARD_RING_OPERATION_MAP_LIST = 68,
+        SIDGUARD_RING_OPERATION_UNMAP_LIST = 69,
+        SIDGUARD_RING_OPERATION_SYNC = 70,
+};
+#if __STDC_VERSION__ >= 202311L
+typedef enum sidguard_ring_operation sidguard_ring_operation;
+#else
+typedef uint16_t sidguard_ring_operation;
+#endif // __STDC_VERSION__ >= 202311L
+
+/**
  * Optional abilities, bits 63:8 of x4 in the answer to `FEATURES`.
  */
 typedef uint64_t SIDGUARD_FEATURES;

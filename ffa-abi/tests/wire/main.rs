@@ -10,4 +10,6 @@ mod c;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]
+mod slots;
+#[cfg(test)]
 mod vectors;
