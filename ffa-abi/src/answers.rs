@@ -55,8 +55,18 @@ impl Operation {
     }
 }
 
-const MAP: &[Status] =
-    &[InvalidHandle, Misaligned, OutOfRange, Denied, AlreadyMapped, NoMemory, Saturated, Busy, Tampered];
+const MAP: &[Status] = &[
+    InvalidHandle,
+    Misaligned,
+    OutOfRange,
+    Denied,
+    NotSupported,
+    AlreadyMapped,
+    NoMemory,
+    Saturated,
+    Busy,
+    Tampered,
+];
 const UNMAP: &[Status] = &[InvalidHandle, Misaligned, OutOfRange, WouldSplit, Busy, Hardware, Tampered];
 const LOOKUP: &[Status] = &[InvalidHandle, NotMapped, Busy, Tampered];
 const POLL: &[Status] = &[Empty, Busy, Hardware];

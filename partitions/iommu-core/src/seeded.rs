@@ -152,6 +152,10 @@ pub enum Bug {
     OverrunForgotten,
     /// All faults are told to the host.
     SharedFaults,
+    /// Leaves of stage 1 are for all ASIDs.
+    GlobalLeaves,
+    /// A context descriptor is written after the entry that leads to it is valid.
+    ContextLate,
 }
 
 #[cfg(feature = "seeded-bugs")]
@@ -175,7 +179,7 @@ mod chosen {
 
     impl Bug {
         /// All of them.
-        pub const ALL: [Self; 72] = {
+        pub const ALL: [Self; 74] = {
             use Bug::*;
             [
                 NoInvalidation,
@@ -250,6 +254,8 @@ mod chosen {
                 DueForgotten,
                 OverrunForgotten,
                 SharedFaults,
+                GlobalLeaves,
+                ContextLate,
             ]
         };
     }

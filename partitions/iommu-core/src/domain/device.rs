@@ -109,12 +109,11 @@ impl Device {
         let (config, after) = match state {
             DeviceState::Blocked => (StreamConfig::Abort, Setting::Blocked),
             DeviceState::Paging(handle) => {
-                let stage2 = domains.attach(client, handle, smmu, &device.iova)?;
-                (StreamConfig::Stage2(stage2), Setting::Paging(handle.slot()))
+                (domains.attach(client, handle, smmu, &device.iova)?, Setting::Paging(handle.slot()))
             }
             DeviceState::Identity => {
                 let identity = identity.filter(|_| device.identity).ok_or(Status::Denied)?;
-                (StreamConfig::Stage2(identity.enter(smmu, ownership)?), Setting::Identity)
+                (identity.enter(smmu, ownership)?, Setting::Identity)
             }
         };
         change(&mut setting, after, &config, device, domains, driver)
@@ -140,11 +139,11 @@ impl Device {
         if found(&mut setting, device, domains, driver)? != Setting::Blocked {
             return Err(Status::Busy);
         }
-        let stage2 = domains.attach(Client::Held(holder), handle, smmu, &device.iova)?;
+        let config = domains.attach(Client::Held(holder), handle, smmu, &device.iova)?;
         // Before its streams are: nothing that they do may be told to another.
         self.holder.store(u16::from(holder.number()).wrapping_add(1), Release);
         let after = Setting::Paging(handle.slot());
-        change(&mut setting, after, &StreamConfig::Stage2(stage2), device, domains, driver)
+        change(&mut setting, after, &config, device, domains, driver)
     }
 
     /// Blocks a device that another than the kernel has, and takes it back.

@@ -9,8 +9,8 @@ use super::slot::MAX_DOMAINS;
 use crate::ownership::{Followers, Ownership};
 use crate::policy::{HypRole, Policy, Range};
 use crate::pool::{Owner, Pool, Quota};
-use crate::smmu::{BlockChanges, Smmu, SmmuError, Stage2, TlbRange, Vmid};
-use crate::table::{Geometry, LeafSize, PAGE_SIZE, Table};
+use crate::smmu::{BlockChanges, Smmu, SmmuError, StreamConfig, TlbRange, Vmid};
+use crate::table::{Format, Geometry, LeafSize, PAGE_SIZE, Table};
 use core::sync::atomic::{
     AtomicU32,
     Ordering::{Acquire, Relaxed, Release},
@@ -44,6 +44,8 @@ pub enum IdentityError {
     OutputBits(usize, u8),
     /// The pool has fewer pages than the tables may need.
     Pool(u64),
+    /// An SMMU has stage 1 alone, another stage 2: there is one table for all of them.
+    Format(usize),
 }
 
 impl<'a> Identity<'a> {
@@ -66,10 +68,13 @@ impl<'a> Identity<'a> {
             policy.devices.iter().any(|device| device.identity && usize::from(device.smmu) == index)
         };
         let geometry = Geometry::below(limit);
-        let mut block_changes = BlockChanges::Free;
+        let (mut block_changes, mut format) = (BlockChanges::Free, None);
         for (index, smmu) in smmus.iter().enumerate().filter(|(index, _)| has_device(*index)) {
             let features = smmu.features();
-            if !geometry.is_some_and(|geometry| geometry.fits(features.output_bits)) {
+            if *format.get_or_insert(features.format) != features.format {
+                return Err(IdentityError::Format(index));
+            }
+            if !geometry.is_some_and(|geometry| geometry.fits(features.format, features.output_bits)) {
                 return Err(IdentityError::OutputBits(index, features.output_bits));
             }
             block_changes = block_changes.min(features.block_changes);
@@ -88,7 +93,7 @@ impl<'a> Identity<'a> {
         let count = |pages: u64| u32::try_from(pages).map_err(|_| few);
         let start = Quota::new(count(wanted)?);
         let charge = start.charge().ok_or(few)?;
-        let table = Table::new(pool, owner, geometry).ok_or(few)?;
+        let table = Table::new(pool, owner, geometry, format.unwrap_or(Format::Stage2)).ok_or(few)?;
         charge.keep();
         for range in &policy.managed {
             table.map_to_itself(range.base, range.size, largest, &start).map_err(|_| few)?;
@@ -113,14 +118,14 @@ impl<'a> Identity<'a> {
     ///
     /// # Errors
     /// [`Status::Busy`] while pages move.
-    pub(super) fn enter(&self, smmu: SmmuIndex, ownership: &Ownership<'_>) -> Result<Stage2, Status> {
+    pub(super) fn enter(&self, smmu: SmmuIndex, ownership: &Ownership<'_>) -> Result<StreamConfig, Status> {
         let bit = 1_u32.unbounded_shl(smmu.0.into());
         if self.known.load(Acquire) & bit == 0 {
             // Not in the middle of a move: either it finds the bit, or this SMMU finds what it has made of the table.
             let _no_move = ownership.while_nothing_moves()?;
             self.known.fetch_or(bit, Release);
         }
-        Ok(Stage2 { vmid: VMID, root: self.table.root(), geometry: self.table.geometry() })
+        Ok(StreamConfig::translated(VMID, &self.table))
     }
 
     /// Takes pages out; when this returns, no device reaches them by this domain.

@@ -88,7 +88,7 @@ impl<'a> Domains<'a> {
     /// Maps memory here and there so that it follows itself from an IOVA on, which is aligned.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`], [`Status::Busy`]; what comes later stands in the answer.
+    /// [`Status::InvalidHandle`], [`Status::Busy`], [`Status::NotSupported`]; what comes later stands in the answer.
     pub fn map_list<S: Smmu>(
         &self,
         client: Client,
@@ -100,6 +100,9 @@ impl<'a> Domains<'a> {
     ) -> Result<Listed, Status> {
         let held = self.hold(client, handle)?;
         let domain = held.domain()?;
+        if !domain.table.format().can_grant(protection) {
+            return Err(Status::NotSupported);
+        }
         let smmu = means.smmus.get(usize::from(domain.smmu.0)).ok_or(Status::InvalidHandle)?;
         let steps = if means.ownership.counts() { COUNTED_PAGE_STEPS } else { PAGE_STEPS };
         let mut listed = Listed::START;

@@ -59,7 +59,8 @@ impl Domains<'_> {
     /// Maps a client's memory. The service has checked alignment.
     ///
     /// # Errors
-    /// [`Status::InvalidHandle`], [`Status::Busy`], [`Status::OutOfRange`] for IOVAs outside the window; what comes later
+    /// [`Status::InvalidHandle`], [`Status::Busy`], [`Status::OutOfRange`] for IOVAs outside the window,
+    /// [`Status::NotSupported`] for what the SMMU cannot allow alone; what comes later
     /// stands in the answer.
     pub fn map<S: Smmu>(
         &self,
@@ -73,6 +74,9 @@ impl Domains<'_> {
         let domain = held.domain()?;
         if !domain.window.contains(&Range { base: iova.0, size: memory.size() }) {
             return Err(Status::OutOfRange);
+        }
+        if !domain.table.format().can_grant(protection) {
+            return Err(Status::NotSupported);
         }
         let smmu = smmus.get(usize::from(domain.smmu.0)).ok_or(Status::InvalidHandle)?;
         let mapping = Mapping { iova, pa: memory.base(), size: memory.size(), protection };

@@ -7,8 +7,8 @@ use crate::ownership::Holder;
 use crate::policy::Range;
 use crate::pool::{MAX_OWNERS, Owner, Pool, Quota};
 use crate::seeded::{Bug, seeded};
-use crate::smmu::{Invalidated, Stage2, Vmid};
-use crate::table::{Geometry, Table};
+use crate::smmu::{Invalidated, StreamConfig, Vmid};
+use crate::table::{Format, Geometry, Table};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use ffa_abi::{DomainHandle, SmmuIndex, Status};
 use spin::rwlock::{RwLock, RwLockReadGuard};
@@ -105,6 +105,8 @@ pub struct Allocation {
     pub smmu: SmmuIndex,
     /// The IOVAs that can be mapped.
     pub window: Range,
+    /// What that SMMU's tables are made of.
+    pub format: Format,
 }
 
 /// All domains.
@@ -188,9 +190,9 @@ impl<'a> Domains<'a> {
         // Zero is left out: it is what a stream-table entry that was never written holds.
         let vmid = u16::try_from(index + 1).map(Vmid).map_err(|_| Status::NoMemory)?;
         let charge = quota.charge().ok_or(Status::NoMemory)?;
-        let table = Table::new(self.pool, owner, Geometry::Bits39).ok_or(Status::NoMemory)?;
+        let table = Table::new(self.pool, owner, Geometry::Bits39, wanted.format).ok_or(Status::NoMemory)?;
         charge.keep();
-        let Allocation { client, smmu, window } = *wanted;
+        let Allocation { client, smmu, window, .. } = *wanted;
         Ok(Domain { client, smmu, vmid, window, table, left: AtomicBool::new(false) })
     }
 
@@ -234,14 +236,14 @@ impl<'a> Domains<'a> {
         handle: DomainHandle,
         smmu: SmmuIndex,
         window: &Range,
-    ) -> Result<Stage2, Status> {
+    ) -> Result<StreamConfig, Status> {
         let held = self.hold(client, handle)?;
         let domain = held.domain()?;
         if (domain.smmu != smmu && !seeded(Bug::AnySmmu)) || !window.contains(&domain.window) {
             return Err(Status::InvalidParameters);
         }
         held.slot.attached.fetch_add(1, Ordering::Relaxed);
-        Ok(Stage2 { vmid: domain.vmid, root: domain.table.root(), geometry: domain.table.geometry() })
+        Ok(StreamConfig::translated(domain.vmid, &domain.table))
     }
 
     /// Counts a device out. Its streams were changed before, and the SMMU has forgotten what they were.

@@ -12,6 +12,8 @@ const EVENT_QUEUE: u64 = 8;
 const SPLIT: u32 = 6;
 /// First-level descriptors in a page: 8 bytes each (IHI 0070, 5.1).
 const DESCRIPTORS: u64 = 512;
+/// Context descriptors in a page: 64 bytes each (IHI 0070, 5.4).
+const CONTEXTS: u64 = 64;
 /// Tables on the way to one page that is mapped, at most: as many as there are levels.
 const LEVELS: u64 = 4;
 
@@ -63,14 +65,15 @@ impl Policy {
         blocks.saturating_add(self.managed_pages().saturating_mul(2))
     }
 
-    /// Returns how many pages the pool must have: for each SMMU stream tables and queues as the driver makes them, and
+    /// Returns how many pages the pool must have: for each SMMU stream tables, context descriptors and queues as the driver makes them, and
     /// for each device that somebody may hold a page table with one page mapped; and the tables of the identity domain.
     #[must_use]
     pub fn pool_pages_needed(&self) -> u64 {
         let smmus = (0..self.smmus.len()).map(|smmu| {
             let devices = self.devices.iter().filter(move |device| usize::from(device.smmu) == smmu);
             first_level(devices.clone())
-                + second_level(devices)
+                + second_level(devices.clone())
+                + contexts(devices)
                 + aligned(COMMAND_QUEUE)
                 + aligned(EVENT_QUEUE)
         });
@@ -115,6 +118,13 @@ fn second_level<'d>(devices: impl Iterator<Item = &'d Device>) -> u64 {
             Some(u64::from((last >> SPLIT) - (device.first_sid >> SPLIT)) + 1)
         })
         .sum()
+}
+
+/// Pages of context descriptors: one for each device, 64 bytes each (IHI 0070, 5.4). An SMMU with stage 2 needs none, but a policy
+/// does not say which SMMUs have one.
+fn contexts<'d>(devices: impl Iterator<Item = &'d Device>) -> u64 {
+    let devices = u64::try_from(devices.count()).unwrap_or(u64::MAX);
+    devices.div_ceil(CONTEXTS).max(1)
 }
 
 /// Pages of something that is aligned to its size, with what the alignment may cost.

@@ -53,7 +53,8 @@ impl<S: Smmu> Service<'_, S> {
         let client = Client::Held(holder(owner)?);
         let index = u8::try_from(smmu.0).ok().filter(|index| usize::from(*index) < self.smmus.len());
         let window = window(self.policy, client, index.ok_or(Status::InvalidParameters)?);
-        let wanted = Allocation { client, smmu, window: window.ok_or(Status::Denied)? };
+        let format = self.format(smmu).ok_or(Status::InvalidParameters)?;
+        let wanted = Allocation { client, smmu, window: window.ok_or(Status::Denied)?, format };
         let handle = self.domains.allocate(&wanted, &self.held_quota)?;
         Ok(Response::value(handle.raw().into()))
     }

@@ -33,7 +33,7 @@ use crate::role::Role;
 use crate::seeded::{Bug, seeded};
 use crate::shared::Areas;
 use crate::smmu::Smmu;
-use crate::table::{Geometry, LeafSize, PAGE_SIZE};
+use crate::table::{Format, Geometry, LeafSize, PAGE_SIZE};
 use ffa_abi::{
     DeviceRecord, DeviceState, DomainHandle, DomainKind, FaultReport, Features, GuardLevel, HypMessage, Iova,
     Limits, PROTOCOL_VERSION, PhysAddr, Protection, Registers, Request, Response, SmmuIndex, Status,
@@ -202,8 +202,15 @@ impl<S: Smmu> Service<'_, S> {
         let DomainKind::Paging = kind;
         let window = self.windows.get(usize::from(smmu.0)).ok_or(Status::InvalidParameters)?;
         let window = window.ok_or(Status::Denied)?;
-        let handle = self.domains.allocate(&Allocation { client, smmu, window }, &self.quota)?;
+        let format = self.format(smmu).ok_or(Status::InvalidParameters)?;
+        let wanted = Allocation { client, smmu, window, format };
+        let handle = self.domains.allocate(&wanted, &self.quota)?;
         Ok(Response::value(handle.raw().into()))
+    }
+
+    /// Returns what the tables of an SMMU are made of.
+    fn format(&self, smmu: SmmuIndex) -> Option<Format> {
+        self.smmus.get(usize::from(smmu.0)).map(|smmu| smmu.features().format)
     }
 
     fn domain_free(&self, client: Client, domain: DomainHandle) -> Result<Response, Status> {

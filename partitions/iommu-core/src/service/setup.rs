@@ -50,6 +50,11 @@ pub enum SetupError {
     /// The pool is smaller than the policy says.
     #[error("the identity domain may need {0} pages, the pool has fewer left")]
     IdentityPool(u64),
+    /// Devices that are to see memory where it is are behind SMMUs that have no stage in common.
+    #[error(
+        "SMMU {0} does not translate by the stage that those before it do, the identity domain has one table"
+    )]
+    IdentityFormat(usize),
     /// Pages could move without an account of who may.
     #[error("not every managed page has an account")]
     Accounts,
@@ -84,6 +89,7 @@ impl<'a, S: Smmu> Service<'a, S> {
             Identity::new(policy, ownership.limit(), smmus, memory.pool).map_err(|error| match error {
                 IdentityError::OutputBits(index, bits) => SetupError::IdentityBits(index, bits),
                 IdentityError::Pool(pages) => SetupError::IdentityPool(pages),
+                IdentityError::Format(index) => SetupError::IdentityFormat(index),
             })?;
         // The host's share is what the drivers and the identity domain leave; half of it, where the hypervisor or its guests
         // may have devices, too: neither can use up what is the others'.

@@ -31,6 +31,7 @@ mod overlaps;
 mod pages;
 mod rings;
 mod roles;
+mod stage1;
 mod storms;
 
 const K4: u64 = 4096;

@@ -13,12 +13,13 @@ use super::interrupts;
 use super::invalidate::{Plan, plan};
 use super::queue::{CommandQueue, GERROR_CMDQ, QueueError};
 use super::rebuild::Progress;
-use super::spec::commands::Command;
+use super::spec::commands::{Command, Tag};
 use super::stream_table::StreamTable;
 use super::{
     Event, Polled, Rebuilt, Smmu, SmmuError, SmmuFeatures, StreamConfig, TlbRange, Unacknowledged, Vmid,
 };
 use crate::seeded::{Bug, seeded};
+use crate::table::Format;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use ffa_abi::{PowerHint, SmmuReport, StreamId};
 use spin::mutex::TicketMutex;
@@ -96,6 +97,15 @@ impl<H: Hardware> SmmuV3<'_, H> {
         Err(self.give_up(queue, reason))
     }
 
+    /// Returns what translations have in the SMMU's caches that a client's are tagged with.
+    #[inline]
+    const fn tag(&self, Vmid(number): Vmid) -> Tag {
+        match self.capabilities.features.format {
+            Format::Stage1 => Tag::Asid(number),
+            Format::Stage2 => Tag::Vmid(number),
+        }
+    }
+
     fn forget_streams(&self, first: StreamId, count: u16) -> Result<(), SmmuError> {
         if seeded(Bug::NoConfigurationInvalidation) {
             return Ok(());
@@ -104,8 +114,11 @@ impl<H: Hardware> SmmuV3<'_, H> {
             if count > MAX_SINGLE {
                 return queue.push(hardware, Command::forget_all_streams());
             }
-            for place in 0..u32::from(count) {
-                queue.push(hardware, Command::forget_stream(StreamId(first.0.wrapping_add(place))))?;
+            for stream in (0..u32::from(count)).map(|place| StreamId(first.0.wrapping_add(place))) {
+                queue.push(hardware, Command::forget_stream(stream))?;
+                if self.capabilities.features.format == Format::Stage1 {
+                    queue.push(hardware, Command::forget_context(stream))?;
+                }
             }
             Ok(())
         })
@@ -132,7 +145,7 @@ pub(super) fn forget_everything<H: Hardware>(
 fn send<H: Hardware>(
     queue: &mut CommandQueue<'_>,
     hardware: &H,
-    vmid: Vmid,
+    tag: Tag,
     plan: Plan,
 ) -> Result<(), QueueError> {
     match plan {
@@ -140,7 +153,7 @@ fn send<H: Hardware>(
         Plan::Each { first, step, count, leaf } => {
             let mut address = first;
             for _ in 0..count {
-                queue.push(hardware, Command::invalidate_address(vmid, address, leaf))?;
+                queue.push(hardware, Command::invalidate_address(tag, address, leaf))?;
                 address = address.wrapping_add(step);
             }
             Ok(())
@@ -170,8 +183,9 @@ impl<H: Hardware> Smmu for SmmuV3<'_, H> {
             return Ok(());
         }
         let vmid = if seeded(Bug::WrongVmid) { Vmid(vmid.0 + 1) } else { vmid };
-        let plan = plan(vmid, range, self.capabilities.features.range_invalidation);
-        self.run(|queue, hardware| send(queue, hardware, vmid, plan))
+        let tag = self.tag(vmid);
+        let plan = plan(tag, range, self.capabilities.features.range_invalidation);
+        self.run(|queue, hardware| send(queue, hardware, tag, plan))
     }
 
     fn invalidate_ranges(
@@ -183,17 +197,18 @@ impl<H: Hardware> Smmu for SmmuV3<'_, H> {
             return Ok(());
         }
         let vmid = if seeded(Bug::WrongVmid) { Vmid(vmid.0 + 1) } else { vmid };
+        let tag = self.tag(vmid);
         self.run(|queue, hardware| {
             for range in ranges {
-                let plan = plan(vmid, &range, self.capabilities.features.range_invalidation);
-                send(queue, hardware, vmid, plan)?;
+                let plan = plan(tag, &range, self.capabilities.features.range_invalidation);
+                send(queue, hardware, tag, plan)?;
             }
             Ok(())
         })
     }
 
     fn invalidate_vmid(&self, vmid: Vmid) -> Result<(), SmmuError> {
-        self.run(|queue, hardware| queue.push(hardware, Command::invalidate_vmid(vmid)))
+        self.run(|queue, hardware| queue.push(hardware, Command::invalidate_tag(self.tag(vmid))))
     }
 
     fn poll_events(&self, budget: usize, sink: &mut dyn FnMut(Event)) -> Polled {

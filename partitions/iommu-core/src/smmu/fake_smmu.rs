@@ -7,7 +7,8 @@ use super::{
     Unacknowledged, Vmid,
 };
 use crate::pool::Word;
-use crate::table::walker::{self, Found};
+use crate::table::walker::{self, Found, Stage};
+use crate::table::{Format, Geometry};
 use core::fmt;
 use core::sync::atomic::Ordering::Relaxed;
 use ffa_abi::{FaultKind, Iova, PowerHint, SmmuRegisters, SmmuReport, SmmuState, StreamId};
@@ -79,9 +80,19 @@ struct State {
 
 const M2: u64 = 2 << 20;
 
+/// Returns the tag and the root of what translates a stream.
+fn table_of(config: &StreamConfig) -> Option<(u16, u64, Geometry)> {
+    match config {
+        StreamConfig::Stage1(stage1) => Some((stage1.asid.0, stage1.root.0, stage1.geometry)),
+        StreamConfig::Stage2(stage2) => Some((stage2.vmid.0, stage2.root.0, stage2.geometry)),
+        StreamConfig::Abort | StreamConfig::Silent => None,
+    }
+}
+
 impl<'a> FakeSmmu<'a> {
     pub(crate) fn new(words: &'a [Word], base: u64) -> Self {
         let features = SmmuFeatures {
+            format: Format::Stage2,
             output_bits: 44,
             vmid_bits: 16,
             range_invalidation: true,
@@ -191,13 +202,13 @@ impl<'a> FakeSmmu<'a> {
         let outcome = match state.streams.get(&sid) {
             Some(StreamConfig::Silent) => return None,
             None | Some(StreamConfig::Abort) => Err(FaultKind::Stream),
-            Some(StreamConfig::Stage2(stage2)) => {
-                let (vmid, root, geometry) = (stage2.vmid.0, stage2.root.0, stage2.geometry);
+            Some(config @ (StreamConfig::Stage1(_) | StreamConfig::Stage2(_))) => {
+                let (tag, root, geometry) = table_of(config).expect("has a table");
                 if iova >> geometry.input_bits() != 0 {
                     Err(FaultKind::AddressSize)
                 } else {
                     let start = u32::from(geometry.start().number());
-                    self.translate(&mut state, vmid, root, start, iova, write)
+                    self.translate(&mut state, tag, root, start, iova, write)
                 }
             }
         };
@@ -237,7 +248,8 @@ impl<'a> FakeSmmu<'a> {
                     Some(table) => (*table, 3),
                     None => (root, start),
                 };
-                let found = walker::walk(read, table, level, iova).ok_or(FaultKind::Translation)?;
+                let found =
+                    walker::walk(read, self.stage(), table, level, iova).ok_or(FaultKind::Translation)?;
                 if let Some(table) = found.tables[3] {
                     state.tables.insert((vmid, iova / M2), table);
                 }
@@ -252,6 +264,13 @@ impl<'a> FakeSmmu<'a> {
         if allowed { Ok(found.pa) } else { Err(FaultKind::Permission) }
     }
 
+    fn stage(&self) -> Stage {
+        match self.features.format {
+            Format::Stage1 => Stage::One,
+            Format::Stage2 => Stage::Two,
+        }
+    }
+
     fn read(&self, address: u64) -> Option<u64> {
         let index = usize::try_from(address.checked_sub(self.base)? / 8).ok()?;
         self.words.get(index).map(|word| word.load(Relaxed))
@@ -260,17 +279,15 @@ impl<'a> FakeSmmu<'a> {
     /// Walks where it would not need to: what it has cached must not stand in the table by other sizes, where it could come
     /// to have both.
     fn prefetch(&self, state: &State, vmid: u16) {
-        let stage2 = state.streams.values().find_map(|config| match config {
-            StreamConfig::Stage2(stage2) if stage2.vmid.0 == vmid => Some(*stage2),
-            _ => None,
-        });
-        let Some(stage2) = stage2.filter(|_| self.features.block_changes != BlockChanges::Free) else {
+        let table = state.streams.values().filter_map(table_of).find(|(tag, ..)| *tag == vmid);
+        let Some((_, root, geometry)) = table.filter(|_| self.features.block_changes != BlockChanges::Free)
+        else {
             return;
         };
-        let start = u32::from(stage2.geometry.start().number());
+        let start = u32::from(geometry.start().number());
         for cached in state.leaves.iter().filter(|((owner, _), _)| *owner == vmid).map(|(_, found)| found) {
             let first = cached.leaf.0;
-            let now = walker::walk(|address| self.read(address), stage2.root.0, start, first);
+            let now = walker::walk(|address| self.read(address), self.stage(), root, start, first);
             assert!(
                 now.is_none_or(|now| now.leaf == cached.leaf),
                 "{first:#x} can be cached twice, VMID {vmid}"
@@ -314,6 +331,11 @@ impl Smmu for FakeSmmu<'_> {
 
     fn set_streams(&self, first: StreamId, count: u16, config: &StreamConfig) -> Result<(), SmmuError> {
         assert!(count > 0, "a command for no stream");
+        match config {
+            StreamConfig::Stage1(_) => assert_eq!(self.features.format, Format::Stage1),
+            StreamConfig::Stage2(_) => assert_eq!(self.features.format, Format::Stage2),
+            StreamConfig::Abort | StreamConfig::Silent => {}
+        }
         let set = |state: &mut State, config: &StreamConfig| {
             for sid in first.0..first.0 + u32::from(count) {
                 state.streams.insert(sid, *config);

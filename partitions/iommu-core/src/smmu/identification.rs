@@ -5,7 +5,7 @@ use super::hardware::{Hardware, PoolMapping, Registers};
 use super::ring::Ring;
 use super::spec::registers::{IDR0, IDR1, IDR3, IDR5};
 use super::{BlockChanges, SmmuFeatures};
-use crate::table::Geometry;
+use crate::table::{Format, Geometry};
 use thiserror::Error;
 
 /// What a policy needs from an SMMU.
@@ -22,9 +22,9 @@ pub(super) struct Needs {
 /// Why an SMMU cannot serve a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Unsupported {
-    /// Translation by stage 2 is all that this service uses.
-    #[error("the SMMU has no stage 2 (IDR0.S2P)")]
-    NoStage2,
+    /// Stage 2 is used where it is there, else stage 1.
+    #[error("the SMMU has neither stage 1 nor stage 2 (IDR0.S1P, S2P)")]
+    NoStage,
     /// Tables have the 64-bit format.
     #[error("the SMMU cannot walk VMSAv8-64 tables (IDR0.TTF)")]
     NoAarch64Tables,
@@ -78,7 +78,7 @@ const MIN_COMMANDS_LOG2: u8 = 3;
 pub(super) struct Capabilities {
     /// What the service is told.
     pub(super) features: SmmuFeatures,
-    /// STE.S2PS for the largest output address that 4 KiB tables can name.
+    /// STE.S2PS or CD.IPS for the largest output address that 4 KiB tables can name.
     pub(super) output_encoding: u8,
     /// Whether entries of EL2 are cached and must be invalidated at the start.
     pub(super) hyp: bool,
@@ -101,7 +101,11 @@ impl Capabilities {
         let (idr0, idr1) = (hardware.get(IDR0), hardware.get(IDR1));
         let (idr3, idr5) = (hardware.get(IDR3), hardware.get(IDR5));
         let require = |there: bool, what: Unsupported| if there { Ok(()) } else { Err(what) };
-        require(idr0.is_set(IDR0::S2P), Unsupported::NoStage2)?;
+        let format = match (idr0.is_set(IDR0::S1P), idr0.is_set(IDR0::S2P)) {
+            (_, true) => Format::Stage2,
+            (true, false) => Format::Stage1,
+            (false, false) => return Err(Unsupported::NoStage),
+        };
         require(idr0.is_set(IDR0::TTF_AARCH64), Unsupported::NoAarch64Tables)?;
         let little = idr0.matches_all(IDR0::TTENDIAN::Mixed) || idr0.matches_all(IDR0::TTENDIAN::Little);
         require(little, Unsupported::BigEndianTables)?;
@@ -116,11 +120,12 @@ impl Capabilities {
         require(needs.sid_bits <= present, Unsupported::StreamIdBits { needed: needs.sid_bits, present })?;
         let (bits, output_encoding) = output(idr5.read(IDR5::OAS));
         require(needs.top >> bits == 0, Unsupported::OutputBits { top: needs.top, bits })?;
-        require(bits >= Geometry::Bits39.input_bits(), Unsupported::InputBits(bits))?;
+        require(Geometry::Bits39.fits(format, bits), Unsupported::InputBits(bits))?;
         let commands_log2 = low_byte(idr1.read(IDR1::CMDQS)).min(Ring::MAX_LOG2);
         require(commands_log2 >= MIN_COMMANDS_LOG2, Unsupported::CommandQueue(commands_log2))?;
         Ok(Self {
             features: SmmuFeatures {
+                format,
                 output_bits: bits,
                 vmid_bits: if idr0.is_set(IDR0::VMID16) { 16 } else { 8 },
                 range_invalidation: idr3.is_set(IDR3::RIL),

@@ -3,12 +3,12 @@
 //!
 //! Nothing here waits: the CMD_SYNC that completes an invalidation is sent with it, by the driver.
 
-use super::spec::commands::{Command, PageSpan};
-use super::{TlbRange, Vmid};
+use super::TlbRange;
+use super::spec::commands::{Command, PageSpan, Tag};
 use crate::seeded::{Bug, seeded};
 use crate::table::{LeafSize, PAGE_BITS, PAGE_SIZE};
 
-/// Commands for single addresses that are sent before it is cheaper to forget the whole VMID.
+/// Commands for single addresses that are sent before it is cheaper to forget all with its tag.
 const MAX_SINGLE: u64 = 64;
 /// The largest multiplier of a range (4.4.1.1).
 const MAX_MULTIPLIER: u64 = 32;
@@ -35,7 +35,7 @@ pub(super) enum Plan {
 
 /// Plans how to forget a range.
 #[inline]
-pub(super) fn plan(vmid: Vmid, range: &TlbRange, by_range: bool) -> Plan {
+pub(super) fn plan(tag: Tag, range: &TlbRange, by_range: bool) -> Plan {
     let leaf = !range.tables || seeded(Bug::WalkCachesKept);
     let step = range.leaves.map_or(PAGE_SIZE, LeafSize::bytes);
     let first = range.iova.0 & !(step - 1);
@@ -43,19 +43,19 @@ pub(super) fn plan(vmid: Vmid, range: &TlbRange, by_range: bool) -> Plan {
     let length = if seeded(Bug::ShortRange) && length > step { length - step } else { length };
     // One page of a level that is not known is no range: that encoding is reserved (4.4.1.1).
     if length <= step && (!by_range || range.leaves.is_none()) {
-        return Plan::One(Command::invalidate_address(vmid, first, leaf));
+        return Plan::One(Command::invalidate_address(tag, first, leaf));
     }
     if by_range {
         let level = range.leaves.map_or(0, |leaves| leaves.level().number());
         let level = if seeded(Bug::WrongLevel) && level > 1 { level - 1 } else { level };
         return match page_span(length, level) {
-            Some(span) => Plan::One(Command::invalidate_range(vmid, first, leaf, span)),
-            None => Plan::One(Command::invalidate_vmid(vmid)),
+            Some(span) => Plan::One(Command::invalidate_range(tag, first, leaf, span)),
+            None => Plan::One(Command::invalidate_tag(tag)),
         };
     }
     let count = length.div_ceil(step);
     if count > MAX_SINGLE {
-        Plan::One(Command::invalidate_vmid(vmid))
+        Plan::One(Command::invalidate_tag(tag))
     } else {
         Plan::Each { first, step, count, leaf }
     }
@@ -110,7 +110,7 @@ mod tests {
         fn any_range_has_a_plan(iova: u64, size: u64, tables: bool, by_range: bool, leaf in 0usize..4) {
             let leaves = [None, Some(LeafSize::Page4K), Some(LeafSize::Block2M), Some(LeafSize::Block1G)][leaf];
             let range = TlbRange { iova: Iova(iova), size, leaves, tables };
-            if let Plan::Each { count, .. } = plan(Vmid(1), &range, by_range) {
+            if let Plan::Each { count, .. } = plan(Tag::Vmid(1), &range, by_range) {
                 prop_assert!(count <= MAX_SINGLE && !by_range);
             }
         }

@@ -6,7 +6,9 @@
 //! it is told where a root stands.
 
 mod compare;
+mod contexts;
 mod driver;
+mod entry;
 mod errors;
 mod events;
 #[cfg(test)]
@@ -34,12 +36,13 @@ pub use identification::Unsupported;
 pub use invalidated::Invalidated;
 pub use reset::{BringUpError, LEAVES_OPEN, Quiet};
 
-use crate::table::{Geometry, LeafSize};
+use crate::table::{Format, Geometry, LeafSize, Table};
 use core::fmt;
 use ffa_abi::{FaultKind, Iova, PhysAddr, PowerHint, SmmuReport, StreamId};
 use thiserror::Error;
 
-/// Names one set of stage-2 translations in an SMMU's caches (IHI 0070, 3.8).
+/// Names one set of translations in an SMMU's caches: a VMID where stage 2 translates, an ASID where there is stage 1 alone
+/// (IHI 0070, 3.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Vmid(pub u16);
 
@@ -50,8 +53,21 @@ pub enum StreamConfig {
     Abort,
     /// They are aborted, and nobody is told.
     Silent,
+    /// They are translated by a stage-1 table, in an SMMU without stage 2.
+    Stage1(Stage1),
     /// They are translated by a stage-2 table.
     Stage2(Stage2),
+}
+
+/// A stage-1 table as a context descriptor refers to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stage1 {
+    /// The tag of its translations: an ASID.
+    pub asid: Vmid,
+    /// Where the root table stands: one page of the pool.
+    pub root: PhysAddr,
+    /// Input width and start level.
+    pub geometry: Geometry,
 }
 
 /// A stage-2 table as a stream-table entry refers to it.
@@ -63,6 +79,18 @@ pub struct Stage2 {
     pub root: PhysAddr,
     /// Input width and start level.
     pub geometry: Geometry,
+}
+
+impl StreamConfig {
+    /// Returns what has a stream translated by a table, tagged as given.
+    #[must_use]
+    pub fn translated(tag: Vmid, table: &Table<'_>) -> Self {
+        let (root, geometry) = (table.root(), table.geometry());
+        match table.format() {
+            Format::Stage1 => Self::Stage1(Stage1 { asid: tag, root, geometry }),
+            Format::Stage2 => Self::Stage2(Stage2 { vmid: tag, root, geometry }),
+        }
+    }
 }
 
 /// Addresses whose cached translations are to go.
@@ -82,7 +110,9 @@ pub struct TlbRange {
 /// What an SMMU can do, read from its identification registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SmmuFeatures {
-    /// Width of the addresses that stage 2 puts out, in bits (IDR5.OAS).
+    /// The stage that translates, and so what tables must be made of: stage 2 where there is one (IDR0.S2P).
+    pub format: Format,
+    /// Width of the addresses that it puts out, in bits (IDR5.OAS).
     pub output_bits: u8,
     /// Width of a VMID: 8 or 16 bits (IDR0.VMID16).
     pub vmid_bits: u8,

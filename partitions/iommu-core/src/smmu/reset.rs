@@ -7,8 +7,10 @@
 //! from nothing, and switched on with a stream table in which every stream aborts: there is no step at which DMA
 //! passes.
 
+use super::SmmuFeatures;
 use super::compare::Setting;
 use super::driver::{SmmuV3, forget_everything};
+use super::entry::Attributes;
 use super::errors::{Counters, Health};
 use super::events::{self, EventQueue};
 use super::gate::{self, GateError};
@@ -26,7 +28,7 @@ use super::spec::registers::{
     STRTAB_BASE_CFG,
 };
 use super::spec::ste::SPLIT;
-use super::stream_table::{Attributes, StreamTable, sid_bits};
+use super::stream_table::{StreamTable, sid_bits};
 use crate::policy::{Device, Policy};
 use crate::pool::{Pool, Reserved};
 use crate::seeded::{Bug, seeded};
@@ -169,8 +171,8 @@ impl<'p, H: Hardware> SmmuV3<'p, H> {
         mapping: PoolMapping,
     ) -> Result<Self, BringUpError> {
         let Capabilities { output_encoding, .. } = capabilities;
-        let output_bits = capabilities.features.output_bits;
-        let attributes = Attributes { mapping, output_encoding, output_bits };
+        let SmmuFeatures { output_bits, format, .. } = capabilities.features;
+        let attributes = Attributes { mapping, output_encoding, output_bits, format };
         let streams =
             StreamTable::build(pool, devices, attributes).ok_or(BringUpError::Pool("the stream table"))?;
         let ring = Ring::new(queue::WANTED_LOG2.min(capabilities.commands_log2));

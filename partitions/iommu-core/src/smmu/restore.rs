@@ -4,6 +4,7 @@
 //! For an SMMU that does not translate: on the way entries are in no order.
 
 use super::StreamConfig;
+use super::contexts::CONTEXTS_PER_PAGE;
 use super::reset::BringUpError;
 use super::spec::ste::{SPLIT, STE_WORDS};
 use super::stream_table::{Shadow, StreamTable, descriptor};
@@ -42,7 +43,8 @@ impl StreamTable<'_> {
     /// Returns of how many pages the table is made.
     pub(super) fn pages(&self) -> usize {
         let second = self.second.map_or(0, |second| second.words.len());
-        self.first.words.len().div_ceil(ENTRIES).saturating_add(second / ENTRIES)
+        let contexts = self.contexts.map_or(0, |contexts| contexts.pages());
+        self.first.words.len().div_ceil(ENTRIES).saturating_add(second / ENTRIES).saturating_add(contexts)
     }
 
     /// Keeps streams from being set, as long as the answer lives.
@@ -50,7 +52,7 @@ impl StreamTable<'_> {
         self.shadow.lock()
     }
 
-    /// Writes or compares a page: those of the first level, then those of the second.
+    /// Writes or compares a page: those of the first level, then those of the second, then those of context descriptors.
     ///
     /// # Errors
     /// Something else stands there than was written.
@@ -58,7 +60,12 @@ impl StreamTable<'_> {
         let first_level = self.first.words.len().div_ceil(ENTRIES);
         match page.checked_sub(first_level) {
             None => self.restore_first(page, pass),
-            Some(table) => self.restore_second(table, pass),
+            Some(table) => {
+                match table.checked_sub(self.second.map_or(0, |second| second.words.len()) / ENTRIES) {
+                    None => self.restore_second(table, pass),
+                    Some(page) => self.restore_contexts(page, pass),
+                }
+            }
         }
     }
 
@@ -95,12 +102,26 @@ impl StreamTable<'_> {
         let (mut of, mut entry) = (0, [0; STE_WORDS]);
         for (words, owner) in words.chunks_exact(STE_WORDS).zip(owners) {
             if owner != of {
-                let device = usize::from(owner).checked_sub(1).and_then(|place| shadow.get(place));
+                let place = usize::from(owner).checked_sub(1);
+                let device = place.and_then(|place| shadow.get(place));
                 let config = device.map_or(&StreamConfig::Abort, |device| &device.config);
-                entry = self.words(config).ok_or(BringUpError::Table)?;
+                entry = self.entry_words(place.unwrap_or(0), config).ok_or(BringUpError::Table)?;
                 of = owner;
             }
             words.iter().zip(entry).try_for_each(|(word, value)| pass.word(word, value))?;
+        }
+        Ok(())
+    }
+
+    /// Those that no entry leads to are left as they are.
+    fn restore_contexts(&self, page: usize, pass: Pass) -> Result<(), BringUpError> {
+        let contexts = self.contexts.ok_or(BringUpError::Table)?;
+        let shadow = self.shadow.lock();
+        let devices = shadow.iter().enumerate().skip(page.saturating_mul(CONTEXTS_PER_PAGE));
+        for (place, device) in devices.take(CONTEXTS_PER_PAGE) {
+            let Some(values) = self.context_words(&device.config) else { continue };
+            let words = contexts.words(place).ok_or(BringUpError::Table)?;
+            words.iter().zip(values).try_for_each(|(word, value)| pass.word(word, value))?;
         }
         Ok(())
     }

@@ -8,13 +8,16 @@
 //!
 //! Nothing is read back from the table: what a stream has stands in secure memory, one state a device.
 
+use super::contexts::Contexts;
+use super::entry::Attributes;
 use super::hardware::PoolMapping;
-use super::spec::ste::{L1STD, SPLIT, STE_VALID_WORD, STE_WORDS, STE0, STE1, STE2, STE3};
-use super::{SmmuError, Stage2, StreamConfig};
+use super::spec::cd::CD_WORDS;
+use super::spec::ste::{L1STD, SPLIT, STE_VALID_WORD, STE_WORDS};
+use super::{SmmuError, StreamConfig};
 use crate::policy::{Device, MAX_DEVICES};
 use crate::pool::{Pool, Reserved, Word};
 use crate::seeded::{Bug, seeded};
-use crate::table::{ENTRIES, Geometry, PAGE_SIZE};
+use crate::table::{ENTRIES, Format, PAGE_SIZE};
 use core::sync::atomic::Ordering::Relaxed;
 use ffa_abi::{PhysAddr, StreamId};
 use heapless::Vec;
@@ -46,18 +49,9 @@ pub(super) struct StreamTable<'p> {
     pub(super) second: Option<Reserved<'p>>,
     pub(super) runs: Vec<Run, MAX_DEVICES>,
     pub(super) shadow: TicketMutex<Vec<Shadow, MAX_DEVICES>>,
+    /// For SMMUs whose entries lead to some.
+    pub(super) contexts: Option<Contexts<'p>>,
     attributes: Attributes,
-}
-
-/// What all entries of an SMMU have in common.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Attributes {
-    /// How table walks have to access the pool.
-    pub(super) mapping: PoolMapping,
-    /// STE.S2PS.
-    pub(super) output_encoding: u8,
-    /// Bits of an output address: no table's input may be wider (5.2, S2T0SZ).
-    pub(super) output_bits: u8,
 }
 
 /// Returns how many bits the largest of the devices' stream IDs has.
@@ -86,6 +80,10 @@ impl<'p> StreamTable<'p> {
             0 => None,
             tables => Some(pool.reserve(tables, 1)?),
         };
+        let contexts = match attributes.format {
+            Format::Stage1 => Some(Contexts::build(pool, devices.clone().count())?),
+            Format::Stage2 => None,
+        };
         let mut shadow = Vec::new();
         for device in devices {
             let entry =
@@ -93,7 +91,7 @@ impl<'p> StreamTable<'p> {
             shadow.push(entry).ok()?;
         }
         let shadow = TicketMutex::new(shadow);
-        let table = Self { first, log2, second, runs, shadow, attributes };
+        let table = Self { first, log2, second, runs, shadow, contexts, attributes };
         table.link(first.words)?;
         Some(table)
     }
@@ -132,11 +130,12 @@ impl<'p> StreamTable<'p> {
         forget: impl Fn() -> Result<(), SmmuError>,
     ) -> Result<(), SmmuError> {
         let mut shadow = self.shadow.lock();
-        let device = shadow
+        let (place, device) = shadow
             .iter_mut()
-            .find(|device| device.first == first && device.count == count)
+            .enumerate()
+            .find(|(_, device)| device.first == first && device.count == count)
             .ok_or(SmmuError::Stream(first))?;
-        let result = usable().and_then(|()| self.change(device, config, forget));
+        let result = usable().and_then(|()| self.change((place, device), config, forget));
         if matches!(result, Err(error) if error.is_failure()) {
             device.config = StreamConfig::Abort;
             // Somebody may have written this entry for an SMMU that will work again.
@@ -147,7 +146,7 @@ impl<'p> StreamTable<'p> {
 
     fn change(
         &self,
-        device: &mut Shadow,
+        (place, device): (usize, &mut Shadow),
         config: &StreamConfig,
         forget: impl Fn() -> Result<(), SmmuError>,
     ) -> Result<(), SmmuError> {
@@ -155,12 +154,13 @@ impl<'p> StreamTable<'p> {
         if device.config == *config {
             return Ok(());
         }
-        let words = self.words(config).ok_or(SmmuError::Stream(first))?;
+        let words = self.entry_words(place, config).ok_or(SmmuError::Stream(first))?;
         let target = Some(words).filter(|_| *config != StreamConfig::Abort);
         match device.config {
             StreamConfig::Abort => {}
-            StreamConfig::Stage2(_) if seeded(Bug::LiveEntry) && target.is_some() => {}
-            StreamConfig::Stage2(_) | StreamConfig::Silent => {
+            StreamConfig::Stage1(_) | StreamConfig::Stage2(_)
+                if seeded(Bug::LiveEntry) && target.is_some() => {}
+            StreamConfig::Stage1(_) | StreamConfig::Stage2(_) | StreamConfig::Silent => {
                 self.store_valid_words(first, count, 0)?;
                 device.config = StreamConfig::Abort;
                 forget()?;
@@ -170,6 +170,10 @@ impl<'p> StreamTable<'p> {
             if seeded(Bug::ValidFirst) {
                 let [valid, ..] = words;
                 self.store_valid_words(first, count, valid)?;
+            }
+            let context = self.context_words(config);
+            if let Some(context) = context.filter(|_| !seeded(Bug::ContextLate)) {
+                self.write_context(place, &context).ok_or(SmmuError::Stream(first))?;
             }
             for entry in 0..count {
                 let entry = self.entry(first, entry)?;
@@ -191,8 +195,25 @@ impl<'p> StreamTable<'p> {
             }
             device.config = *config;
             forget()?;
+            if let Some(context) = context.filter(|_| seeded(Bug::ContextLate)) {
+                self.write_context(place, &context).ok_or(SmmuError::Stream(first))?;
+            }
         }
         Ok(())
+    }
+
+    /// Returns what the entries of the device at a place hold; `None` where the SMMU would find it illegal.
+    pub(super) fn entry_words(&self, place: usize, config: &StreamConfig) -> Option<[u64; STE_WORDS]> {
+        self.attributes.entry(config, self.contexts.and_then(|contexts| contexts.address(place)))
+    }
+
+    /// Returns what the context descriptor of a device holds, where its entries lead to one.
+    pub(super) fn context_words(&self, config: &StreamConfig) -> Option<[u64; CD_WORDS]> {
+        self.attributes.context(config)
+    }
+
+    fn write_context(&self, place: usize, words: &[u64; CD_WORDS]) -> Option<()> {
+        self.contexts?.write(place, words)
     }
 
     fn store_valid_words(&self, first: StreamId, count: u16, value: u64) -> Result<(), SmmuError> {
@@ -224,52 +245,6 @@ impl<'p> StreamTable<'p> {
             None
         };
         find().ok_or(SmmuError::Stream(first))
-    }
-
-    /// Returns what an entry holds; `None` where the SMMU would find it illegal.
-    pub(super) fn words(&self, config: &StreamConfig) -> Option<[u64; STE_WORDS]> {
-        match config {
-            StreamConfig::Abort => Some([0; STE_WORDS]),
-            StreamConfig::Silent => {
-                let valid = STE0::V::SET + STE0::CONFIG::Abort;
-                Some([valid.value, 0, 0, 0, 0, 0, 0, 0])
-            }
-            StreamConfig::Stage2(stage2) => self.encode(stage2),
-        }
-    }
-
-    /// Encodes an entry; `None` where the SMMU would find it illegal.
-    fn encode(&self, stage2: &Stage2) -> Option<[u64; STE_WORDS]> {
-        let geometry = stage2.geometry;
-        if !geometry.fits(self.attributes.output_bits) {
-            return None;
-        }
-        let walks = match self.attributes.mapping {
-            PoolMapping::WriteBack => STE2::S2IR0::WriteBack + STE2::S2OR0::WriteBack + STE2::S2SH0::Inner,
-            PoolMapping::NonCacheable => {
-                STE2::S2IR0::NonCacheable + STE2::S2OR0::NonCacheable + STE2::S2SH0::NonShareable
-            }
-        };
-        let start = match geometry {
-            Geometry::Bits39 => STE2::S2SL0::Level1,
-            Geometry::FromLevel0(_) => STE2::S2SL0::Level0,
-        };
-        let valid = STE0::V::SET + STE0::CONFIG::Stage2;
-        // EATS stays 0: no translated traffic, no translation requests. Events are not merged: each counts.
-        let incoming = STE1::SHCFG::Incoming;
-        let incoming = if seeded(Bug::AtsOn) { incoming + STE1::EATS.val(1) } else { incoming };
-        // S2S stays 0: no fault stalls. S2PTW matters once a guest has a stage 1 of its own.
-        let tables = STE2::S2VMID.val(u64::from(stage2.vmid.0))
-            + STE2::S2T0SZ.val(u64::from(u64::BITS.saturating_sub(geometry.input_bits().into())))
-            + start
-            + walks
-            + STE2::S2TG::Granule4K
-            + STE2::S2PS.val(u64::from(self.attributes.output_encoding))
-            + STE2::S2AA64::SET
-            + STE2::S2PTW::SET
-            + STE2::S2R::SET;
-        let root = STE3::S2TTB.val(stage2.root.0 >> 4);
-        Some([valid.value, incoming.value, tables.value, root.value, 0, 0, 0, 0])
     }
 }
 

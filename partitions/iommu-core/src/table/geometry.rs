@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The shape of a table: how wide its input is, at which level its walk starts, and what its levels map.
 
+use super::Format;
+
 /// Bits of an address that one table entry of the last level maps: 4 KiB.
 pub const PAGE_BITS: u32 = 12;
 /// The smallest mapping, in bytes.
@@ -115,7 +117,7 @@ impl Level {
     }
 }
 
-/// Input width and start level of a stage-2 table whose root is one page.
+/// Input width and start level of a table whose root is one page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Geometry {
     /// 39 bits, three levels from level 1.
@@ -143,12 +145,15 @@ impl Geometry {
     }
 
     /// Tells whether an SMMU that puts out so many address bits can walk this. The input of stage 2 may not be wider than
-    /// the output (IHI 0070, 5.2, S2T0SZ).
+    /// the output (IHI 0070, 5.2, S2T0SZ); that of stage 1 has up to 48 bits everywhere (3.4.1).
     #[must_use]
-    pub const fn fits(self, output_bits: u8) -> bool {
-        match self {
-            Self::Bits39 => output_bits >= 39,
-            Self::FromLevel0(bits) => output_bits >= bits && output_bits >= LEVEL0_OUTPUT_BITS,
+    pub const fn fits(self, format: Format, output_bits: u8) -> bool {
+        match (format, self) {
+            (Format::Stage1, _) => true,
+            (Format::Stage2, Self::Bits39) => output_bits >= 39,
+            (Format::Stage2, Self::FromLevel0(bits)) => {
+                output_bits >= bits && output_bits >= LEVEL0_OUTPUT_BITS
+            }
         }
     }
 
@@ -198,9 +203,11 @@ mod tests {
 
     #[test]
     fn an_smmu_walks_what_its_output_allows() {
-        assert!(Geometry::Bits39.fits(39) && !Geometry::Bits39.fits(36));
+        let fits = |geometry: Geometry, bits| geometry.fits(Format::Stage2, bits);
+        assert!(fits(Geometry::Bits39, 39) && !fits(Geometry::Bits39, 36));
         let four = Geometry::FromLevel0(41);
-        assert!(four.fits(44) && four.fits(48) && !four.fits(42) && !four.fits(40));
-        assert!(!Geometry::FromLevel0(48).fits(44));
+        assert!(fits(four, 44) && fits(four, 48) && !fits(four, 42) && !fits(four, 40));
+        assert!(!fits(Geometry::FromLevel0(48), 44));
+        assert!(Geometry::FromLevel0(48).fits(Format::Stage1, 32));
     }
 }

@@ -7,7 +7,7 @@
 
 use super::map::{MapError, largest_leaf};
 use super::spec::{Entry, Kind};
-use super::{ENTRIES, Found, LeafSize, Level, PAGE_SIZE, Table, Tampered};
+use super::{ENTRIES, Format, Found, LeafSize, Level, PAGE_SIZE, Table, Tampered};
 use crate::pool::{PageWords, Quota, Word};
 use core::sync::atomic::Ordering::{Relaxed, Release};
 use ffa_abi::{PhysAddr, Protection};
@@ -15,8 +15,8 @@ use ffa_abi::{PhysAddr, Protection};
 /// What devices may do where something is mapped.
 const ACCESS: Protection = Protection::READ.union(Protection::WRITE);
 
-fn leaf(size: LeafSize, address: u64) -> Entry {
-    Entry::leaf(size, PhysAddr(address), ACCESS)
+fn leaf(format: Format, size: LeafSize, address: u64) -> Entry {
+    Entry::leaf(format, size, PhysAddr(address), ACCESS)
 }
 
 /// A block of 2 MiB that is mapped as one.
@@ -42,14 +42,14 @@ impl<'a> Table<'a> {
             let Found { word, level, entry, .. } = self.walk(at, Level::L2)?;
             let bytes = match entry.kind(level) {
                 Kind::Leaf => level.entry_size().wrapping_sub(at & (level.entry_size() - 1)),
-                Kind::Table => {
-                    pages_of(self.child(entry.address())?.1, at, rest, |at| leaf(LeafSize::Page4K, at))
-                }
+                Kind::Table => pages_of(self.child(entry.address())?.1, at, rest, |at| {
+                    leaf(self.format, LeafSize::Page4K, at)
+                }),
                 Kind::Invalid => {
                     let wanted = largest_leaf(at, rest).min(largest);
                     match level.leaf().filter(|here| *here <= wanted) {
                         Some(here) => {
-                            word.store(leaf(here, at).0, Release);
+                            word.store(leaf(self.format, here, at).0, Release);
                             here.bytes()
                         }
                         None => {
@@ -102,7 +102,7 @@ impl Block<'_, '_> {
 
     /// Asks SMMUs not to keep the translation from now on. What they have cached of it stays until they forget it.
     pub(crate) fn mark(&self) {
-        self.word.store(leaf(LeafSize::Block2M, self.base).not_to_be_cached().0, Release);
+        self.word.store(leaf(self.table.format, LeafSize::Block2M, self.base).not_to_be_cached().0, Release);
     }
 
     /// Puts a table of pages that lead where the block did into its place.
@@ -110,7 +110,9 @@ impl Block<'_, '_> {
         let charge = quota.charge().ok_or(MapError::NoMemory)?;
         let page = self.table.pool.allocate(self.table.owner).ok_or(MapError::NoMemory)?;
         let words = self.table.pool.words(page).ok_or(MapError::Tampered)?;
-        pages_of(words, self.base, LeafSize::Block2M.bytes(), |at| leaf(LeafSize::Page4K, at));
+        pages_of(words, self.base, LeafSize::Block2M.bytes(), |at| {
+            leaf(self.table.format, LeafSize::Page4K, at)
+        });
         // Release: an SMMU that finds the table finds it full.
         self.word.store(Entry::table(self.table.pool.address(page)).0, Release);
         charge.keep();

@@ -24,7 +24,7 @@ impl Table<'_> {
             Kind::Leaf => {
                 let mask = level.entry_size() - 1;
                 let pa = PhysAddr((entry.address().0 & !mask) | (iova.0 & mask));
-                Ok(Some(Translation { pa, protection: entry.protection() }))
+                Ok(Some(Translation { pa, protection: entry.protection(self.format) }))
             }
             Kind::Invalid | Kind::Leaving => Ok(None),
             Kind::Table | Kind::Foreign => Err(Tampered),

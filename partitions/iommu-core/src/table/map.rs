@@ -2,7 +2,7 @@
 //! Writing leaves, as large as alignment allows, and installing the tables that lead to them.
 
 use super::spec::{Entry, Kind};
-use super::{ENTRIES, LeafSize, Level, Progress, Table, Tampered};
+use super::{ENTRIES, Format, LeafSize, Level, Progress, Table, Tampered};
 use crate::ownership::{Pins, Refusal};
 use crate::pool::{PageWords, Quota, Word};
 use crate::seeded::{Bug, seeded};
@@ -127,7 +127,9 @@ impl<'a> Table<'a> {
         if seeded(Bug::PinnedLate) {
             pins.unpin(rest.pa, leaf, pinned);
         }
-        let filled = self.table_for(rest.iova.0, level, quota).map(|table| fill(table, leaf, rest, pinned));
+        let filled = self
+            .table_for(rest.iova.0, level, quota)
+            .map(|table| fill(table, self.format, leaf, rest, pinned));
         let written = if let Ok(Filled::Some(count)) = filled { count } else { 0 };
         if seeded(Bug::PinnedLate) {
             let _ = pins.pin(rest.pa, leaf, pinned);
@@ -204,12 +206,12 @@ enum Filled {
 }
 
 /// Writes so many leaves of one size into one table, or as many as there are before an entry that is in use.
-fn fill(table: &PageWords, leaf: LeafSize, rest: &Mapping, wanted: usize) -> Filled {
+fn fill(table: &PageWords, format: Format, leaf: LeafSize, rest: &Mapping, wanted: usize) -> Filled {
     let level = leaf.level();
     let first = level.index(rest.iova.0);
     let run = table.get(first..).unwrap_or_default();
     let run = run.get(..wanted).unwrap_or(run);
-    let Entry(mut entry) = Entry::leaf(leaf, rest.pa, rest.protection);
+    let Entry(mut entry) = Entry::leaf(format, leaf, rest.pa, rest.protection);
     let mut written = 0;
     for word in run {
         if let Err(found) = word.compare_exchange(Entry::INVALID.0, entry, Release, Relaxed) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Stage-2 page tables for DMA (DDI 0487, D8), made for use by several cores at once.
+//! Page tables for DMA (DDI 0487, D8), of stage 2, or of stage 1 where an SMMU has no other; made for use by several cores at once.
 //!
 //! | file | what lives there |
 //! |---|---|
@@ -35,6 +35,7 @@ pub use lookup::Translation;
 pub use map::{MapError, Mapping};
 pub(crate) use near::Near;
 pub(crate) use spec::ADDRESS_LIMIT;
+pub use spec::Format;
 pub use unmap::{Detached, UnmapError, Unmapped};
 
 use crate::pool::{Owner, Page, PageWords, Pool, Word};
@@ -74,14 +75,16 @@ pub struct Table<'a> {
     owner: Owner,
     root: Page,
     geometry: Geometry,
+    format: Format,
     /// Calls that removed something, to tell them from each other.
     removals: AtomicU64,
 }
 
 impl<'a> Table<'a> {
     /// Makes an empty table, or `None` where the pool has no page left. Its pages belong to `owner`.
-    pub fn new(pool: &'a Pool<'a>, owner: Owner, geometry: Geometry) -> Option<Self> {
-        Some(Self { pool, owner, root: pool.allocate(owner)?, geometry, removals: AtomicU64::new(0) })
+    pub fn new(pool: &'a Pool<'a>, owner: Owner, geometry: Geometry, format: Format) -> Option<Self> {
+        let root = pool.allocate(owner)?;
+        Some(Self { pool, owner, root, geometry, format, removals: AtomicU64::new(0) })
     }
 
     /// Returns where the root stands.
@@ -94,6 +97,12 @@ impl<'a> Table<'a> {
     #[must_use]
     pub const fn geometry(&self) -> Geometry {
         self.geometry
+    }
+
+    /// Returns what its leaves look like.
+    #[must_use]
+    pub const fn format(&self) -> Format {
+        self.format
     }
 
     fn root_words(&self) -> Result<&'a PageWords, Tampered> {

@@ -66,7 +66,7 @@ impl<'a> Table<'a> {
                 Err(error) => return (0, Err(error)),
             },
         };
-        let Entry(form) = Entry::leaf(LeafSize::Page4K, PhysAddr(0), protection);
+        let Entry(form) = Entry::leaf(self.format, LeafSize::Page4K, PhysAddr(0), protection);
         let counts = pins.counts();
         let places = words.get(Level::L3.index(iova)..).unwrap_or_default();
         let mut mapped = 0_usize;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Stage-2 descriptors with the 4 KiB granule and 48-bit output: their bits, and nothing about tables as a whole.
+//! Descriptors of both stages with the 4 KiB granule and 48-bit output: their bits, and nothing about tables as a whole.
 //!
 //! Bits are those of DDI 0487 (L.a) D8.3, "Translation table descriptor formats"; an SMMU reads the same ones
 //! (IHI 0070, 3.4).
@@ -27,12 +27,43 @@ const ACCESSED: u64 = 1 << 10;
 const NOT_CACHED: u64 = 1 << 16;
 /// XN, bits 54:53: execute at no exception level (D8.4, "Stage 2 instruction execution permissions").
 const EXECUTE_NEVER: u64 = 0b10 << 53;
+/// AttrIndx, bits 4:2, of stage 1: the attributes of this number in MAIR (D8.6, "Stage 1 memory type and Cacheability
+/// attributes"). A context descriptor says what they are.
+const ATTRIBUTES_0: u64 = 0b000 << 2;
+/// AP\[1\], bit 6, of stage 1: accesses without privilege are allowed (D8.4, "Stage 1 data permissions").
+const AP_UNPRIVILEGED: u64 = 1 << 6;
+/// AP\[2\], bit 7, of stage 1: only reads are.
+const AP_READ_ONLY: u64 = 1 << 7;
+/// nG, bit 11, of stage 1: for the table's ASID alone (D8.16).
+const NOT_GLOBAL: u64 = 1 << 11;
+/// PXN and UXN, bits 53 and 54, of stage 1 (D8.4, "Stage 1 instruction execution using Direct permissions").
+const NEVER_AT_ANY_LEVEL: u64 = 0b11 << 53;
 /// Next-level table address and output address, bits 47:12; a block's lower bits there are zero (D8.3.1).
 const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
 
 /// Bits 11:2 and 63:48: where a mark has who made it.
 const WHO_LOW: u64 = 0x0000_0000_0000_0ffc;
 const WHO_HIGH: u64 = 0xffff_0000_0000_0000;
+
+/// Which stage of translation a table is for: what its leaves look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Stage 1 alone, where an SMMU has nothing else.
+    Stage1,
+    /// Stage 2.
+    Stage2,
+}
+
+impl Format {
+    /// Tells whether a leaf can allow this and no more. In stage 1 whoever may write may read.
+    #[must_use]
+    pub const fn can_grant(self, protection: Protection) -> bool {
+        match self {
+            Self::Stage1 => protection.contains(Protection::READ),
+            Self::Stage2 => true,
+        }
+    }
+}
 
 /// The first physical address that a descriptor cannot hold.
 pub(crate) const ADDRESS_LIMIT: u64 = 1 << 48;
@@ -61,16 +92,28 @@ impl Entry {
     pub(super) const INVALID: Self = Self(0);
 
     /// Makes the entry of a leaf.
-    pub(super) fn leaf(size: LeafSize, address: PhysAddr, protection: Protection) -> Self {
+    pub(super) fn leaf(format: Format, size: LeafSize, address: PhysAddr, protection: Protection) -> Self {
         let kind = match size {
             LeafSize::Page4K => TABLE_OR_PAGE,
             LeafSize::Block2M | LeafSize::Block1G => 0,
         };
-        let read = if protection.contains(Protection::READ) { S2AP_READ } else { 0 };
-        let write = protection.contains(Protection::WRITE) || seeded(Bug::WritableAlways);
-        let write = if write { S2AP_WRITE } else { 0 };
-        let attributes = NORMAL_WRITE_BACK | INNER_SHAREABLE | ACCESSED | EXECUTE_NEVER;
-        Self((address.0 & ADDRESS) | attributes | read | write | kind | VALID)
+        let (read, write) = (protection.contains(Protection::READ), protection.contains(Protection::WRITE));
+        let write = write || seeded(Bug::WritableAlways);
+        let of_the_stage = match format {
+            Format::Stage1 => {
+                // Who may not read cannot be let write: without the access flag nobody may do anything.
+                let read = if read { AP_UNPRIVILEGED | ACCESSED } else { 0 };
+                let write = if write { 0 } else { AP_READ_ONLY };
+                let global = if seeded(Bug::GlobalLeaves) { 0 } else { NOT_GLOBAL };
+                ATTRIBUTES_0 | global | NEVER_AT_ANY_LEVEL | read | write
+            }
+            Format::Stage2 => {
+                let read = if read { S2AP_READ } else { 0 };
+                let write = if write { S2AP_WRITE } else { 0 };
+                NORMAL_WRITE_BACK | EXECUTE_NEVER | ACCESSED | read | write
+            }
+        };
+        Self((address.0 & ADDRESS) | INNER_SHAREABLE | of_the_stage | kind | VALID)
     }
 
     /// Returns the entry of a block as one that an SMMU is not to cache.
@@ -126,9 +169,14 @@ impl Entry {
     }
 
     /// Returns what a leaf allows.
-    pub(super) fn protection(self) -> Protection {
-        let read = if self.0 & S2AP_READ != 0 { Protection::READ } else { Protection::empty() };
-        let write = if self.0 & S2AP_WRITE != 0 { Protection::WRITE } else { Protection::empty() };
+    pub(super) fn protection(self, format: Format) -> Protection {
+        let has = |bit| self.0 & bit != 0;
+        let (read, write) = match format {
+            Format::Stage1 => (has(AP_UNPRIVILEGED), has(AP_UNPRIVILEGED) && !has(AP_READ_ONLY)),
+            Format::Stage2 => (has(S2AP_READ), has(S2AP_WRITE)),
+        };
+        let read = if read { Protection::READ } else { Protection::empty() };
+        let write = if write { Protection::WRITE } else { Protection::empty() };
         read | write
     }
 }
@@ -137,25 +185,48 @@ impl Entry {
 mod tests {
     use super::*;
 
+    const STAGE2: Format = Format::Stage2;
+
     /// Against values worked out by hand from the tables of the architecture.
     #[test]
     fn descriptors_have_the_architecture_s_bits() {
-        let leaf = |size, address, protection| Entry::leaf(size, PhysAddr(address), protection).0;
+        let leaf = |size, address, protection| Entry::leaf(STAGE2, size, PhysAddr(address), protection).0;
         let read_write = Protection::READ | Protection::WRITE;
         assert_eq!(leaf(LeafSize::Page4K, 0x8000_1000, read_write), 0x0040_0000_8000_17ff);
         assert_eq!(leaf(LeafSize::Block2M, 0x20_0000, Protection::READ), 0x0040_0000_0020_077d);
         assert_eq!(leaf(LeafSize::Block1G, 0x4000_0000, Protection::WRITE), 0x0040_0000_4000_07bd);
-        let block = Entry::leaf(LeafSize::Block2M, PhysAddr(0x20_0000), Protection::READ);
+        let block = Entry::leaf(STAGE2, LeafSize::Block2M, PhysAddr(0x20_0000), Protection::READ);
         assert_eq!(block.not_to_be_cached().0, 0x0040_0000_0021_077d);
         assert_eq!(Entry::table(PhysAddr(0xffff_ffff_f000)).0, 0xffff_ffff_f003);
     }
 
     #[test]
+    fn stage_1_has_other_bits() {
+        let leaf =
+            |size, address, protection| Entry::leaf(Format::Stage1, size, PhysAddr(address), protection).0;
+        let read_write = Protection::READ | Protection::WRITE;
+        assert_eq!(leaf(LeafSize::Page4K, 0x8000_1000, read_write), 0x0060_0000_8000_1f43);
+        assert_eq!(leaf(LeafSize::Block2M, 0x20_0000, Protection::READ), 0x0060_0000_0020_0fc1);
+        // What cannot be granted is not: the access flag is clear.
+        assert_eq!(leaf(LeafSize::Page4K, 0x1000, Protection::WRITE), 0x0060_0000_0000_1b03);
+        let written = Entry(0x0060_0000_0000_1b03);
+        assert_eq!(written.protection(Format::Stage1), Protection::empty());
+        assert!(!Format::Stage1.can_grant(Protection::WRITE) && Format::Stage1.can_grant(read_write));
+    }
+
+    #[test]
     fn entries_read_back_as_what_they_were_made_of() {
         for (size, address) in [(LeafSize::Page4K, 0x1000), (LeafSize::Block2M, 0x20_0000)] {
-            let entry = Entry::leaf(size, PhysAddr(address), Protection::WRITE);
-            assert_eq!(entry.kind(size.level()), Kind::Leaf);
-            assert_eq!((entry.address().0, entry.protection()), (address, Protection::WRITE));
+            for (format, protection) in [
+                (STAGE2, Protection::WRITE),
+                (STAGE2, Protection::READ),
+                (Format::Stage1, Protection::READ),
+                (Format::Stage1, Protection::READ | Protection::WRITE),
+            ] {
+                let entry = Entry::leaf(format, size, PhysAddr(address), protection);
+                assert_eq!(entry.kind(size.level()), Kind::Leaf);
+                assert_eq!((entry.address().0, entry.protection(format)), (address, protection));
+            }
         }
         let table = Entry::table(PhysAddr(0x5000));
         assert_eq!((table.kind(Level::L2), table.address()), (Kind::Table, PhysAddr(0x5000)));
@@ -164,7 +235,7 @@ mod tests {
         assert_eq!(Entry::leaving(u64::MAX).kind(Level::L3), Kind::Leaving);
         assert_eq!(Entry::leaving(u64::MAX).validity(), 0);
         let (mark, other) = (Entry::leaving(0x2ab_cdef), Entry::leaving(0x2ab_cdee));
-        let entry = Entry::leaf(LeafSize::Page4K, PhysAddr(0xffff_ffff_f000), Protection::READ);
+        let entry = Entry::leaf(STAGE2, LeafSize::Page4K, PhysAddr(0xffff_ffff_f000), Protection::READ);
         let left = mark.in_place_of(entry);
         assert_eq!((left.kind(Level::L3), left.address()), (Kind::Leaving, entry.address()));
         assert!(left.is_mark(mark) && mark.is_mark(mark) && !left.is_mark(other) && !entry.is_mark(mark));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Tables against a naive map of pages, read back by a walker that knows nothing of this code.
 
-use super::walker::{self, Found};
+use super::walker::{self, Found, Stage};
 use super::*;
 use crate::ownership::{NoPins, Pins, Refusal};
 use crate::pool::{PageSlot, Quota};
@@ -40,12 +40,12 @@ impl Memory {
             let index = usize::try_from(address.checked_sub(POOL_BASE)? / 8).unwrap();
             self.words.get(index).map(|word| word.load(Relaxed))
         };
-        walker::walk(read, table.root().0, table.geometry().start().number().into(), iova)
+        walker::walk(read, Stage::Two, table.root().0, table.geometry().start().number().into(), iova)
     }
 }
 
 fn table<'a>(pool: &'a Pool<'a>, geometry: Geometry) -> Table<'a> {
-    Table::new(pool, Owner::new(0).unwrap(), geometry).unwrap()
+    Table::new(pool, Owner::new(0).unwrap(), geometry, Format::Stage2).unwrap()
 }
 
 fn mapping(iova: u64, pa: u64, size: u64, protection: Protection) -> Mapping {

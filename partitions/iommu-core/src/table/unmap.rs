@@ -237,7 +237,10 @@ impl<'a> Table<'a> {
             let page = self.pool.allocate(self.owner)?;
             for (place, word) in (0_u64..).zip(self.pool.words(page)?) {
                 let pa = PhysAddr(block.address().0 + place * next.entry_size());
-                word.store(Entry::leaf(next.leaf()?, pa, block.protection()).0, Relaxed);
+                word.store(
+                    Entry::leaf(self.format, next.leaf()?, pa, block.protection(self.format)).0,
+                    Relaxed,
+                );
             }
             word.store(Entry::table(self.pool.address(page)).0, Release);
             Some(())

@@ -16,9 +16,19 @@ pub(crate) struct Found {
     pub(crate) tables: [Option<u64>; 4],
 }
 
+/// Whose descriptors they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Stage 1, as a context descriptor with normal memory as its attributes 0 has it.
+    One,
+    /// Stage 2.
+    Two,
+}
+
 /// Walks from a table of a level; `read` returns a word of physical memory. `None` for a translation fault.
 pub(crate) fn walk(
     read: impl Fn(u64) -> Option<u64>,
+    stage: Stage,
     mut table: u64,
     mut level: u32,
     input: u64,
@@ -43,14 +53,27 @@ pub(crate) fn walk(
                 assert_eq!(address % size, 0, "a leaf is aligned to its size");
                 assert_eq!(descriptor >> 10 & 1, 1, "AF");
                 assert_eq!(descriptor >> 8 & 3, 3, "inner shareable");
-                assert_eq!(descriptor >> 2 & 15, 15, "normal write-back");
-                assert_eq!(descriptor >> 53, 2, "never execute, nothing in ignored bits");
                 assert_eq!(descriptor >> 48 & 31, 0, "reserved");
+                let access = descriptor >> 6 & 3;
+                let (read, write) = match stage {
+                    Stage::One => {
+                        assert_eq!(descriptor >> 2 & 15, 0, "attributes 0, NS");
+                        assert_eq!(descriptor >> 11 & 1, 1, "nG");
+                        assert_eq!(descriptor >> 53, 3, "PXN, UXN, nothing in ignored bits");
+                        assert_eq!(access & 1, 1, "with privilege alone");
+                        (true, access == 1)
+                    }
+                    Stage::Two => {
+                        assert_eq!(descriptor >> 2 & 15, 15, "normal write-back");
+                        assert_eq!(descriptor >> 53, 2, "never execute, nothing in ignored bits");
+                        (access & 1 == 1, access & 2 == 2)
+                    }
+                };
                 return Some(Found {
                     pa: address + input % size,
                     leaf: (input - input % size, size),
-                    read: descriptor >> 6 & 1 == 1,
-                    write: descriptor >> 7 & 1 == 1,
+                    read,
+                    write,
                     not_cached,
                     tables,
                 });

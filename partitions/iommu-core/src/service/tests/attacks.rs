@@ -2,6 +2,7 @@
 //! Callers that have no business here, messages that are none, and cores that do everything at once.
 
 use super::*;
+use crate::table::Format;
 use ffa_abi::{HypRequest, PageOwner, Pages};
 
 #[test]
@@ -117,8 +118,12 @@ proptest! {
     }
 
     #[test]
-    fn random_requests_never_open_a_device(requests in proptest::collection::vec(requests(), 1..80)) {
-        let machine = Machine::new();
+    fn random_requests_never_open_a_device(
+        requests in proptest::collection::vec(requests(), 1..80),
+        stage1: bool,
+    ) {
+        let format = if stage1 { Format::Stage1 } else { Format::Stage2 };
+        let machine = Machine::with_smmus(policy(), POOL_PAGES, |smmu| smmu.features.format = format);
         for request in requests {
             let before = match request {
                 Request::Unmap { domain, iova, size } => Some((domain, iova.0, size)),
@@ -131,6 +136,7 @@ proptest! {
                 for (index, smmu) in machine.smmus.iter().enumerate() {
                     for sid in [EDU, MANY] {
                         let vmid = match smmu.config(sid) {
+                            StreamConfig::Stage1(stage1) => usize::from(stage1.asid.0),
                             StreamConfig::Stage2(stage2) => usize::from(stage2.vmid.0),
                             StreamConfig::Abort | StreamConfig::Silent => 0,
                         };

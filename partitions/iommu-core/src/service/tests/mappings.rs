@@ -191,7 +191,8 @@ fn a_slot_s_last_handle_retires_it() {
     slots[0].skip_to_generation(DomainHandle::MAX_GENERATION - 1);
     let domains = Domains::new(slots, machine.pool, false);
     let quota = Quota::new(99);
-    let wanted = Allocation { client: Client::Host, smmu: SmmuIndex(0), window: WINDOW };
+    let wanted =
+        Allocation { client: Client::Host, smmu: SmmuIndex(0), window: WINDOW, format: Format::Stage2 };
     let last = domains.allocate(&wanted, &quota).unwrap();
     assert_eq!((last.slot(), last.generation()), (0, DomainHandle::MAX_GENERATION));
     let policy = policy();

@@ -71,22 +71,33 @@ impl State {
     fn is_legal(&self, low: u64, high: u64) -> bool {
         let by_range = self.idr[3] >> 10 & 1 == 1;
         let vmid = 0x0000_ffff_0000_0000;
+        let asid = 0xffff_0000_0000_0000;
+        let (stage1, stage2) = (self.idr[0] & 2 != 0, self.idr[0] & 1 != 0);
         match low & 0xff {
             // CFGI_STE: stream ID, Leaf.
             0x03 => low & 0xffff_ff00 == 0 && high & !1 == 0,
             // CFGI_STE_RANGE: stream ID, Range.
             0x04 => low & 0xffff_ff00 == 0 && high & !0x1f == 0,
+            // CFGI_CD: stream ID, Leaf; no substream.
+            0x05 => stage1 && low & 0xffff_ff00 == 0 && high & !1 == 0,
+            // TLBI_NH_ASID.
+            0x11 => stage1 && low & !asid & !(if stage2 { vmid } else { 0 }) == 0x11 && high == 0,
             // TLBI_EL2_ALL, where there are such entries.
             0x20 => self.idr[0] >> 9 & 1 == 1 && low == 0x20 && high == 0,
             // TLBI_S12_VMALL.
-            0x28 => low & !vmid == 0x28 && high == 0,
-            // TLBI_S2_IPA: SCALE, NUM, TG and TTL only with range invalidation, and only where TG says so.
-            0x2a => {
+            0x28 => stage2 && low & !vmid == 0x28 && high == 0,
+            // TLBI_NH_VA and TLBI_S2_IPA: SCALE, NUM, TG and TTL only with range invalidation, and only where TG says so.
+            0x12 | 0x2a => {
+                let (there, tag) = match low & 0xff {
+                    0x12 => (stage1, asid | if stage2 { vmid } else { 0 }),
+                    _ => (stage2, vmid),
+                };
                 let arguments = low & 0x03f1_f000 | high & 0x0f00;
                 let is_range = high >> 10 & 3 != 0;
                 // A range of one granule at any level is reserved (4.4.1.1).
                 let is_reserved = low & 0x01f1_f000 == 0 && high >> 8 & 3 == 0;
-                low & !(vmid | 0x03f1_f000) == 0x2a
+                there
+                    && low & 0xff == low & !(tag | 0x03f1_f000)
                     && high & 0xfe == 0
                     && (arguments == 0 || by_range && is_range && !is_reserved)
             }
@@ -104,7 +115,8 @@ impl State {
             match low & 0xff {
                 0x03 => self.forget_stream(u32::try_from(low >> 32).unwrap()),
                 0x04 if high & 0x1f == 31 => self.cached.clear(),
-                0x28 | 0x2a | 0x30 => self.forget_translations(low, high),
+                0x05 => self.forget_context(u32::try_from(low >> 32).unwrap()),
+                0x11 | 0x12 | 0x28 | 0x2a | 0x30 => self.forget_translations(low, high),
                 _ => {}
             }
             self.completed.push([low, high]);

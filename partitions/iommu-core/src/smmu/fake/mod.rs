@@ -14,7 +14,7 @@ mod registers;
 mod streams;
 mod tlb;
 
-pub(crate) use streams::{Route, Stage2Route};
+pub(crate) use streams::{Route, Stage1Route};
 pub(crate) use tlb::TlbEntry;
 
 use super::hardware::Hardware;
@@ -76,7 +76,9 @@ pub(crate) struct State {
     /// Values of entry words that the SMMU may have cached, by address.
     cached: BTreeMap<u64, BTreeSet<u64>>,
     /// What transactions of a stream may meet besides an abort.
-    allowed: BTreeMap<u32, Vec<Stage2Route>>,
+    allowed: BTreeMap<u32, Vec<Route>>,
+    /// Where the SMMU has looked for a stream's context descriptor since it forgot it.
+    contexts: BTreeMap<u32, BTreeSet<u64>>,
     /// Whether a stream that passes untranslated is a violation yet.
     armed: bool,
     /// What must not have happened.
@@ -116,6 +118,7 @@ impl FakeSmmu {
             hostile_reads: 0,
             cached: BTreeMap::new(),
             allowed: BTreeMap::new(),
+            contexts: BTreeMap::new(),
             armed: false,
             violations: Vec::new(),
             writes: Vec::new(),

@@ -14,6 +14,17 @@ pub(crate) enum Route {
     Untranslated,
     /// Stage 2 translates it.
     Translated(Stage2Route),
+    /// Stage 1 alone translates it.
+    Stage1(Stage1Route),
+}
+
+/// The stage-1 configuration of an entry and of its context descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stage1Route {
+    pub(crate) asid: u16,
+    pub(crate) root: u64,
+    /// Words 0 and 1 of the entry without the pointer, word 0 of the descriptor without the ASID, and its MAIR.
+    pub(crate) attributes: [u64; 4],
 }
 
 /// The stage-2 configuration of an entry.
@@ -28,12 +39,19 @@ pub(crate) struct Stage2Route {
 const BAD_STREAM_ID: u8 = 2;
 const STE_FETCH: u8 = 3;
 const BAD_STE: u8 = 4;
+const BAD_CD: u8 = 10;
 const WORDS: u64 = 8;
 
 impl State {
     /// Says what a stream's transactions may be translated by.
     pub(crate) fn allow(&mut self, stream: u32, vmid: u16, root: u64, attributes: (u64, u64)) {
-        self.allowed.entry(stream).or_default().push(Stage2Route { vmid, root, attributes });
+        let route = Route::Translated(Stage2Route { vmid, root, attributes });
+        self.allowed.entry(stream).or_default().push(route);
+    }
+
+    /// As [`allow`](Self::allow), by stage 1.
+    pub(crate) fn allow_stage1(&mut self, stream: u32, route: Stage1Route) {
+        self.allowed.entry(stream).or_default().push(Route::Stage1(route));
     }
 
     /// Says that a stream's transactions must all be aborted.
@@ -70,6 +88,15 @@ impl State {
         }
     }
 
+    /// Forgets the descriptors that a stream's entry, as it may be seen, leads to.
+    pub(super) fn forget_context(&mut self, stream: u32) {
+        for descriptor in self.contexts.remove(&stream).unwrap_or_default() {
+            for word in 0..WORDS {
+                self.cached.remove(&(descriptor + word * 8));
+            }
+        }
+    }
+
     /// Returns all that a word may be seen as, its present value included, which is cached from here on.
     fn word(&mut self, address: u64) -> BTreeSet<u64> {
         let present = self.fetch(address);
@@ -90,14 +117,14 @@ impl State {
         if self.registers.cr0.values().iter().any(|value| value & SMMUEN != 0) {
             match self.entry(stream) {
                 Err(event) => routes.push(Route::Aborted(Some(event))),
-                Ok(entry) => self.entry_routes(entry, &mut routes),
+                Ok(entry) => self.entry_routes(stream, entry, &mut routes),
             }
         }
         routes.dedup();
         routes
     }
 
-    fn entry_routes(&mut self, entry: u64, routes: &mut Vec<Route>) {
+    fn entry_routes(&mut self, stream: u32, entry: u64, routes: &mut Vec<Route>) {
         let words = [0, 1, 2, 3].map(|word| self.word(entry + word * 8));
         for word in 4..WORDS {
             assert_eq!(self.word(entry + word * 8), BTreeSet::from([0]), "words 4 to 7 stay zero");
@@ -109,7 +136,14 @@ impl State {
                 continue;
             }
             match valid >> 1 & 7 {
-                0..4 => routes.push(Route::Aborted(None)),
+                0..=3 => routes.push(Route::Aborted(None)),
+                5 if self.idr[0] & 2 != 0 => {
+                    for &two in &second {
+                        self.context_routes(stream, (valid, two), routes);
+                    }
+                }
+                5 => routes.push(Route::Aborted(Some(BAD_STE))),
+                6 if self.idr[0] & 1 == 0 => routes.push(Route::Aborted(Some(BAD_STE))),
                 6 => {
                     for (&two, &three, &four) in second
                         .iter()
@@ -128,6 +162,33 @@ impl State {
         }
     }
 
+    /// Adds what a context descriptor leads to, in any mixture of its words.
+    fn context_routes(&mut self, stream: u32, (one, two): (u64, u64), routes: &mut Vec<Route>) {
+        let pointer = one & 0x00ff_ffff_ffff_ffc0;
+        self.contexts.entry(stream).or_default().insert(pointer);
+        let words = [0, 1, 3].map(|word| self.word(pointer + word * 8));
+        for word in [2, 4, 5, 6, 7] {
+            assert_eq!(self.word(pointer + word * 8), BTreeSet::from([0]), "word {word} stays zero");
+        }
+        let [first, second, fourth] = words;
+        for &how in &first {
+            // V and AA64; not ENDI, HD, HA.
+            if how >> 31 & 1 == 0 || how >> 41 & 1 == 0 || how >> 15 & 1 == 1 || how >> 42 & 3 != 0 {
+                routes.push(Route::Aborted(Some(BAD_CD)));
+                continue;
+            }
+            for (&table, &mair) in
+                second.iter().flat_map(|table| fourth.iter().map(move |mair| (table, mair)))
+            {
+                routes.push(Route::Stage1(Stage1Route {
+                    asid: u16::try_from(how >> 48).unwrap(),
+                    root: table & 0x00ff_ffff_ffff_fff0,
+                    attributes: [one & !0x00ff_ffff_ffff_ffc0, two, how & 0x0000_ffff_ffff_ffff, mair],
+                }));
+            }
+        }
+    }
+
     /// Notes every stream that could reach what it must not.
     pub(super) fn watch(&mut self) {
         if !self.faults.hostile.is_empty() {
@@ -138,8 +199,8 @@ impl State {
                 let fine = match route {
                     Route::Aborted(_) => true,
                     Route::Untranslated => !self.armed,
-                    Route::Translated(to) => {
-                        self.allowed.get(&stream).is_some_and(|allowed| allowed.contains(&to))
+                    Route::Translated(_) | Route::Stage1(_) => {
+                        self.allowed.get(&stream).is_some_and(|allowed| allowed.contains(&route))
                     }
                 };
                 if !fine {

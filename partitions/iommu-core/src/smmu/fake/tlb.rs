@@ -6,6 +6,7 @@ use super::State;
 /// A cached translation, or a cached table descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TlbEntry {
+    /// The VMID, or the ASID where there is no stage 2.
     pub(crate) vmid: u16,
     pub(crate) address: u64,
     /// Level of the descriptor, 1 to 3.
@@ -26,7 +27,8 @@ impl TlbEntry {
 
 impl State {
     pub(super) fn forget_translations(&mut self, low: u64, high: u64) {
-        let vmid = u16::try_from(low >> 32 & 0xffff).unwrap();
+        let by_asid = matches!(low & 0xff, 0x11 | 0x12);
+        let vmid = u16::try_from(low >> (if by_asid { 48 } else { 32 }) & 0xffff).unwrap();
         let leaf_only = high & 1 == 1;
         let address = high & !0xfff;
         let by_range = high >> 10 & 3 != 0;
@@ -36,7 +38,7 @@ impl State {
         self.tlb.retain(|entry| {
             let is_hit = match low & 0xff {
                 0x30 => true,
-                0x28 => entry.vmid == vmid,
+                0x11 | 0x28 => entry.vmid == vmid,
                 _ => {
                     let here = entry.address < end && address < entry.address + entry.size();
                     // A level hint names the leaves; tables above them go too unless Leaf is set.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Commands (IHI 0070, chapter 4): 16 bytes each, as two 64-bit little-endian words.
 
-use crate::smmu::Vmid;
 use ffa_abi::StreamId;
 use tock_registers::fields::FieldValue;
 use tock_registers::register_bitfields;
@@ -12,6 +11,15 @@ pub(crate) const COMMAND_WORDS: usize = 2;
 /// A command as the SMMU reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Command(pub(crate) [u64; COMMAND_WORDS]);
+
+/// Whose translations a command is about (3.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tag {
+    /// Those of stage 1 alone with an ASID, in an SMMU without stage 2.
+    Asid(u16),
+    /// Those of stage 2 with a VMID.
+    Vmid(u16),
+}
 
 /// How far a range invalidation reaches: `(multiplier_less_one + 1) << scale` pages of 4 KiB (4.4.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +42,12 @@ register_bitfields! {
             CfgiSte = 0x03,
             /// 4.3.2 and 4.3.6.
             CfgiSteRange = 0x04,
+            /// 4.3.3.
+            CfgiCd = 0x05,
+            /// 4.4.2.2.
+            TlbiNhAsid = 0x11,
+            /// 4.4.2.3.
+            TlbiNhVa = 0x12,
             /// 4.4.2.
             TlbiEl2All = 0x20,
             /// 4.4.3.2.
@@ -53,12 +67,14 @@ register_bitfields! {
         SCALE OFFSET(20) NUMBITS(5) [],
         /// Invalidation by VMID.
         VMID OFFSET(32) NUMBITS(16) [],
+        /// Invalidation by ASID.
+        ASID OFFSET(48) NUMBITS(16) [],
         /// Invalidation by stream ID.
         STREAM OFFSET(32) NUMBITS(32) [],
     ],
     /// Bits 127:64 of a command.
     COMMAND1 [
-        /// Only the last level: of the stream table (4.3.1), or of translation tables (4.4.3.1).
+        /// Only the last level: of the stream table (4.3.1), of tables of context descriptors (4.3.3), or of translation tables (4.4.3.1).
         LEAF OFFSET(0) NUMBITS(1) [],
         /// CMD_CFGI_STE_RANGE: log2 of the number of streams, less one; 31 is all.
         RANGE OFFSET(0) NUMBITS(5) [],
@@ -89,6 +105,13 @@ const fn nothing() -> FieldValue<u64, COMMAND1::Register> {
     COMMAND1::LEAF::CLEAR
 }
 
+fn by_address(tag: Tag) -> FieldValue<u64, COMMAND0::Register> {
+    match tag {
+        Tag::Vmid(vmid) => COMMAND0::OPCODE::TlbiS2Ipa + COMMAND0::VMID.val(vmid.into()),
+        Tag::Asid(asid) => COMMAND0::OPCODE::TlbiNhVa + COMMAND0::ASID.val(asid.into()),
+    }
+}
+
 impl Command {
     /// `CMD_SYNC` without a signal (4.7.3): when it is consumed, what stood before it is complete.
     pub(crate) const SYNC: Self = command(COMMAND0::OPCODE::Sync, nothing());
@@ -109,27 +132,37 @@ impl Command {
         command(COMMAND0::OPCODE::CfgiSte + COMMAND0::STREAM.val(u64::from(stream.0)), COMMAND1::LEAF::SET)
     }
 
-    /// Returns `CMD_TLBI_S12_VMALL` (4.4.3.2): all translations of a VMID.
+    /// Returns `CMD_CFGI_CD` (4.3.3) for a stream's context descriptor: there are no substreams, and no tables of them.
     #[must_use]
-    pub(crate) fn invalidate_vmid(vmid: Vmid) -> Self {
-        command(COMMAND0::OPCODE::TlbiS12Vmall + COMMAND0::VMID.val(u64::from(vmid.0)), nothing())
+    pub(crate) fn forget_context(stream: StreamId) -> Self {
+        command(COMMAND0::OPCODE::CfgiCd + COMMAND0::STREAM.val(u64::from(stream.0)), COMMAND1::LEAF::SET)
     }
 
-    /// Returns `CMD_TLBI_S2_IPA` (4.4.3.1) for what translates one address; `leaf` spares cached table descriptors.
+    /// Returns `CMD_TLBI_S12_VMALL` (4.4.3.2) or `CMD_TLBI_NH_ASID` (4.4.2.2): all translations with a tag.
     #[must_use]
-    pub(crate) fn invalidate_address(vmid: Vmid, address: u64, leaf: bool) -> Self {
+    pub(crate) fn invalidate_tag(tag: Tag) -> Self {
+        let whose = match tag {
+            Tag::Vmid(vmid) => COMMAND0::OPCODE::TlbiS12Vmall + COMMAND0::VMID.val(vmid.into()),
+            Tag::Asid(asid) => COMMAND0::OPCODE::TlbiNhAsid + COMMAND0::ASID.val(asid.into()),
+        };
+        command(whose, nothing())
+    }
+
+    /// Returns `CMD_TLBI_S2_IPA` (4.4.3.1) or `CMD_TLBI_NH_VA` (4.4.2.3) for what translates one address; `leaf` spares cached
+    /// table descriptors.
+    #[must_use]
+    pub(crate) fn invalidate_address(tag: Tag, address: u64, leaf: bool) -> Self {
         command(
-            COMMAND0::OPCODE::TlbiS2Ipa + COMMAND0::VMID.val(u64::from(vmid.0)),
+            by_address(tag),
             COMMAND1::LEAF.val(u64::from(leaf)) + COMMAND1::ADDRESS.val(address >> PAGE_SHIFT),
         )
     }
 
-    /// Returns `CMD_TLBI_S2_IPA` in its range form (4.4.1.1), for SMMUs with IDR3.RIL.
+    /// As [`invalidate_address`](Self::invalidate_address) in the range form (4.4.1.1), for SMMUs with IDR3.RIL.
     #[must_use]
-    pub(crate) fn invalidate_range(vmid: Vmid, address: u64, leaf: bool, span: PageSpan) -> Self {
+    pub(crate) fn invalidate_range(tag: Tag, address: u64, leaf: bool, span: PageSpan) -> Self {
         command(
-            COMMAND0::OPCODE::TlbiS2Ipa
-                + COMMAND0::VMID.val(u64::from(vmid.0))
+            by_address(tag)
                 + COMMAND0::NUM.val(u64::from(span.multiplier_less_one))
                 + COMMAND0::SCALE.val(u64::from(span.scale)),
             COMMAND1::LEAF.val(u64::from(leaf))

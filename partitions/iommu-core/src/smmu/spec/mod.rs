@@ -4,12 +4,14 @@
 //! | module | chapter of IHI 0070 |
 //! |---|---|
 //! | [`registers`] | 6, memory map and registers |
-//! | [`ste`] | 5, configuration structures |
+//! | [`ste`] | 5, configuration structures: stream tables |
+//! | [`cd`] | 5.4, context descriptors |
 //! | [`commands`] | 4, commands |
 //! | [`events`] | 7, event records |
 //!
 //! Only what this driver uses is here, and nothing here decides or touches hardware.
 
+pub(crate) mod cd;
 pub(crate) mod commands;
 pub(crate) mod events;
 pub(crate) mod registers;

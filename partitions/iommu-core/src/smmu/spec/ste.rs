@@ -29,12 +29,37 @@ register_bitfields! {
         CONFIG OFFSET(1) NUMBITS(3) [
             /// They are aborted, and nothing is recorded.
             Abort = 0,
+            /// Stage 1 translates, stage 2 does not.
+            Stage1 = 5,
             /// Stage 1 bypassed, stage 2 translates.
             Stage2 = 6,
         ],
+        /// Bits 55:6 of the address of the context descriptor.
+        S1CONTEXTPTR OFFSET(6) NUMBITS(50) [],
     ],
     /// Bits 127:64.
     pub(crate) STE1 [
+        /// Inner cacheability of context descriptors (bits 67:66).
+        S1CIR OFFSET(2) NUMBITS(2) [
+            /// Not cached.
+            NonCacheable = 0,
+            /// Write-back, read- and write-allocate.
+            WriteBack = 1,
+        ],
+        /// Outer cacheability of context descriptors (bits 69:68).
+        S1COR OFFSET(4) NUMBITS(2) [
+            /// Not cached.
+            NonCacheable = 0,
+            /// Write-back, read- and write-allocate.
+            WriteBack = 1,
+        ],
+        /// Shareability of context descriptors (bits 71:70).
+        S1CSH OFFSET(6) NUMBITS(2) [
+            /// Not shareable.
+            NonShareable = 0,
+            /// Inner shareable.
+            Inner = 3,
+        ],
         /// Events of this stream may be merged into one record (bit 83).
         MEV OFFSET(19) NUMBITS(1) [],
         /// ATS (bits 93:92); 0 refuses translation requests and translated traffic.

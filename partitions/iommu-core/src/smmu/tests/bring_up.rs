@@ -112,7 +112,7 @@ fn what_the_policy_needs_and_the_smmu_lacks_is_named() {
         error
     };
     let unsupported = |what| BringUpError::Unsupported(what);
-    assert_eq!(refused(|idr| idr[0] &= !1), unsupported(Unsupported::NoStage2));
+    assert_eq!(refused(|idr| idr[0] &= !3), unsupported(Unsupported::NoStage));
     assert_eq!(refused(|idr| idr[0] &= !0xc), unsupported(Unsupported::NoAarch64Tables));
     assert_eq!(refused(|idr| idr[0] |= 3 << 21), unsupported(Unsupported::BigEndianTables));
     assert_eq!(refused(|idr| idr[5] &= !0x10), unsupported(Unsupported::NoGranule4K));

@@ -8,6 +8,7 @@ mod hostile;
 mod interrupts;
 mod need;
 mod rebuild;
+mod stage1;
 mod streams;
 mod translations;
 

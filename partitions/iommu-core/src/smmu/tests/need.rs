@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a policy is said to need of the pool, against what the driver takes.
+//! What a policy is said to need of the pool, against what the driver takes where the SMMU has stage 1 alone: then it takes most.
 
 use super::super::fake::{FakeSmmu, POOL_PAGES};
 use super::super::{BringUpError, PoolMapping, Quiet, SmmuV3};
@@ -27,6 +27,7 @@ fn policy() -> Policy {
 /// Brings an SMMU up in a pool of so many pages that ends at some page.
 fn in_pool_of(pages: usize, end: usize) -> (Result<(), BringUpError>, Pool<'static>) {
     let fake = FakeSmmu::new(slow());
+    fake.state().idr[0] &= !1;
     let pool = fake.pool();
     pool.reserve(POOL_PAGES - end, 1).unwrap();
     let owner = crate::pool::Owner::new(0).unwrap();
