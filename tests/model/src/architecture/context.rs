@@ -29,6 +29,14 @@ pub(crate) struct Context {
     pub(crate) output_bits: u32,
     /// AFFD: descriptors without the access flag do not fault.
     pub(crate) no_access_faults: bool,
+    /// S: faults stall.
+    pub(crate) stalls: bool,
+    /// R: faults are recorded.
+    pub(crate) records: bool,
+    /// A: what faults is aborted, and not ignored.
+    pub(crate) aborts: bool,
+    /// MAIR: eight attributes of eight bits.
+    pub(crate) attributes: u64,
 }
 
 impl Context {
@@ -49,7 +57,10 @@ impl Context {
         let lower = Self::half(words, (field(words, 14, 14), 0), (5, 7, 0b00), output_bits)?;
         let upper = Self::half(words, (field(words, 30, 30), 1), (21, 23, 0b10), output_bits)?;
         let no_access_faults = field(words, 35, 35) == 1;
-        Some(Self { asid, lower, upper, output_bits, no_access_faults })
+        let flag = |bit| field(words, bit, bit) == 1;
+        let (stalls, records, aborts) = (flag(44), flag(45), flag(46));
+        let attributes = field(words, 255, 192);
+        Some(Self { asid, lower, upper, output_bits, no_access_faults, stalls, records, aborts, attributes })
     }
 
     /// Decodes one half; `None` outside where it is ILLEGAL, inside where it is disabled.

@@ -75,14 +75,17 @@ impl Leaf {
     }
 
     /// Returns a leaf of stage 1 in the form of stage 2: AP\[2:1\] (D8.4) for an access without privilege has a bit that
-    /// allows it at all, and one that forbids writes.
-    pub(crate) const fn as_stage2(self) -> Self {
+    /// allows it at all, and one that forbids writes. AttrIndx chooses eight bits of MAIR, of which the upper four are zero for
+    /// device memory (MAIR_EL1).
+    pub(crate) const fn as_stage2(self, attributes: u64) -> Self {
         let access = match self.access {
             0b01 => 0b11,
             0b11 => 0b01,
             _ => 0b00,
         };
-        Self { access, ..self }
+        let chosen = attributes >> (8 * (self.attributes & 7));
+        let attributes = if chosen >> 4 & 15 == 0 { 0 } else { 15 };
+        Self { access, attributes, ..self }
     }
 
     /// MemAttr at stage 2: 0b00xx is device memory (D8.6).

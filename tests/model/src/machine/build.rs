@@ -21,7 +21,7 @@ use iommu_core::service::{Faults, Memory as State, Service};
 use iommu_core::shared::{Area, MAX_AREAS, NoSharedMemory};
 use iommu_core::smmu::{PoolMapping, Quiet, SmmuV3};
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
@@ -147,14 +147,19 @@ impl Machine {
         let policy = leak(policy(&mut random));
         let pages = usize::try_from(policy.pool.size / PAGE).unwrap_or(0);
         let words = words(pages);
-        let smmus: Vec<Smmu> = policy
-            .smmus
-            .iter()
-            .map(|_| {
-                let features = Features::choose(&mut random);
-                Smmu::new(features, &mut random)
-            })
-            .collect();
+        // One table for identity: SMMUs that have it have the same stage.
+        let alike = policy.devices.iter().any(|device| device.identity);
+        let stage1_alone = random.once_in(4);
+        let mut smmus = Vec::new();
+        let mut alone = BTreeSet::new();
+        for index in 0..policy.smmus.len() {
+            let other = !alike && random.once_in(4);
+            if stage1_alone != other {
+                alone.insert(u16::try_from(index).unwrap_or(u16::MAX));
+            }
+            let features = Features::choose(&mut random, stage1_alone == other);
+            smmus.push(Smmu::new(features, &mut random));
+        }
         let dry = random.any(&[0, 0, 0, 1, 2, 7]);
         let region = |range: &Range, place| Region { base: range.base, size: range.size, place };
         let mut regions: Vec<Region> = MANAGED.iter().map(|range| region(range, Place::Host)).collect();
@@ -168,7 +173,7 @@ impl Machine {
             armed: smmus.iter().map(|_| false).collect(),
             smmus,
             around,
-            oracle: Oracle::new(policy),
+            oracle: Oracle::new(policy, alone),
             core: 0,
             labels: BTreeMap::new(),
             gap: 2,

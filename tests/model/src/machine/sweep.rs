@@ -3,11 +3,12 @@
 //! is cached; and whether what was granted works.
 
 use super::{Inner, Machine};
+use crate::architecture::context::{Context, Half};
 use crate::architecture::descriptor::Leaf;
 use crate::architecture::stream_table::{Config, Entry, Stage2};
 use crate::finding::Invariant;
 use crate::oracle::{Extent, Space};
-use crate::smmu::{Kind, Leaves, Smmu, Transaction};
+use crate::smmu::{Kind, Leaves, Smmu, Surroundings, Transaction};
 
 /// Accesses that are tried of what was granted.
 const TRIES: usize = 3;
@@ -31,12 +32,57 @@ impl Machine {
     }
 }
 
+/// What translates a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tables {
+    Stage1(Context, Half),
+    Stage2(Stage2),
+}
+
+impl Tables {
+    /// Finds what an entry leads to, or says why that is not as it has to be.
+    fn of(smmu: &Smmu, config: Config, around: &mut Surroundings) -> Result<Self, String> {
+        match config {
+            Config::Stage2(stage2) => Ok(Self::Stage2(stage2)),
+            Config::Stage1(contexts) => {
+                let context = smmu.context_in_memory(contexts, around);
+                let context = context.map_err(|why| format!("no context: {why:?}"))?;
+                let quiet = context.stalls || !context.records || !context.aborts;
+                match (context.lower, context.upper) {
+                    (Some(half), None) if !quiet => Ok(Self::Stage1(context, half)),
+                    _ => Err(format!("its context is {context:x?}")),
+                }
+            }
+            Config::Abort | Config::Bypass | Config::Nested(..) => Err(format!("{config:x?}")),
+        }
+    }
+
+    /// Returns all that they map, in the form of stage 2.
+    fn leaves(&self, around: &mut Surroundings) -> Leaves {
+        match self {
+            Self::Stage1(context, half) => Smmu::stage1_leaves_in_memory(context, half, around),
+            Self::Stage2(stage2) => Smmu::leaves_in_memory(stage2, around),
+        }
+    }
+
+    /// Returns all that is cached of it, in the form of stage 2.
+    fn cached(&self, smmu: &Smmu) -> Leaves {
+        match self {
+            Self::Stage1(context, _) => {
+                let leaves = smmu.cached_stage1_leaves(context.asid).into_iter();
+                leaves.map(|(input, leaf)| (input, leaf.as_stage2(context.attributes))).collect()
+            }
+            Self::Stage2(stage2) => smmu.cached_leaves(stage2.vmid),
+        }
+    }
+}
+
 impl Inner {
     /// Looks at the entries of all streams that an SMMU can find.
     fn sweep_streams(&mut self, index: usize, smmu: u16) {
         let Self { smmus, around, oracle, .. } = self;
         let Some(found) = smmus.get_mut(index) else { return };
-        let mut seen: Vec<(u16, Stage2)> = Vec::new();
+        let mut seen: Vec<Tables> = Vec::new();
         for stream in found.reachable_streams(around) {
             let Ok(Entry { config, ats }) = found.entry_in_memory(stream, around) else { continue };
             if ats != 0 {
@@ -44,32 +90,39 @@ impl Inner {
             }
             match config {
                 Config::Abort => {}
-                Config::Bypass | Config::Stage1(_) | Config::Nested(..) => {
+                Config::Bypass | Config::Nested(..) => {
                     around
                         .findings
                         .note(Invariant::Stream, || format!("stream {stream:#x} is set to {config:x?}"));
                 }
-                Config::Stage2(stage2) => {
+                Config::Stage1(_) | Config::Stage2(_) => {
                     let Some(domain) = oracle.domain_of(smmu, stream) else {
                         around.findings.note(Invariant::Stream, || {
-                            format!("stream {stream:#x} of nobody, or blocked, is set to {stage2:x?}")
+                            format!("stream {stream:#x} of nobody, or blocked, is set to {config:x?}")
                         });
                         continue;
                     };
                     // The streams of a device, and all devices of a domain, have one table.
-                    if seen.iter().any(|(vmid, other)| *vmid == stage2.vmid && *other == stage2) {
+                    let tables = match Tables::of(found, config, around) {
+                        Ok(tables) => tables,
+                        Err(what) => {
+                            around.findings.note(Invariant::Stream, || format!("stream {stream:#x}: {what}"));
+                            continue;
+                        }
+                    };
+                    if seen.contains(&tables) {
                         continue;
                     }
-                    seen.push((stage2.vmid, stage2));
-                    let leaves = Smmu::leaves_in_memory(&stage2, around);
+                    seen.push(tables);
+                    let leaves = tables.leaves(around);
                     if let Err(what) = compare(&leaves, &domain.space) {
                         around.findings.note(Invariant::Reach, || format!("stream {stream:#x}: {what}"));
                     }
-                    for (input, leaf) in found.cached_leaves(stage2.vmid) {
+                    for (input, leaf) in tables.cached(found) {
                         if let Err(what) = contains(&domain.space, input, &leaf) {
-                            around.findings.note(Invariant::Reach, || {
-                                format!("stream {stream:#x}, cached under VMID {}: {what}", stage2.vmid)
-                            });
+                            around
+                                .findings
+                                .note(Invariant::Reach, || format!("stream {stream:#x}, cached: {what}"));
                         }
                     }
                 }

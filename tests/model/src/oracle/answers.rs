@@ -5,8 +5,8 @@
 use super::calls::{Asked, Call};
 use super::{Beside, Domain, Oracle};
 use ffa_abi::{
-    DeviceState, DomainHandle, Fault, Header, HypOperation, Key, Operation, Registers, Request, Response,
-    SmmuIndex, Status, StreamId,
+    DeviceState, DomainHandle, Fault, Header, HypOperation, Key, Operation, Protection, Registers, Request,
+    Response, SmmuIndex, Status, StreamId,
 };
 use iommu_core::policy::Range;
 
@@ -57,8 +57,8 @@ impl Oracle {
             (_, Status::Tampered) if !self.tampered => wrong("nobody tampered"),
             (_, Status::Hardware) if self.hurt.is_empty() => wrong("all SMMUs work"),
             (Request::FaultPoll, status) => self.check_report(status, values).or_else(|why| wrong(&why)),
-            (Request::Map { domain, iova, pa, size, .. }, status) => self
-                .check_map(domain, (iova.0, pa.0, size), status, values, call, available)
+            (Request::Map { domain, iova, pa, size, protection }, status) => self
+                .check_map((domain, protection), (iova.0, pa.0, size), status, values, call, available)
                 .or_else(|why| wrong(&why)),
             (Request::Unmap { domain, iova, size }, status) => {
                 self.check_unmap(domain, (iova.0, size), status, values, alone).or_else(|why| wrong(&why))
@@ -101,9 +101,14 @@ impl Oracle {
         self.policy.managed.iter().any(|range| range.contains(&Range { base: pa, size }))
     }
 
+    /// Tells whether an SMMU cannot allow this without allowing more: where stage 1 is all that there is, who writes may read.
+    fn is_more_than_can_be(&self, domain: &Domain, protection: Protection) -> bool {
+        self.stage1_alone.contains(&domain.smmu) && !protection.contains(Protection::READ)
+    }
+
     fn check_map(
         &self,
-        handle: DomainHandle,
+        (handle, protection): (DomainHandle, Protection),
         (iova, pa, size): (u64, u64, u64),
         status: Status,
         [bytes, ..]: [u64; 4],
@@ -115,6 +120,9 @@ impl Oracle {
         if changes {
             let domain = self.live(handle)?;
             let window = self.window(domain.smmu).unwrap_or(Range { base: 0, size: 0 });
+            claim(!self.is_more_than_can_be(domain, protection), || {
+                "reading would be allowed, too".to_owned()
+            })?;
             claim((iova | pa | size) % PAGE == 0, || "it is misaligned".to_owned())?;
             claim(self.is_managed(pa, size), || "the memory is not the host's".to_owned())?;
             let closed = self
@@ -134,6 +142,9 @@ impl Oracle {
         }
         match status {
             Status::Ok => claim(bytes > 0, || "it did nothing".to_owned()),
+            Status::NotSupported => claim(self.is_more_than_can_be(self.live(handle)?, protection), || {
+                "the SMMU can do that".to_owned()
+            }),
             Status::AlreadyMapped => {
                 let there = self.live(handle)?.space.overlapping(iova + bytes, PAGE).next().is_some();
                 claim(there || !alone || self.tampered, || "nothing is mapped there".to_owned())

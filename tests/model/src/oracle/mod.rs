@@ -58,6 +58,8 @@ pub(crate) struct Beside {
 #[derive(Debug)]
 pub(crate) struct Oracle {
     policy: &'static Policy,
+    /// SMMUs with stage 1 alone: what may be written there may be read.
+    stage1_alone: BTreeSet<u16>,
     domains: BTreeMap<u32, Domain>,
     /// All that the host may use, at its physical addresses. Its SMMU is any.
     identity: Domain,
@@ -89,9 +91,10 @@ pub(crate) enum Verdict {
 }
 
 impl Oracle {
-    pub(crate) fn new(policy: &'static Policy) -> Self {
+    pub(crate) fn new(policy: &'static Policy, stage1_alone: BTreeSet<u16>) -> Self {
         Self {
             policy,
+            stage1_alone,
             domains: BTreeMap::new(),
             identity: Domain { smmu: u16::MAX, space: Space::identity(&policy.managed) },
             freeing: BTreeMap::new(),

@@ -9,8 +9,10 @@ use crate::random::Random;
 /// What an SMMU has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Features {
-    /// IDR0.S1P, besides stage 2, which is always there.
+    /// IDR0.S1P.
     stage1: bool,
+    /// IDR0.S2P.
+    stage2: bool,
     /// IDR0.Hyp.
     hyp: bool,
     /// IDR0.ATS.
@@ -40,13 +42,14 @@ pub(crate) struct Features {
 }
 
 impl Features {
-    /// Makes some that the service can work with.
-    pub(crate) fn choose(random: &mut Random) -> Self {
+    /// Makes some that the service can work with, with stage 2 or with stage 1 alone.
+    pub(crate) fn choose(random: &mut Random, stage2: bool) -> Self {
         let mut coin = || random.once_in(2);
         let (stage1, hyp, ats, broadcast, wide_vmid) = (coin(), coin(), coin(), coin(), coin());
         let (stall_model, ranges, resets_to_abort) = (u32::from(coin()), coin(), coin());
         Self {
-            stage1,
+            stage1: stage1 || !stage2,
+            stage2,
             hyp,
             ats,
             broadcast,
@@ -77,16 +80,17 @@ impl Features {
             sid_bits: 16,
             output: 4,
             tlb_size: 24,
-            ..Self::choose(&mut random)
+            ..Self::choose(&mut random, true)
         }
     }
 
     /// Returns what an identification register reads.
     pub(crate) fn register(&self, offset: usize) -> u32 {
         match offset {
-            // S2P, TTF AArch64, COHACC, TTENDIAN little, ST_LEVEL two levels.
+            // TTF AArch64, COHACC, TTENDIAN little, ST_LEVEL two levels.
             IDR0 => {
-                1 | 0b10 << 2
+                u32::from(self.stage2)
+                    | 0b10 << 2
                     | 1 << 4
                     | 0b10 << 21
                     | 0b01 << 27
@@ -127,14 +131,14 @@ impl Features {
 
     /// Returns what decides about commands.
     pub(crate) const fn of_commands(&self) -> command::Features {
-        command::Features { stage1: self.stage1, stage2: true, hyp: self.hyp, ranges: self.ranges }
+        command::Features { stage1: self.stage1, stage2: self.stage2, hyp: self.hyp, ranges: self.ranges }
     }
 
     /// Returns what decides about entries.
     pub(crate) fn of_entries(&self) -> stream_table::Features {
         stream_table::Features {
             stage1: self.stage1,
-            stage2: true,
+            stage2: self.stage2,
             ats: self.ats,
             wide_vmid: self.wide_vmid,
             stall_model: self.stall_model,

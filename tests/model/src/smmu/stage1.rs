@@ -3,10 +3,10 @@
 //! one entry of the TLB (IHI 0070, 3.3.2 and 3.4; DDI 0487, D8.2).
 
 use super::tlb::{Cached, Key, Tag, What};
-use super::walk::Regime;
+use super::walk::{Leaves, Regime};
 use super::{Smmu, Surroundings};
 use crate::architecture::context::{CD_WORDS, Context, Half};
-use crate::architecture::descriptor::Leaf;
+use crate::architecture::descriptor::{Leaf, entry_bits};
 use crate::architecture::event::Kind;
 use crate::architecture::stream_table::{Contexts, Stage2};
 use crate::finding::Invariant;
@@ -35,7 +35,7 @@ impl Smmu {
             outer,
         };
         let (key, first) = self.walk(&regime, input, around)?;
-        let Some(outer) = outer else { return Ok((key, first.as_stage2())) };
+        let Some(outer) = outer else { return Ok((key, first.as_stage2(context.attributes))) };
         // A combined entry that was cached has the form of stage 2 already.
         if first.combined {
             return Ok((key, first));
@@ -48,7 +48,7 @@ impl Smmu {
         let leaf = Leaf {
             base: (second.base + (ipa - second_key.input)) & !mask,
             bits,
-            access: first.as_stage2().access & second.access,
+            access: first.as_stage2(context.attributes).access & second.access,
             combined: true,
             ..second
         };
@@ -90,6 +90,36 @@ impl Smmu {
         }
         self.configurations.keep_context(stream, cached);
         Context::decode(&words, self.features.output_bits()).ok_or(Kind::BadCd)
+    }
+}
+
+impl Smmu {
+    /// Reads the context descriptor that an entry leads to as it stands in memory, without any trace.
+    pub(crate) fn context_in_memory(
+        &self,
+        contexts: Contexts,
+        around: &mut Surroundings,
+    ) -> Result<Context, Kind> {
+        let mut words = [0; CD_WORDS];
+        for (place, word) in (0..).zip(&mut words) {
+            *word = around.memory.read(contexts.pointer + 8 * place).map_err(|_| Kind::CdFetch)?;
+        }
+        Context::decode(&words, self.features.output_bits()).ok_or(Kind::BadCd)
+    }
+
+    /// Returns all that one half of stage 1 alone maps, as it stands in memory and in the form of stage 2, in the order of
+    /// inputs.
+    pub(crate) fn stage1_leaves_in_memory(
+        context: &Context,
+        half: &Half,
+        around: &mut Surroundings,
+    ) -> Leaves {
+        let start = half.start_level();
+        let mut leaves = Leaves::new();
+        let count = 1 << (half.input_bits - entry_bits(start));
+        Self::collect(half.root, start, (0, count), &mut leaves, around);
+        leaves.iter_mut().for_each(|(_, leaf)| *leaf = leaf.as_stage2(context.attributes));
+        leaves
     }
 }
 

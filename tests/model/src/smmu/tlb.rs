@@ -39,7 +39,10 @@ pub(super) enum KeyKind {
 
 impl Key {
     fn covers(&self, tag: Tag, input: u64) -> bool {
-        self.tag == tag && input.checked_sub(self.input).is_some_and(|offset| offset >> self.bits == 0)
+        // What is global is for all ASIDs.
+        let global = self.kind == KeyKind::GlobalLeaf && self.tag.vmid == tag.vmid && tag.asid.is_some();
+        (self.tag == tag || global)
+            && input.checked_sub(self.input).is_some_and(|offset| offset >> self.bits == 0)
     }
 
     /// Tells whether a command has to remove it.
@@ -167,9 +170,8 @@ impl Tlb {
         self.entries.retain(|entry| !entry.key.is_hit(scope));
     }
 
-    /// Returns all cached translations of stage 2 under a VMID.
-    pub(super) fn leaves(&self, vmid: u16) -> impl Iterator<Item = (u64, Leaf)> {
-        let tag = Tag { vmid, asid: None };
+    /// Returns all cached translations under a tag.
+    pub(super) fn leaves(&self, tag: Tag) -> impl Iterator<Item = (u64, Leaf)> {
         self.entries.iter().filter(move |entry| entry.key.tag == tag).filter_map(|entry| match entry.what {
             What::Leaf(leaf) => Some((entry.key.input, leaf)),
             What::Table(_) => None,

@@ -157,7 +157,7 @@ impl Smmu {
         leaves
     }
 
-    fn collect(
+    pub(super) fn collect(
         table: u64,
         level: u32,
         (input, count): (u64, u64),
@@ -177,6 +177,11 @@ impl Smmu {
 
     /// Returns all cached translations of stage 2 under a VMID.
     pub(crate) fn cached_leaves(&self, vmid: u16) -> Leaves {
-        self.tlb.leaves(vmid).collect()
+        self.tlb.leaves(Tag { vmid, asid: None }).collect()
+    }
+
+    /// Returns all cached translations of stage 1 alone under an ASID.
+    pub(crate) fn cached_stage1_leaves(&self, asid: u16) -> Leaves {
+        self.tlb.leaves(Tag { vmid: 0, asid: Some(asid) }).collect()
     }
 }
