@@ -3,7 +3,8 @@
 
 use iommu_core::policy::{Device, Digest, Guard, HypRole, Policy};
 use iommu_core::pool::Pool;
-use iommu_core::smmu::LEAVES_OPEN;
+use iommu_core::smmu::{LEAVES_OPEN, Smmu};
+use iommu_core::table::Format;
 use sp_runtime::log;
 
 /// Says what the policy promises.
@@ -52,13 +53,17 @@ pub(crate) fn roles(policy: &Policy, has_entropy: bool) {
 }
 
 /// Says that every SMMU is where it should be, or that it was left open on purpose.
-pub(crate) fn locked(policy: &Policy, pool: &Pool<'_>) {
-    for smmu in &policy.smmus {
+pub(crate) fn locked<S: Smmu>(policy: &Policy, smmus: &[S], pool: &Pool<'_>) {
+    for (smmu, driver) in policy.smmus.iter().zip(smmus) {
         if LEAVES_OPEN {
             log!("!!! {}: LEFT OPEN ON PURPOSE: all DMA passes, nothing is protected !!!", smmu.name);
         } else {
             let before = if smmu.resets_to_bypass { " (it lets all DMA pass after reset)" } else { "" };
-            log!("{}{before}: every stream aborts", smmu.name);
+            let stage = match driver.features().format {
+                Format::Stage1 => 1,
+                Format::Stage2 => 2,
+            };
+            log!("{}{before}: every stream aborts, until stage {stage} translates it", smmu.name);
         }
     }
     log!("{} pages are left in the pool for page tables", pool.available());

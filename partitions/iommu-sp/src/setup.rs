@@ -65,7 +65,7 @@ pub(crate) fn service(boot: &BootInfo) -> Result<InForce, SetupError> {
     let quiet = stop_all(policy)?;
     let pool = map_pool(&policy.pool)?;
     let smmus = lock_all_down(policy, quiet, pool)?;
-    report::locked(policy, pool);
+    report::locked(policy, &smmus, pool);
     let entropy = ENTROPY.call_once(Rndr::find);
     report::roles(policy, entropy.is_some());
     let entropy: &dyn Entropy = match entropy {

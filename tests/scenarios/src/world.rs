@@ -180,6 +180,19 @@ impl World {
         self.iommu.map(domain, iova, page.address(), page.size(), protection)
     }
 
+    /// Maps a page so that devices can write it, and read it only where their SMMU cannot allow the one alone.
+    pub(crate) fn map_to_write(
+        &self,
+        domain: DomainHandle,
+        iova: Iova,
+        page: &Ram,
+    ) -> Result<(), IommuError> {
+        match self.map(domain, iova, page, Protection::WRITE) {
+            Err(IommuError::Status(Status::NotSupported)) => self.map(domain, iova, page, READ_WRITE),
+            result => result,
+        }
+    }
+
     /// Lets the host's device load bytes of memory that only the mirror domain maps, and returns them with the page.
     ///
     /// The device's own buffer can be seen and filled by DMA only.

@@ -22,6 +22,7 @@ mod panics;
 mod refusals;
 mod restart;
 mod run;
+mod stage1;
 mod test;
 
 use crate::cli::{Command, OfPlatform};

@@ -3,7 +3,7 @@
 
 use super::{
     Prepared, attack, conformance, contention, crash, el3, host_tests, hypervisor, linux, model, panics,
-    prepare, refusals, restart,
+    prepare, refusals, restart, stage1,
 };
 use crate::cli::Test;
 use crate::contract::{Mailbox, Mode, random_seed};
@@ -114,6 +114,9 @@ fn on_machine(workspace: &Workspace, machine: Machine, smp: Option<u64>, groups:
             let name = format!("iommu-sp under TF-A's SPMC on {machine} with {cores} core(s)");
             groups.add(&name, el3::check(workspace, machine, cores));
         }
+    }
+    if machine == stage1::MACHINE && smp.is_none_or(|only| only == stage1::CORES) {
+        groups.add(&format!("an SMMU with stage 1 alone on {machine}"), stage1::check(workspace, kit, good));
     }
     groups.add(&format!("one iommu-sp for two managers on {machine}"), el3::check_code(workspace, machine));
     let name = format!("many cores under TF-A's SPMC on {machine}");

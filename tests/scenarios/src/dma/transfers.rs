@@ -53,7 +53,7 @@ fn both_ways(world: &mut World) -> Outcome {
     ));
     let domain = world.attached_domain()?;
     world.map(domain, readable, &from, Protection::READ)?;
-    world.map(domain, writable, &to, Protection::WRITE)?;
+    world.map_to_write(domain, writable, &to)?;
     let pattern: [u8; edu::BUFFER_SIZE as usize] = world.random.bytes();
     let canary: [u8; edu::BUFFER_SIZE as usize] = world.random.bytes();
     from.write(0, &pattern);
