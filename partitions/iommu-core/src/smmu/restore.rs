@@ -6,7 +6,7 @@
 use super::StreamConfig;
 use super::contexts::CONTEXTS_PER_PAGE;
 use super::reset::BringUpError;
-use super::spec::ste::{SPLIT, STE_WORDS};
+use super::spec::ste::{SPLIT, STE_VALID_WORD, STE_WORDS, STE0};
 use super::stream_table::{Shadow, StreamTable, descriptor};
 use crate::policy::MAX_DEVICES;
 use crate::pool::Word;
@@ -32,6 +32,15 @@ impl Pass {
             Self::Read => return Err(BringUpError::Table),
         }
         Ok(())
+    }
+
+    /// Does so with an entry. Of one that is not valid no other word is looked at, by SMMUs neither (5.2, V): a device that was
+    /// set since its entry was written aborts, and has the other words still.
+    fn entry(self, words: &[Word], entry: [u64; STE_WORDS]) -> Result<(), BringUpError> {
+        let [valid, ..] = entry;
+        let ignored = self == Self::Read && valid & STE0::V::SET.value == 0;
+        let looked_at = if ignored { STE_VALID_WORD + 1 } else { STE_WORDS };
+        words.iter().zip(entry).take(looked_at).try_for_each(|(word, value)| self.word(word, value))
     }
 }
 
@@ -108,7 +117,7 @@ impl StreamTable<'_> {
                 entry = self.entry_words(place.unwrap_or(0), config).ok_or(BringUpError::Table)?;
                 of = owner;
             }
-            words.iter().zip(entry).try_for_each(|(word, value)| pass.word(word, value))?;
+            pass.entry(words, entry)?;
         }
         Ok(())
     }

@@ -236,6 +236,27 @@ fn a_stream_that_was_being_set_aborts_when_it_works_again() {
     }
 }
 
+/// Its entry may be written by then, and compared later: it aborts, whatever its other words are.
+#[test]
+fn a_stream_that_is_set_while_its_smmu_is_rebuilt_does_not_keep_it_from_working() {
+    for calls_before in 0..8 {
+        let (fake, driver, mut before) = at_work(slow());
+        fake.state().raise(0x100);
+        assert!(driver.check_errors().is_err());
+        if (0..calls_before).any(|_| driver.rebuild() != Ok(Rebuilt::Again)) {
+            assert!(calls_before > 1, "it takes more than one call");
+            break;
+        }
+        assert!(driver.set_streams(StreamId(ONE), 1, &StreamConfig::Abort).is_err());
+        rebuild(&fake, &driver);
+        before[usize::try_from(ONE).unwrap()] = vec![Route::Aborted(Some(4))];
+        assert_eq!(routes(&fake), before);
+        driver.set_streams(StreamId(ONE), 1, &stage2(1)).unwrap();
+        assert!(matches!(fake.state().routes(ONE)[..], [Route::Translated(_)]));
+        fake.assert_no_violation();
+    }
+}
+
 #[test]
 fn the_tables_are_written_again_word_for_word() {
     let (fake, driver, before) = at_work(Faults::default());
