@@ -120,7 +120,7 @@ impl Device {
     }
 
     /// Puts a blocked device into a domain of the hypervisor's or a guest's. From here on it is the holder's, until it was
-    /// returned.
+    /// returned. `hand_over` is to make the change that it is given, between what is to be told to the one and to the other.
     ///
     /// # Errors
     /// As [`set`](Self::set); [`Status::Busy`] where the device is not blocked, or somebody's already.
@@ -131,6 +131,7 @@ impl Device {
         handle: DomainHandle,
         domains: &Domains<'_>,
         driver: &S,
+        hand_over: impl FnOnce(&dyn Fn()),
     ) -> Result<(), Status> {
         let mut setting = lock::lock(&self.setting)?;
         if self.holder().is_some() {
@@ -141,12 +142,12 @@ impl Device {
         }
         let config = domains.attach(Client::Held(holder), handle, smmu, &device.iova)?;
         // Before its streams are: nothing that they do may be told to another.
-        self.holder.store(u16::from(holder.number()).wrapping_add(1), Release);
+        hand_over(&|| self.holder.store(u16::from(holder.number()).wrapping_add(1), Release));
         let after = Setting::Paging(handle.slot());
         change(&mut setting, after, &config, device, domains, driver)
     }
 
-    /// Blocks a device that another than the kernel has, and takes it back.
+    /// Blocks a device that another than the kernel has, and takes it back. `hand_over` is as for [`assign`](Self::assign).
     ///
     /// # Errors
     /// [`Status::Denied`] where nobody else has it; [`Status::Busy`], [`Status::Hardware`]: it stays the holder's.
@@ -155,6 +156,7 @@ impl Device {
         device: &policy::Device,
         domains: &Domains<'_>,
         driver: &S,
+        hand_over: impl FnOnce(&dyn Fn()),
     ) -> Result<(), Status> {
         let mut setting = lock::lock(&self.setting)?;
         if self.holder().is_none() {
@@ -162,23 +164,29 @@ impl Device {
         }
         found(&mut setting, device, domains, driver)?;
         change(&mut setting, Setting::Blocked, &StreamConfig::Abort, device, domains, driver)?;
-        self.holder.store(0, Release);
+        // Its streams abort by now, and what they did before is in the event queue.
+        hand_over(&|| self.holder.store(0, Release));
         Ok(())
     }
 
-    /// Has all of a device's transactions abort, and nobody told of them, until it is set to something. Waits for no other
-    /// call. Tells whether that is new.
+    /// Has all of a device's transactions abort, and nobody told of them, until it is set to something, if they are to `still`:
+    /// nobody changes the device while that is asked. Waits for no other call. Tells whether that is new.
     ///
     /// # Errors
     /// [`Status::Busy`] while another call sets it; [`Status::Hardware`] where the SMMU failed, now or before.
-    pub fn quarantine<S: Smmu>(&self, device: &policy::Device, driver: &S) -> Result<bool, Status> {
+    pub fn quarantine<S: Smmu>(
+        &self,
+        device: &policy::Device,
+        domains: &Domains<'_>,
+        driver: &S,
+        still: impl FnOnce() -> bool,
+    ) -> Result<bool, Status> {
         let mut setting = self.setting.try_lock().ok_or(Status::Busy)?;
-        let slot = match *setting {
-            before @ (Setting::Blocked | Setting::Identity | Setting::Paging(_)) => before.slot(),
-            Setting::Quarantined(_) => return Ok(false),
-            // It aborts until it is set.
-            Setting::Lost(_) => return Err(Status::Hardware),
-        };
+        if matches!(*setting, Setting::Quarantined(_)) || !still() {
+            return Ok(false);
+        }
+        // One that was lost on the way aborts, too, but not unheard.
+        let slot = found(&mut setting, device, domains, driver)?.slot();
         if driver.set_streams(StreamId(device.first_sid), device.sids, &StreamConfig::Silent).is_err() {
             *setting = Setting::Lost([slot, None]);
             return Err(Status::Hardware);

@@ -7,10 +7,14 @@
 //! |---|---|---|---|---|
 //! | one at a time, shared or exclusive | one at a time | one at a time, shared or exclusive | innermost | innermost, in the driver |
 //!
-//! The lock of page moves is the identity domain's, too: it is taken alone, before that of the pool and the queues of an
-//! SMMU. The fault queue is taken alone, before the event queue of an SMMU. No lock is held
-//! when a message is answered, and no interrupt is taken meanwhile: the partition runs with interrupts masked, and serves them when it waits for the next
-//! message. Whoever serves one does not wait for the fault queue: it leaves the work to the core that has it.
+//! The lock of page moves is the identity domain's, too: it is taken alone or after a device's, before that of the pool and the
+//! queues of an SMMU. The fault queue is taken alone or after a device's, before the queues of an SMMU. Nobody takes a device's
+//! lock under either. No lock is held when a message is answered, and no interrupt is taken meanwhile: the partition runs with
+//! interrupts masked, and serves them when it waits for the next message. Whoever serves one does not wait for the fault queue: it
+//! leaves the work to the core that has it.
+//!
+//! The fault queue and the driver's locks are waited for without giving up, each in its turn: what is done under them ends,
+//! whatever SMMUs do.
 
 use ffa_abi::Status;
 use spin::mutex::{SpinMutex, SpinMutexGuard};

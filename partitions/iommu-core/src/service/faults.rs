@@ -6,15 +6,16 @@
 
 use super::recipient::{Audience, Recipient};
 use super::storms::{Rate, Storms};
+use super::turns::Turn;
 use super::watch::{InterruptError, Looked, Next, Watch};
-use crate::domain::lock;
-use crate::policy::{MAX_DEVICES, MAX_SMMUS};
+use crate::policy::{self, MAX_DEVICES, MAX_SMMUS};
 use crate::seeded::{Bug, seeded};
-use crate::smmu::{Event, Smmu, SmmuError};
+use crate::smmu::{Event, Smmu};
+use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering, fence};
 use ffa_abi::{Fault, FaultReport, SmmuIndex, Status};
 use heapless::Deque;
-use spin::mutex::SpinMutex;
+use spin::mutex::TicketMutex;
 
 /// Reports that are kept for one client until they are polled.
 pub const MAX_FAULTS: usize = 64;
@@ -27,7 +28,8 @@ const ROUNDS: usize = 2;
 /// The reports.
 #[derive(Debug)]
 pub struct Faults {
-    queue: SpinMutex<Queue>,
+    /// Given in the order in which it is asked for: who polls again and again keeps nobody from it.
+    queue: TicketMutex<Queue>,
     storms: Storms,
     /// SMMUs, a bit each, whose interrupt came and was not served yet.
     due: AtomicU32,
@@ -38,6 +40,7 @@ struct Queue {
     /// By the place of who is told.
     reports: [Reports; Recipient::ALL.len()],
     rates: [Rate; MAX_DEVICES],
+    turns: [Turn; MAX_DEVICES],
     watches: [Watch; MAX_SMMUS],
 }
 
@@ -75,27 +78,49 @@ impl Faults {
     pub const fn new() -> Self {
         let watches = [Watch::Polled; MAX_SMMUS];
         let reports = [const { Reports::EMPTY }; Recipient::ALL.len()];
-        let queue = Queue { reports, rates: [Rate::NONE; MAX_DEVICES], watches };
-        Self { queue: SpinMutex::new(queue), storms: Storms::new(), due: AtomicU32::new(0) }
+        let (rates, turns) = ([Rate::NONE; MAX_DEVICES], [Turn::NONE; MAX_DEVICES]);
+        let queue = Queue { reports, rates, turns, watches };
+        Self { queue: TicketMutex::new(queue), storms: Storms::new(), due: AtomicU32::new(0) }
     }
 
     /// Takes a client's oldest report, after a bounded look at the event queue of each SMMU.
     ///
     /// # Errors
-    /// [`Status::Empty`] where there is nothing to report, [`Status::Busy`], and [`Status::Hardware`] where there is nothing
-    /// to report any more because an SMMU has failed.
+    /// [`Status::Empty`] where there is nothing to report and no record is left in an event queue, and [`Status::Hardware`] where
+    /// there is nothing to report any more because an SMMU has failed.
     pub fn poll<S: Smmu>(
         &self,
         audience: Audience<'_>,
         smmus: &[S],
         recipient: Recipient,
     ) -> Result<FaultReport, Status> {
-        let answer = lock::lock(&self.queue)?.poll(audience, smmus, recipient, &self.storms);
+        let answer = self.queue.lock().poll(audience, smmus, recipient, &self.storms);
         // An SMMU that went wrong here is polled from now on, and its next interrupt is unexpected.
         if !seeded(Bug::DueForgotten) {
             let _: Result<(), InterruptError> = self.serve_due(audience, smmus, None);
         }
         answer
+    }
+
+    /// Has a device change hands by `change`: what its SMMU has recorded before is told to who had it, and counts for nothing
+    /// that comes later.
+    pub(super) fn hand_over<S: Smmu>(
+        &self,
+        audience: Audience<'_>,
+        smmus: &[S],
+        (index, device): (usize, &policy::Device),
+        change: impl FnOnce(),
+    ) {
+        {
+            let mut queue = self.queue.lock();
+            if let Some(smmu) = smmus.get(usize::from(device.smmu)) {
+                queue.turn(index, smmu.events_waiting(), audience.of(index, device));
+            }
+            self.storms.forget(index);
+            change();
+        }
+        // Whoever came meanwhile has left it to this core.
+        let _: Result<(), InterruptError> = self.serve_due(audience, smmus, None);
     }
 
     /// Has an SMMU interrupt for its events and errors. For the start, when there are no other calls.
@@ -177,10 +202,13 @@ impl Queue {
         recipient: Recipient,
         storms: &Storms,
     ) -> Result<FaultReport, Status> {
-        let mut failed = false;
+        let (mut failed, mut left) = (false, false);
         for (index, smmu) in (0..=u16::MAX).zip(smmus) {
-            let looked = self.asked(audience, index, smmu, storms);
-            failed |= looked.is_err() && audience.has_any_behind(recipient, index);
+            let Looked { emptied, health } = self.asked(audience, index, smmu, storms);
+            if (!emptied || health.is_err()) && audience.has_any_behind(recipient, index) {
+                failed |= health.is_err();
+                left |= !emptied;
+            }
         }
         // That a device is in quarantine is told first: the reports before it may be many.
         let quarantined = storms.take(audience, recipient);
@@ -191,7 +219,8 @@ impl Queue {
         };
         match report {
             FaultReport { fault: None, dropped: 0 } if failed => Err(Status::Hardware),
-            FaultReport { fault: None, dropped: 0 } => Err(Status::Empty),
+            FaultReport { fault: None, dropped: 0 } if !left => Err(Status::Empty),
+            // Nothing yet, where records are left that nobody has looked at: some may be for who asks.
             report => Ok(report),
         }
     }
@@ -201,22 +230,16 @@ impl Queue {
     }
 
     /// Looks at an SMMU because the host asks; twice, where that switches its interrupts on.
-    fn asked<S: Smmu>(
-        &mut self,
-        audience: Audience<'_>,
-        index: u16,
-        smmu: &S,
-        storms: &Storms,
-    ) -> Result<(), SmmuError> {
+    fn asked<S: Smmu>(&mut self, audience: Audience<'_>, index: u16, smmu: &S, storms: &Storms) -> Looked {
         let looked = self.look(audience, index, smmu, storms);
         match self.watch(index).and_then(|watch| watch.asked(smmu, looked)) {
             Ok(Next::LookAgain) => {}
             // One that does not acknowledge is polled from now on, which is what happens here.
-            Ok(Next::Done) | Err(_) => return looked.health,
+            Ok(Next::Done) | Err(_) => return looked,
         }
         let looked = self.look(audience, index, smmu, storms);
         let _: Result<Next, InterruptError> = self.watch(index).and_then(|watch| watch.asked(smmu, looked));
-        looked.health
+        looked
     }
 
     /// Looks at an SMMU because it has interrupted.
@@ -269,16 +292,32 @@ impl Queue {
 
     /// Takes a record to who is to be told.
     fn take(&mut self, audience: Audience<'_>, index: u16, event: &Event, now: u64, storms: &Storms) {
-        if let Some((device, _)) = audience.policy.device(index, event.sid.0)
-            && audience.policy.fault_rate != 0
-            && self.rates.get_mut(device).is_some_and(|rate| rate.is_above(audience.policy.fault_rate, now))
-        {
-            storms.add(device);
-        }
-        let recipient = audience.of_stream(index, event.sid.0);
+        let most = audience.policy.fault_rate;
+        let recipient = match audience.policy.device(index, event.sid.0) {
+            // Those that the policy does not name are the kernel's to look after.
+            None => Recipient::Host,
+            Some((place, device)) => match self.turns.get(place).and_then(|turn| turn.before(event.place)) {
+                Some(before) => before,
+                None => {
+                    let is_above = |rate: &mut Rate| rate.is_above(most, now);
+                    if most != 0 && self.rates.get_mut(place).is_some_and(is_above) {
+                        storms.add(place);
+                    }
+                    audience.of(place, device)
+                }
+            },
+        };
         let recipient = if seeded(Bug::SharedFaults) { Recipient::Host } else { recipient };
         if let Some(reports) = self.reports_of(recipient) {
             reports.add(report(index, event));
+        }
+    }
+
+    /// Notes that a device changes hands, from whom is told of it now.
+    fn turn(&mut self, device: usize, waiting: Range<u64>, now: Recipient) {
+        if let (Some(turn), Some(rate)) = (self.turns.get_mut(device), self.rates.get_mut(device)) {
+            turn.next(waiting, now);
+            *rate = Rate::NONE;
         }
     }
 

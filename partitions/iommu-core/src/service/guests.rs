@@ -95,14 +95,21 @@ impl<S: Smmu> Service<'_, S> {
         }
         let driver = self.smmus.get(usize::from(smmu.0)).ok_or(Status::Denied)?;
         let place = self.devices.get(index).ok_or(Status::Denied)?;
-        place.assign(holder, Target { device, smmu }, domain, &self.domains, driver)?;
+        let hand_over = |change: &dyn Fn()| {
+            self.faults.hand_over(self.audience(), self.smmus, (index, device), change);
+        };
+        place.assign(holder, Target { device, smmu }, domain, &self.domains, driver, hand_over)?;
         Ok(Response::status(Status::Ok))
     }
 
     fn take_back(&self, smmu: SmmuIndex, sid: StreamId) -> Result<Response, Status> {
         let (index, device) = self.policy.device(smmu.0, sid.0).ok_or(Status::Denied)?;
         let driver = self.smmus.get(usize::from(smmu.0)).ok_or(Status::Denied)?;
-        self.devices.get(index).ok_or(Status::Denied)?.take_back(device, &self.domains, driver)?;
+        let hand_over = |change: &dyn Fn()| {
+            self.faults.hand_over(self.audience(), self.smmus, (index, device), change);
+        };
+        let place = self.devices.get(index).ok_or(Status::Denied)?;
+        place.take_back(device, &self.domains, driver, hand_over)?;
         Ok(Response::status(Status::Ok))
     }
 }

@@ -14,6 +14,7 @@ mod rings;
 mod setup;
 mod storms;
 mod streams;
+mod turns;
 mod watch;
 
 pub use faults::{Faults, MAX_FAULTS};
@@ -87,7 +88,8 @@ impl<S: Smmu> Service<'_, S> {
         self.faults.watch(self.audience(), self.smmus, smmu.0)
     }
 
-    /// Serves an interrupt, within a bound and without waiting for a lock. Not while a message is answered on the same core.
+    /// Serves an interrupt, within a bound: it waits neither for the fault queue nor for a device, but in its turn for the locks of
+    /// an SMMU, and where it puts a device into quarantine, for that SMMU. Not while a message is answered on the same core.
     ///
     /// # Errors
     /// There is no use in another interrupt with this number: the caller switches it off.

@@ -44,11 +44,6 @@ impl Audience<'_> {
         if is_held || !holders.host && !holders.is_nobody() { Recipient::Hyp } else { Recipient::Host }
     }
 
-    /// Returns who is told of a stream behind an SMMU. Those that the policy does not name are the kernel's to look after.
-    pub(super) fn of_stream(&self, smmu: u16, sid: u32) -> Recipient {
-        self.policy.device(smmu, sid).map_or(Recipient::Host, |(index, device)| self.of(index, device))
-    }
-
     /// Tells whether somebody is told of devices behind an SMMU.
     pub(super) fn has_any_behind(&self, recipient: Recipient, smmu: u16) -> bool {
         let mut devices = self.policy.devices.iter().enumerate();

@@ -53,6 +53,12 @@ impl Storms {
         self.due.fetch_or(bit(device), Relaxed);
     }
 
+    /// Forgets what a device has done: it changes hands.
+    pub(super) fn forget(&self, device: usize) {
+        self.due.fetch_and(!bit(device), Relaxed);
+        self.untold.fetch_and(!bit(device), Relaxed);
+    }
+
     /// Takes the report of a device that was put into quarantine.
     pub(super) fn take(&self, audience: Audience<'_>, recipient: Recipient) -> Option<Fault> {
         let untold = self.untold.load(Relaxed);
@@ -94,18 +100,19 @@ impl<S: Smmu> Service<'_, S> {
         let Some((index, device)) = devices.find(|(index, _)| due & bit(*index) != 0) else { return };
         let Some(driver) = self.smmus.get(usize::from(device.smmu)) else { return };
         let Some(setting) = self.devices.get(index) else { return };
-        match setting.quarantine(device, driver) {
-            Ok(new) => {
-                if new {
-                    storms.untold.fetch_or(bit(index), Relaxed);
-                }
-                // Records that it has left behind are no reason to tell of it twice.
-                storms.due.fetch_and(!bit(index), Relaxed);
-            }
+        // Not where it has changed hands meanwhile; and who has it now is told, not who has it when it is done.
+        let still = || {
+            let due = storms.due.load(Relaxed) & bit(index) != 0;
+            storms.untold.fetch_or(if due { bit(index) } else { 0 }, Relaxed);
+            due
+        };
+        match setting.quarantine(device, &self.domains, driver, still) {
+            // Records that it has left behind are no reason to tell of it twice.
+            Ok(_) => _ = storms.due.fetch_and(!bit(index), Relaxed),
             // Somebody sets it: the next one who polls tries again.
             Err(Status::Busy) => {}
             // Its SMMU aborts all DMA.
-            Err(_) => _ = storms.due.fetch_and(!bit(index), Relaxed),
+            Err(_) => storms.forget(index),
         }
     }
 
@@ -124,8 +131,10 @@ impl<S: Smmu> Service<'_, S> {
         let driver = self.smmus.get(usize::from(smmu.0)).ok_or(Status::Denied)?;
         let setting = self.devices.get(index).ok_or(Status::Denied)?;
         if on {
-            let _new: bool = setting.quarantine(device, driver)?;
+            let _new: bool = setting.quarantine(device, &self.domains, driver, || true)?;
         } else {
+            // Those that it has left behind do not count.
+            self.faults.hand_over(self.audience(), self.smmus, (index, device), || ());
             setting.release(device, &self.domains, driver)?;
         }
         Ok(Response::status(Status::Ok))

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::seeded::{Bug, seeded};
 use crate::table::Format;
+use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use ffa_abi::{PowerHint, SmmuReport, StreamId};
 use spin::mutex::TicketMutex;
@@ -220,6 +221,10 @@ impl<H: Hardware> Smmu for SmmuV3<'_, H> {
             count(&self.counters.event_overflows, 1);
         }
         polled
+    }
+
+    fn events_waiting(&self) -> Range<u64> {
+        self.events.lock().waiting(&self.hardware)
     }
 
     fn check_errors(&self) -> Result<(), SmmuError> {

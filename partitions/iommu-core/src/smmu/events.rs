@@ -14,6 +14,7 @@ use super::spec::events::{EVENT_WORDS, EVENT0, EVENT1, EventNumber, INPUT_ADDRES
 use super::spec::registers::{EVENTQ_CONS, EVENTQ_INDEX, EVENTQ_PROD};
 use super::{Event, Polled};
 use crate::pool::Reserved;
+use core::ops::Range;
 use core::sync::atomic::Ordering::Relaxed;
 use ffa_abi::{FaultKind, Iova, StreamId};
 use tock_registers::LocalRegisterCopy;
@@ -28,6 +29,8 @@ pub(super) struct EventQueue<'p> {
     ring: Ring,
     /// Where the next record is read.
     consumer: Index,
+    /// How many entries are behind it since the start.
+    place: u64,
     /// The overflow flag as it was acknowledged last.
     overflow: bool,
     /// Whether records were lost that nobody was told of yet.
@@ -37,7 +40,7 @@ pub(super) struct EventQueue<'p> {
 impl<'p> EventQueue<'p> {
     /// Makes an empty queue of zeroed memory, which must have room for the ring.
     pub(super) const fn new(memory: Reserved<'p>, ring: Ring) -> Self {
-        Self { memory, ring, consumer: Index::START, overflow: false, lost: false }
+        Self { memory, ring, consumer: Index::START, place: 0, overflow: false, lost: false }
     }
 
     /// Makes the queue what it was when it was new, for an SMMU that does not write it. Records that are in it are lost, and
@@ -48,6 +51,21 @@ impl<'p> EventQueue<'p> {
             first.store(0, Relaxed);
         }
         (self.consumer, self.overflow, self.lost) = (Index::START, false, true);
+        self.pass(self.ring.entries());
+    }
+
+    /// Counts entries that were read, or are lost.
+    fn pass(&mut self, entries: u32) {
+        // A hundred million records a second would take some thousand years.
+        self.place = self.place.wrapping_add(entries.into());
+    }
+
+    /// Returns the places of the records that wait.
+    pub(super) fn waiting<H: Hardware>(&self, hardware: &H) -> Range<u64> {
+        let producer = self.ring.index(hardware.get(EVENTQ_PROD).get());
+        // Where it is none that can be, as many as there could be: they will be lost.
+        let count = self.ring.distance(self.consumer, producer).unwrap_or(self.ring.entries());
+        self.place..self.place.wrapping_add(count.into())
     }
 
     /// Returns the queue's memory and size.
@@ -78,16 +96,18 @@ impl<'p> EventQueue<'p> {
                 hardware.observe();
                 for _ in 0..count {
                     match self.take() {
-                        Some(event) => sink(event),
+                        Some(event) => sink(Event { place: self.place, ..event }),
                         None => polled.overflow = true,
                     }
                     self.consumer = self.ring.advance(self.consumer, 1);
+                    self.pass(1);
                     polled.taken += 1;
                 }
             }
             // No queue can be that far ahead: what it holds is unknown, and lost.
             None => {
                 self.consumer = producer;
+                self.pass(self.ring.entries());
                 polled.overflow = true;
             }
         }
@@ -122,7 +142,7 @@ impl<'p> EventQueue<'p> {
     }
 }
 
-/// Reads a record, whatever it holds.
+/// Reads a record, whatever it holds, as the first of all.
 pub(super) fn decode(record: &[u64; EVENT_WORDS]) -> Event {
     let [first, second, ..] = *record;
     let first = LocalRegisterCopy::<u64, EVENT0::Register>::new(first);
@@ -137,6 +157,7 @@ pub(super) fn decode(record: &[u64; EVENT_WORDS]) -> Event {
         kind: known.map_or(FaultKind::Other, kind),
         write: has_address && !second.is_set(EVENT1::RNW),
         number,
+        place: 0,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::pool::Word;
 use crate::table::walker::{self, Found, Stage};
 use crate::table::{Format, Geometry};
 use core::fmt;
+use core::ops::Range;
 use core::sync::atomic::Ordering::Relaxed;
 use ffa_abi::{FaultKind, Iova, PowerHint, SmmuRegisters, SmmuReport, SmmuState, StreamId};
 use std::collections::{BTreeMap, VecDeque};
@@ -57,6 +58,8 @@ struct State {
     /// Tables of pages by VMID and the 2 MiB that they translate.
     tables: BTreeMap<(u16, u64), u64>,
     events: VecDeque<Event>,
+    /// Records that were taken.
+    taken: u64,
     overflow: bool,
     failed: bool,
     /// Calls that rebuilding takes; none, where it fails.
@@ -180,8 +183,14 @@ impl<'a> FakeSmmu<'a> {
 
     /// Writes a record while the last one is not acknowledged: that raises no interrupt.
     pub(crate) fn record_without_interrupt(&self, sid: u32) {
-        let event =
-            Event { sid: StreamId(sid), iova: Iova(0), kind: FaultKind::Stream, write: false, number: 0x10 };
+        let event = Event {
+            sid: StreamId(sid),
+            iova: Iova(0),
+            kind: FaultKind::Stream,
+            write: false,
+            number: 0x10,
+            place: 0,
+        };
         self.state.lock().unwrap().events.push_back(event);
     }
 
@@ -214,7 +223,14 @@ impl<'a> FakeSmmu<'a> {
         };
         outcome
             .inspect_err(|kind| {
-                let event = Event { sid: StreamId(sid), iova: Iova(iova), kind: *kind, write, number: 0x10 };
+                let event = Event {
+                    sid: StreamId(sid),
+                    iova: Iova(iova),
+                    kind: *kind,
+                    write,
+                    number: 0x10,
+                    place: 0,
+                };
                 if state.events.is_empty() && state.interrupts {
                     state.raised += 1;
                 }
@@ -397,11 +413,18 @@ impl Smmu for FakeSmmu<'_> {
     fn poll_events(&self, budget: usize, sink: &mut dyn FnMut(Event)) -> Polled {
         let mut state = self.state.lock().unwrap();
         let taken = state.events.len().min(budget);
-        state.events.drain(..taken).for_each(sink);
+        let (first, events) = (state.taken, state.events.drain(..taken).collect::<Vec<_>>());
+        (first..).zip(events).for_each(|(place, event)| sink(Event { place, ..event }));
+        state.taken += taken as u64;
         let polled = Polled { taken, overflow: core::mem::take(&mut state.overflow) };
         drop(state);
         self.poll_hook.run();
         polled
+    }
+
+    fn events_waiting(&self) -> Range<u64> {
+        let state = self.state.lock().unwrap();
+        state.taken..state.taken + state.events.len() as u64
     }
 
     fn check_errors(&self) -> Result<(), SmmuError> {

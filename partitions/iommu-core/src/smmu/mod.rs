@@ -38,6 +38,7 @@ pub use reset::{BringUpError, LEAVES_OPEN, Quiet};
 
 use crate::table::{Format, Geometry, LeafSize, Table};
 use core::fmt;
+use core::ops::Range;
 use ffa_abi::{FaultKind, Iova, PhysAddr, PowerHint, SmmuReport, StreamId};
 use thiserror::Error;
 
@@ -146,6 +147,8 @@ pub struct Event {
     pub write: bool,
     /// The SMMU's own event number.
     pub number: u8,
+    /// Its place among all that were read from this SMMU's queue or lost there: later ones have higher places.
+    pub place: u64,
 }
 
 /// How far a look at the event queue got.
@@ -257,6 +260,9 @@ pub trait Smmu: Sync {
     /// Takes at most `budget` records from the event queue.
     fn poll_events(&self, budget: usize, sink: &mut dyn FnMut(Event)) -> Polled;
 
+    /// Returns the places of the records that wait in the event queue: what is written from now on comes behind them.
+    fn events_waiting(&self) -> Range<u64>;
+
     /// Looks for global errors and acknowledges those that leave the SMMU working.
     ///
     /// # Errors
@@ -329,6 +335,10 @@ impl<T: Smmu> Smmu for &T {
 
     fn poll_events(&self, budget: usize, sink: &mut dyn FnMut(Event)) -> Polled {
         (**self).poll_events(budget, sink)
+    }
+
+    fn events_waiting(&self) -> Range<u64> {
+        (**self).events_waiting()
     }
 
     fn check_errors(&self) -> Result<(), SmmuError> {

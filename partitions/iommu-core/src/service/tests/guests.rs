@@ -31,7 +31,12 @@ fn with_guests() -> Policy {
 }
 
 pub(super) fn claimed() -> Machine {
-    let machine = Machine::of(with_guests(), 256);
+    claimed_with_rate(0)
+}
+
+/// With so many faults of a device in a second that are fine.
+pub(super) fn claimed_with_rate(fault_rate: u32) -> Machine {
+    let machine = Machine::of(Policy { fault_rate, ..with_guests() }, 256);
     assert_eq!(machine.status(Request::Claim), Status::Ok);
     machine
 }

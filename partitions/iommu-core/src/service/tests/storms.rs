@@ -232,6 +232,103 @@ fn the_hypervisor_puts_its_devices_into_quarantine_and_takes_them_out() {
     assert_eq!(machine.set(0, THEIRS, DeviceState::Blocked), Status::Denied, "and its are not the kernel's");
 }
 
+/// More of the kernel's wait than one look takes: what is behind them is told nevertheless.
+#[test]
+fn nothing_is_empty_while_records_wait() {
+    let machine = claimed(0);
+    for _ in 0..3 * MAX_FAULTS {
+        machine.smmus[0].dma(EDU, 0, true);
+    }
+    machine.smmus[0].dma(THEIRS, 0x5000, true);
+    let (reports, dropped) = drain(|| hyp_poll(&machine));
+    assert_eq!((reports, dropped), (vec![(THEIRS, FaultKind::Stream)], 0));
+    assert_eq!(machine.smmus[0].waiting(), 0);
+    // Behind an SMMU that is nothing to the hypervisor, nothing waits for it.
+    for _ in 0..3 * MAX_FAULTS {
+        machine.smmus[1].dma(EDU, 0, true);
+    }
+    assert_eq!(hyp_poll(&machine).0, Status::Empty);
+}
+
+/// What a device did before it changed hands is no fault of who has it now, and none of the other's business.
+#[test]
+fn records_count_for_who_had_the_device_when_they_were_written() {
+    let machine = super::guests::claimed();
+    let domain = alloc(&machine, PageOwner::Guest(7));
+    let of = |told: &[(u32, FaultKind)]| told.iter().filter(|(sid, _)| *sid == EITHER).count();
+    // The kernel's, then the guest's, then the kernel's again, and nobody has looked.
+    machine.smmus[0].dma(EITHER, 0, true);
+    assert_eq!(assign(&machine, EITHER, domain), Status::Ok);
+    let (theirs, ours) = (drain(|| hyp_poll(&machine)).0, drain(|| machine.poll()).0);
+    assert_eq!((of(&theirs), of(&ours)), (0, 1), "it was the kernel's");
+    for _ in 0..3 {
+        machine.smmus[0].dma(EITHER, 0x7000, true);
+    }
+    assert_eq!(take_back(&machine, EITHER), Status::Ok);
+    machine.smmus[0].dma(EITHER, 0, true);
+    let (ours, theirs) = (drain(|| machine.poll()).0, drain(|| hyp_poll(&machine)).0);
+    assert_eq!((of(&theirs), of(&ours)), (3, 1), "it was a guest's");
+    // Twice in between: whatever a guest may have done is not told to the kernel.
+    machine.smmus[0].dma(EITHER, 0, true);
+    assert_eq!(assign(&machine, EITHER, domain), Status::Ok);
+    machine.smmus[0].dma(EITHER, 0x7000, true);
+    assert_eq!(take_back(&machine, EITHER), Status::Ok);
+    let (ours, theirs) = (drain(|| machine.poll()).0, drain(|| hyp_poll(&machine)).0);
+    assert_eq!((of(&theirs), of(&ours)), (2, 0));
+}
+
+#[test]
+fn a_guest_s_device_is_not_quarantined_for_what_the_kernel_has_done_with_it() {
+    let machine = super::guests::claimed_with_rate(RATE);
+    let domain = alloc(&machine, PageOwner::Guest(7));
+    for _ in 0..=RATE {
+        machine.smmus[0].dma(EITHER, 0, true);
+    }
+    assert_eq!(assign(&machine, EITHER, domain), Status::Ok);
+    let (theirs, _) = drain(|| hyp_poll(&machine));
+    assert_eq!(theirs, []);
+    assert!(drain(|| machine.poll()).0.len() > 32, "the kernel hears of them");
+    assert!(matches!(machine.smmus[0].config(EITHER), StreamConfig::Stage2(_)));
+    // Nor for what was noticed before it was the guest's, and was to be done later.
+    assert_eq!(take_back(&machine, EITHER), Status::Ok);
+    let (index, _) = machine.service.policy.device(0, EITHER).unwrap();
+    machine.service.faults.storms().add(index);
+    assert_eq!(assign(&machine, EITHER, domain), Status::Ok);
+    machine.poll();
+    assert!(matches!(machine.smmus[0].config(EITHER), StreamConfig::Stage2(_)));
+    // A guest's own count.
+    for _ in 0..=RATE {
+        machine.smmus[0].dma(EITHER, 0, true);
+    }
+    drain(|| machine.poll());
+    assert_eq!(machine.smmus[0].config(EITHER), StreamConfig::Silent);
+    // And once it is out of quarantine, those it left behind do not.
+    for _ in 0..=RATE {
+        machine.smmus[0].record_without_interrupt(EITHER);
+    }
+    assert_eq!(quarantine(&machine, 0, EITHER, false), Status::Ok);
+    drain(|| hyp_poll(&machine));
+    assert_eq!(machine.smmus[0].config(EITHER), StreamConfig::Abort);
+}
+
+/// A device whose SMMU failed while it was set aborts when that works again, and is heard: so it can storm.
+#[test]
+fn a_device_that_was_lost_on_the_way_can_be_quarantined() {
+    let machine = claimed(RATE);
+    let domain = machine.alloc(0);
+    machine.smmus[0].fail_after(0);
+    assert_eq!(machine.set(0, EDU, DeviceState::Paging(domain)), Status::Hardware);
+    machine.smmus[0].can_be_rebuilt(0);
+    let check = Request::SmmuCheck { smmu: SmmuIndex(0), hint: ffa_abi::PowerHint::None };
+    assert_eq!(machine.status(check), Status::Ok);
+    for _ in 0..=RATE {
+        machine.smmus[0].dma(EDU, 0, true);
+    }
+    drain(|| machine.poll());
+    assert_eq!(machine.smmus[0].config(EDU), StreamConfig::Silent);
+    assert_eq!(free(&machine, domain), Status::Ok, "it is in no domain any more");
+}
+
 #[test]
 fn an_smmu_that_fails_under_a_quarantine_loses_no_domain() {
     let machine = claimed(RATE);

@@ -45,6 +45,7 @@ fn records_are_read_in_order_and_given_back() {
             kind: FaultKind::Translation,
             write: place % 2 == 1,
             number: 0x10,
+            place,
         };
         assert_eq!(*event, expected);
     }
@@ -76,12 +77,14 @@ fn each_event_has_its_kind() {
         (0x25, FaultKind::Structure, false),
         (0xe0, FaultKind::Other, false),
     ];
-    for (number, kind, has_address) in kinds {
+    for (place, (number, kind, has_address)) in (0..).zip(kinds) {
+        assert_eq!(driver.events_waiting(), place..place);
         fake.state().record([number | 0x18 << 32, 0, 0xabc0, 0]);
+        assert_eq!(driver.events_waiting(), place..place + 1);
         let (events, _) = poll(&driver, 1);
         let iova = Iova(if has_address { 0xabc0 } else { 0 });
         let number = u8::try_from(number).unwrap();
-        assert_eq!(events, [Event { sid: StreamId(0x18), iova, kind, write: has_address, number }]);
+        assert_eq!(events, [Event { sid: StreamId(0x18), iova, kind, write: has_address, number, place }]);
     }
 }
 

@@ -336,7 +336,10 @@ fn records_that_were_not_read_are_told_as_lost() {
     }
     fake.state().raise(0x100);
     assert!(driver.check_errors().is_err());
+    let waiting = driver.events_waiting();
+    assert_eq!(waiting, 0..3);
     rebuild(&fake, &driver);
+    assert!(driver.events_waiting().start >= waiting.end, "what comes later is behind what was lost");
     let polled = driver.poll_events(10, &mut |event| panic!("{event:?}"));
     assert!(polled.overflow);
     fake.state().record([0x10 | 0x18 << 32, 0, 0x1000, 0]);
