@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Miri(Miri),
     /// Let clients and devices try everything on a model machine with iommu-sp's logic on it
     Model(Model),
+    /// Change the service's source a little, again and again, and count the changes that no test notices
+    Mutants(Mutants),
     /// Tell which lines of spm and iommu-sp the tests on QEMU reach
     Coverage(Coverage),
 }
@@ -207,6 +209,34 @@ pub(crate) struct Model {
     /// Seed this bug
     #[arg(long, value_name = "BUG", conflicts_with = "bugs")]
     pub(crate) with: Option<String>,
+}
+
+/// Arguments of `mutants`.
+#[derive(Debug, Args)]
+pub(crate) struct Mutants {
+    /// Only in files whose path has this in it, as `table/map`
+    #[arg(long, value_name = "PART")]
+    pub(crate) only: Option<String>,
+    /// One of so many parts of them, as `1/4`
+    #[arg(long, value_parser = shard)]
+    pub(crate) shard: Option<(usize, usize)>,
+    /// Stop after so many minutes; the next run goes on where this one stopped
+    #[arg(long)]
+    pub(crate) minutes: Option<u64>,
+    /// Run nothing, tell what is known
+    #[arg(long, conflicts_with_all = ["shard", "minutes", "again"])]
+    pub(crate) report: bool,
+    /// Run those again, too, of which the outcome is known
+    #[arg(long)]
+    pub(crate) again: bool,
+}
+
+/// Reads `k/n`.
+fn shard(text: &str) -> Result<(usize, usize), String> {
+    let parts = text.split_once('/').and_then(|(one, of)| Some((one.parse().ok()?, of.parse().ok()?)));
+    parts
+        .filter(|(one, of)| (1..=*of).contains(one))
+        .ok_or_else(|| "expected k/n, with 1 <= k <= n".to_owned())
 }
 
 /// Arguments of `build` and `image`.

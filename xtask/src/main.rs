@@ -11,6 +11,7 @@
 //! | `qemu`, `contract` | running it and understanding what it says |
 //! | `linux` | a Debian kernel in the client's place |
 //! | `miri` | which tests Miri does not run |
+//! | `mutants` | changes of the source that tests should notice |
 //! | `workspace`, `store`, `step`, `conf`, `report` | folders and lock, cache, programs run, settings files, tables |
 
 mod cli;
@@ -23,6 +24,7 @@ mod firmware;
 mod image;
 mod linux;
 mod miri;
+mod mutants;
 mod panics;
 mod platform;
 mod qemu;

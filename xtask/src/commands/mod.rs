@@ -18,6 +18,7 @@ mod lint;
 mod linux;
 mod miri;
 mod model;
+mod mutants;
 mod panics;
 mod refusals;
 mod restart;
@@ -83,6 +84,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         Command::Coverage(arguments) => coverage::coverage(&workspace, &arguments),
         Command::Fuzz(arguments) => fuzz::fuzz(&workspace, &arguments),
         Command::Model(arguments) => model::model(&workspace, &arguments),
+        Command::Mutants(arguments) => mutants::mutants(&workspace, &arguments),
     }
 }
 

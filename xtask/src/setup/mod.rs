@@ -6,6 +6,7 @@
 //! [`private_apt`].
 
 pub(crate) mod apt;
+mod cargo_mutants;
 mod install;
 pub(crate) mod needs;
 mod nightly;
@@ -17,6 +18,7 @@ use crate::workspace::Workspace;
 use anyhow::{Result, bail};
 use needs::{Need, Purpose};
 
+pub(crate) use cargo_mutants::CargoMutants;
 pub(crate) use install::Debian;
 pub(crate) use nightly::Nightly;
 pub(crate) use rust::TARGET;
