@@ -102,7 +102,7 @@ impl Tree {
             .stderr(Stdio::null());
         let output = cargo.output().context("cannot start cargo")?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        Ok(text.lines().filter_map(program).last().filter(|_| output.status.success()))
+        Ok(text.lines().filter_map(program).next_back().filter(|_| output.status.success()))
     }
 
     /// Makes a change, calls `then`, and takes the change back.
