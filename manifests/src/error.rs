@@ -100,6 +100,9 @@ pub enum Reason {
     /// Something is larger than its place.
     #[error("{0} has {1:#x} bytes, its place has {2:#x}")]
     TooLarge(String, u64, u64),
+    /// A way to get interrupts that is not there.
+    #[error("interrupt-source = \"{0}\": {1}")]
+    Source(&'static str, &'static str),
     /// The policy contradicts itself.
     #[error("{0}")]
     Policy(#[from] PolicyError),

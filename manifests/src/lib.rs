@@ -31,7 +31,8 @@ pub use output::{
     DeviceTree, IMAGE_OFFSET, LinuxBoot, MANIFEST_OFFSET, PartitionFiles, package, with_policy,
 };
 pub use platform::{
-    Devices, Interrupter, Linux, Manager, Memory, Partition, Platform, Roles, Set, SmmuFrame, Undescribed,
+    Devices, InterruptSource, Interrupter, Linux, Manager, Memory, Partition, Platform, Roles, Set,
+    SmmuFrame, Undescribed,
 };
 pub use policy::Blob;
 pub use source::{Node, Tree};

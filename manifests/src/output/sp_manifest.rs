@@ -8,7 +8,7 @@
 use super::{DeviceTree, dts::Writer};
 use crate::{
     error::{Reason, Result},
-    platform::{Interrupter, Manager, Partition, Platform},
+    platform::{InterruptSource, Interrupter, Manager, Partition, Platform},
     policy::Blob,
 };
 use core::slice;
@@ -42,12 +42,18 @@ impl Platform {
     pub fn sp_manifest(&self, partition: &Partition) -> Result<DeviceTree> {
         let policy = if partition.iommu_service { Some(Blob::encode(&self.policy)?) } else { None };
         let pool = Region::new(partition, "pool", &self.policy.pool, None)?;
-        let frames = self
+        let mut frames = self
             .policy
             .smmus
             .iter()
             .map(|smmu| Region::new(partition, &smmu.name, &smmu.frame, smmu.interrupts))
             .collect::<Result<Vec<_>>>()?;
+        let source = if partition.iommu_service { Some(self.interrupt_source(partition)?) } else { None };
+        let distributor = self.devices.gic_distributor;
+        if source == Some(InterruptSource::Gic) {
+            let frame = Region::new(partition, "gic-distributor", &distributor, None)?;
+            frames.push(Region { security: 0, ..frame });
+        }
         let image_offset = u32::try_from(self.image_offset())
             .map_err(|_| partition.error(Reason::High(partition.memory)))?;
         let comment = format!("SP manifest of {} on {}.", partition.name, self.model);
@@ -87,6 +93,15 @@ impl Platform {
             if let Some(policy) = &policy {
                 root.bytes("sidguard,policy-digest", &policy.digest);
             }
+            if let Some(source) = source {
+                root.string("sidguard,interrupt-source", source.word());
+                if source == InterruptSource::Gic {
+                    // For the partition itself: address of the registers. Their route follows the cores, so it has to be told
+                    // when one goes off; bit 0.
+                    root.wide("sidguard,gic-distributor", distributor.base);
+                    root.cells("power-management-messages", &[1]);
+                }
+            }
             if let Some(stacks) = &partition.stacks {
                 // For the partition itself: address and size.
                 let halves = [stacks.base >> 32, stacks.base, stacks.size >> 32, stacks.size]
@@ -104,8 +119,8 @@ impl Platform {
                 node.flag("ffa_manifest");
             });
             if partition.iommu_service {
-                regions(root, "memory-regions", slice::from_ref(&pool), READ | WRITE | NON_SECURE);
-                regions(root, "device-regions", &frames, READ | WRITE | NON_SECURE);
+                regions(root, "memory-regions", slice::from_ref(&pool));
+                regions(root, "device-regions", &frames);
             }
             if let Some(alarm) = self.devices.alarm.as_ref().filter(|_| partition.alarm) {
                 device_region(root, "alarm", alarm, NON_SECURE);
@@ -124,6 +139,8 @@ struct Region<'a> {
     base: u64,
     pages: u32,
     interrupts: Option<Interrupts>,
+    /// Of its attributes, the one that says whose it is.
+    security: u32,
 }
 
 impl<'a> Region<'a> {
@@ -136,11 +153,11 @@ impl<'a> Region<'a> {
         let pages = u32::try_from(range.size / PAGE_SIZE).map_err(|_| {
             partition.error(Reason::TooLarge(name.to_owned(), range.size, u64::from(u32::MAX) * PAGE_SIZE))
         })?;
-        Ok(Self { name, base: range.base, pages, interrupts })
+        Ok(Self { name, base: range.base, pages, interrupts, security: NON_SECURE })
     }
 }
 
-fn regions(root: &mut Writer, kind: &str, regions: &[Region<'_>], attributes: u32) {
+fn regions(root: &mut Writer, kind: &str, regions: &[Region<'_>]) {
     root.node(kind, |list| {
         list.string("compatible", &format!("arm,ffa-manifest-{kind}"));
         for region in regions {
@@ -148,7 +165,7 @@ fn regions(root: &mut Writer, kind: &str, regions: &[Region<'_>], attributes: u3
                 node.string("description", region.name);
                 node.wide("base-address", region.base);
                 node.cells("pages-count", &[region.pages]);
-                node.cells("attributes", &[attributes]);
+                node.cells("attributes", &[READ | WRITE | region.security]);
                 if let Some(Interrupts { event, error }) = region.interrupts {
                     // What an SMMU signals are moments, not states (IHI 0070, 3.18).
                     let wires = [event, SECURE_SPI, error, SECURE_SPI];

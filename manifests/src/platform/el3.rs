@@ -18,7 +18,7 @@ impl Platform {
     /// Returns the platform with nothing but the iommu service, which BL2 loads as BL32; `contexts` is the number of cores
     /// that TF-A was built for, as this SPMC demands it.
     ///
-    /// This SPMC has no paravirtual interrupts, so the policy names none.
+    /// This SPMC has no paravirtual interrupts: the service gets them from the GIC ([`Platform::interrupt_source`]).
     ///
     /// # Errors
     /// The service does not fit secure RAM, or the policy does not hold any more.
@@ -27,12 +27,6 @@ impl Platform {
         let (services, others) = self.partitions.into_iter().partition(|partition| partition.iommu_service);
         self.partitions = services;
         self.left_out = others;
-        for smmu in &mut self.policy.smmus {
-            smmu.interrupts = None;
-        }
-        for smmu in &mut self.devices.smmus {
-            smmu.interrupts = None;
-        }
         for service in &mut self.partitions {
             let place = Range::new(self.memory.spm.base, service.memory.size)
                 .filter(|place| self.memory.secure_ram.contains(place));

@@ -5,6 +5,7 @@
 
 mod devices;
 mod el3;
+mod interrupt_source;
 mod interrupts;
 mod layout;
 mod linux;
@@ -13,6 +14,8 @@ mod partition;
 mod roles;
 
 pub use devices::{Devices, Interrupter, SmmuFrame};
+pub use interrupt_source::InterruptSource;
+pub(crate) use interrupt_source::PROPERTY as SOURCE_PROPERTY;
 pub use linux::{Linux, Undescribed};
 pub use memory::Memory;
 pub use partition::Partition;
@@ -92,6 +95,8 @@ pub struct Platform {
     pub devices: Devices,
     /// What the iommu service will be bound by.
     pub policy: Policy,
+    /// The way in which the iommu service is to get interrupts, where the description states one.
+    pub stated_source: Option<InterruptSource>,
     /// Which device plays which part in the scenarios.
     pub roles: Roles,
     /// What the boot of a Linux kernel needs, on platforms that it is tried on.
@@ -149,10 +154,14 @@ impl Platform {
         // A context for each core, so that each core has its own.
         let cores = u32::try_from(core_affinities.len()).unwrap_or(u32::MAX);
         let partitions = partition::read(root.child("partitions")?, &memory, cores, set)?;
-        let devices = Devices::read(root.child("devices")?)?;
+        let mut devices = Devices::read(root.child("devices")?)?;
         let linux = root.children().find(|child| child.name() == "linux").map(Linux::read).transpose()?;
         layout::check(root, &memory, &partitions, linux.as_ref())?;
         interrupts::check(root, &devices, linux.as_ref())?;
+        let stated_source = InterruptSource::read(root.child("policy")?)?;
+        if stated_source == Some(InterruptSource::Poll) {
+            devices.smmus.iter_mut().for_each(|smmu| smmu.interrupts = None);
+        }
         let policy = policy::compile(tree, &memory, &partitions, &devices)?;
         let roles = Roles::read(tree, root.child("scenarios")?, &policy)?;
         Ok(Self {
@@ -166,6 +175,7 @@ impl Platform {
             left_out: Vec::new(),
             devices,
             policy,
+            stated_source,
             roles,
             linux,
         })

@@ -14,7 +14,7 @@ pub(crate) use device::device_at;
 
 use crate::{
     error::{Reason, Result},
-    platform::{Devices, Memory, Partition},
+    platform::{Devices, Memory, Partition, SOURCE_PROPERTY},
     source::{Node, Tree},
 };
 use iommu_core::policy::{
@@ -31,7 +31,9 @@ pub(crate) fn compile(
     devices: &Devices,
 ) -> Result<Policy> {
     let node = tree.root().child("policy")?;
-    node.only(&["guard", "hyp", "managed", "pool", "unprotected-masters", "fault-rate"], Some(&["devices"]))?;
+    let properties =
+        ["guard", "hyp", "managed", "pool", "unprotected-masters", "fault-rate", SOURCE_PROPERTY];
+    node.only(&properties, Some(&["devices"]))?;
     let pool = managed::pool(tree, node, memory)?;
     let mut policy = Policy {
         version: FORMAT_VERSION,

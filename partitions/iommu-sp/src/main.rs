@@ -24,12 +24,12 @@ mod setup;
 mod shared;
 
 use frame::Frame;
-use interrupts::Way;
+use interrupts::Source;
 use iommu_core::policy::Policy;
 use iommu_core::service::Service;
 use iommu_core::smmu::SmmuV3;
 use setup::SetupError;
-use sp_runtime::{BootInfo, EndpointId, Partition, VcpuId, partition};
+use sp_runtime::{BootInfo, EndpointId, Partition, VcpuId, interrupt_source, partition};
 
 /// An SMMU that was brought up.
 type Smmu = SmmuV3<'static, Frame>;
@@ -37,7 +37,7 @@ type Smmu = SmmuV3<'static, Frame>;
 struct IommuSp {
     policy: &'static Policy,
     service: &'static Service<'static, &'static Smmu>,
-    way: Way,
+    source: Source,
 }
 
 impl Partition for IommuSp {
@@ -45,11 +45,13 @@ impl Partition for IommuSp {
 
     fn start(boot: &BootInfo) -> Result<Self, SetupError> {
         let (policy, service) = setup::service(boot)?;
-        Ok(Self { policy, service, way: interrupts::start(policy, service) })
+        let source = interrupt_source(boot)?;
+        interrupts::start(source, policy, service);
+        Ok(Self { policy, service, source })
     }
 
     fn vcpu_started(&self, _vcpu: VcpuId) {
-        interrupts::enable(self.way, self.policy);
+        interrupts::share(self.source, self.policy);
     }
 
     fn direct_request(&self, _vcpu: VcpuId, from: EndpointId, arguments: [u64; 5]) -> [u64; 5] {
@@ -58,7 +60,11 @@ impl Partition for IommuSp {
     }
 
     fn interrupted(&self, _vcpu: VcpuId) {
-        interrupts::serve(self.way, self.service);
+        interrupts::serve(self.source, self.service);
+    }
+
+    fn core_goes_off(&self, _vcpu: VcpuId) {
+        self.source.core_off();
     }
 }
 

@@ -21,7 +21,7 @@ use iommu_core::service::{Memory, Service};
 use iommu_core::shared::{NoSharedMemory, SharedMemory};
 use iommu_core::smmu::{BringUpError, PoolMapping, Quiet, SmmuV3};
 use sp_runtime::mmu::{self, MapError, Window, World};
-use sp_runtime::{BootInfo, Mailbox, log};
+use sp_runtime::{BootInfo, Mailbox, SourceError, log};
 use spin::mutex::SpinMutexGuard;
 use thiserror::Error;
 
@@ -47,8 +47,16 @@ pub(crate) enum SetupError {
     Smmu(Name, BringUpError),
     #[error("service: {0}")]
     Service(#[from] iommu_core::service::SetupError),
+    #[error("interrupts: {0}")]
+    Interrupts(SourceError),
     #[error("the partition was started twice")]
     Twice,
+}
+
+impl From<SourceError> for SetupError {
+    fn from(error: SourceError) -> Self {
+        Self::Interrupts(error)
+    }
 }
 
 /// The policy that is in force, and the service that it binds.

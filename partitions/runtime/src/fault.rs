@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Exceptions of the partition itself. It takes no interrupts, so each one is a bug: it is reported, and the partition ends.
+//! Exceptions of the partition itself. Interrupts stay masked, so each one is a bug: it is reported, and the partition ends.
 #![expect(unsafe_code, reason = "exception vectors, and the frame records that a report follows")]
 
 use core::arch::global_asm;

@@ -55,6 +55,12 @@ pub trait Partition: Sized + Sync + 'static {
         let _ = vcpu;
     }
 
+    /// Takes note that this vCPU's core goes off, before it does: nothing comes to it until the vCPU begins anew, or goes on.
+    /// Only a partition is told whose manifest asks for that. By default there is nothing to do.
+    fn core_goes_off(&self, vcpu: VcpuId) {
+        let _ = vcpu;
+    }
+
     /// Answers what is neither a direct request by FFA_MSG_SEND_DIRECT_REQ nor an interrupt: FFA_RUN, or
     /// FFA_MSG_SEND_DIRECT_REQ2, which only a partition gets whose manifest says so. x0 to x7 in, x0 to x7 of the call that
     /// gives the core back out. By default the partition waits on.
@@ -103,7 +109,7 @@ pub(crate) fn serve<P: Partition>(partition: &P, vcpu: VcpuId) -> ! {
                 [DIRECT_RESP_32, answer_ids(ids), 0, r3, r4, r5, r6, r7]
             }
             DIRECT_REQ_64 | DIRECT_REQ_32 => {
-                let (kind, status) = framework_answer(flags);
+                let (kind, status) = framework_message(partition, vcpu, flags, low(a3));
                 [DIRECT_RESP_32, answer_ids(ids), FRAMEWORK_MESSAGE | kind, status, 0, 0, 0, 0]
             }
             // Whoever asked has aborted, so that nobody wants the answer (FF-A 1.2 table 15.12).
@@ -144,12 +150,23 @@ pub fn exchange(registers: [u64; 8]) -> [u64; 8] {
     [x0, x1, x2, x3, x4, x5, x6, x7]
 }
 
-/// Answers a message of the partition manager itself (FF-A 1.2 §16.3, §16.4): kind of the answer, and its status.
-fn framework_answer(flags: u64) -> (u64, u64) {
+/// Answers a message of the partition manager itself (FF-A 1.2 §16.3, §16.4), with its first parameter: kind of the answer, and
+/// its status.
+#[cold]
+#[inline(never)]
+fn framework_message<P: Partition>(partition: &P, vcpu: VcpuId, flags: u64, parameter: u32) -> (u64, u64) {
     const SUCCESS: u64 = 0;
+    // PSCI (DEN0022), CPU_OFF.
+    const CPU_OFF: u32 = 0x8400_0002;
     match flags & 0xff {
-        // A core goes down, or comes back: nothing that this runtime holds depends on it.
-        0 | 1 => (2, SUCCESS),
+        0 => {
+            if parameter == CPU_OFF {
+                partition.core_goes_off(vcpu);
+            }
+            (2, SUCCESS)
+        }
+        // A core comes back: nothing that this runtime holds depends on it.
+        1 => (2, SUCCESS),
         // A VM was created or destroyed: the manifest does not ask for these messages.
         kind @ (4 | 6) => (kind + 1, ffa::status_bits(FfaError::NotSupported)),
         kind => (kind, ffa::status_bits(FfaError::NotSupported)),
