@@ -69,7 +69,7 @@ const MAP: &[Status] = &[
 ];
 const UNMAP: &[Status] = &[InvalidHandle, Misaligned, OutOfRange, WouldSplit, Busy, Hardware, Tampered];
 const LOOKUP: &[Status] = &[InvalidHandle, NotMapped, Busy, Tampered];
-const POLL: &[Status] = &[Empty, Busy, Hardware];
+const POLL: &[Status] = &[Empty, Hardware];
 
 impl HypOperation {
     /// Returns the answers of its own.
