@@ -187,6 +187,7 @@ impl<'a> Domains<'a> {
                 let (mut count, end) =
                     domain.table.unmap_pages(&mut near, some, &domain.window, &mut removal.unmapped);
                 budget.take(count.saturating_mul(steps));
+                removal.charge(count, budget);
                 let mut bytes = (count as u64).wrapping_mul(PAGE_SIZE);
                 let end = match end {
                     Ok(()) if count > 0 => Ok(()),
@@ -197,7 +198,7 @@ impl<'a> Domains<'a> {
                         end
                     }
                     // The list names a page twice.
-                    Err(UnmapError::Raced) if removal.settle(budget)? => Ok(()),
+                    Err(UnmapError::Raced) if removal.settle_early(budget)? => Ok(()),
                     Err(error) => Err(unmap_status(error)),
                 };
                 if listed.add(bytes, end) {
@@ -239,6 +240,10 @@ fn map_entry<S: Smmu>(
 
 /// Steps that an invalidation takes, waiting for the SMMU left out.
 const SYNC_STEPS: usize = 16;
+/// What one takes that is not the list's last: a message does not wait for the SMMU more often than some eight times.
+const EARLY_SYNC_STEPS: usize = 64;
+/// Entries that are looked at in a step when what was removed is let go: some seven instructions each.
+const ENTRIES_PER_STEP: usize = 4;
 
 /// What was removed from a domain by one message.
 struct Removal<'d, 'a, S> {
@@ -247,13 +252,24 @@ struct Removal<'d, 'a, S> {
     pins: &'d Ownership<'d>,
     /// What SMMUs may still know.
     unmapped: Unmapped<'a>,
+    /// How many entries of it were paid for.
+    charged: usize,
     /// Bytes that they have forgotten.
     removed: u64,
 }
 
 impl<'d, 'a, S: Smmu> Removal<'d, 'a, S> {
     fn new(smmu: &'d S, domain: &'d Domain<'a>, pins: &'d Ownership<'d>) -> Self {
-        Self { smmu, domain, pins, unmapped: domain.table.removal(pins), removed: 0 }
+        Self { smmu, domain, pins, unmapped: domain.table.removal(pins), charged: 0, removed: 0 }
+    }
+
+    /// Takes from the budget what it will cost to let go what was removed, beside what was paid for so many entries by themselves:
+    /// all between the first and the last of a table are looked at.
+    fn charge(&mut self, paid: usize, budget: &mut Budget) {
+        let entries = self.unmapped.entries();
+        let more = entries.saturating_sub(self.charged);
+        self.charged = entries;
+        budget.take(more.saturating_sub(paid).div_ceil(ENTRIES_PER_STEP));
     }
 
     /// Removes what one entry names, or some of it, as for a single range: returns how many bytes, and why it was not all.
@@ -272,21 +288,32 @@ impl<'d, 'a, S: Smmu> Removal<'d, 'a, S> {
                 return Ok((done, Err(Status::Again)));
             }
             let rest = (Iova(entry.address().wrapping_add(done)), entry.bytes().wrapping_sub(done));
+            let before = budget.0;
             let Progress { bytes, end } =
                 self.domain.table.unmap_within(rest, &mut budget.0, false, &mut self.unmapped);
             done = done.wrapping_add(bytes);
+            self.charge(before.saturating_sub(budget.0), budget);
             match end {
                 // The list names a page twice.
-                Err(UnmapError::Raced) if self.settle(budget)? => {}
+                Err(UnmapError::Raced) if self.settle_early(budget)? => {}
                 Err(error) => return Ok((done, Err(unmap_status(error)))),
                 Ok(()) if done < entry.bytes() && !budget.is_spent() => {
                     // There was no room to note one more table.
-                    let _: bool = self.settle(budget)?;
+                    let _: bool = self.settle_early(budget)?;
                 }
                 Ok(()) => {}
             }
         }
         Ok((done, Ok(())))
+    }
+
+    /// As [`settle`](Self::settle), before the end of the list.
+    ///
+    /// # Errors
+    /// As [`settle`](Self::settle).
+    fn settle_early(&mut self, budget: &mut Budget) -> Result<bool, Status> {
+        budget.take(EARLY_SYNC_STEPS - SYNC_STEPS);
+        self.settle(budget)
     }
 
     /// Has the SMMU forget all that was removed, by one wait, and lets the memory go. Tells whether there was anything.
@@ -310,7 +337,7 @@ impl<'d, 'a, S: Smmu> Removal<'d, 'a, S> {
         })?;
         table.settle(unmapped, proof, self.pins);
         self.removed = self.removed.wrapping_add(unmapped.bytes);
-        self.unmapped = table.removal(self.pins);
+        (self.unmapped, self.charged) = (table.removal(self.pins), 0);
         Ok(true)
     }
 }

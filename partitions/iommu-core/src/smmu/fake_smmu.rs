@@ -79,6 +79,8 @@ struct State {
     raised: usize,
     /// Completed invalidations.
     invalidations: usize,
+    /// Leaves that there could have been in the ranges of those.
+    leaves_forgotten: u64,
 }
 
 const M2: u64 = 2 << 20;
@@ -192,6 +194,11 @@ impl<'a> FakeSmmu<'a> {
             place: 0,
         };
         self.state.lock().unwrap().events.push_back(event);
+    }
+
+    /// Returns how many leaves the ranges had room for that were forgotten since this was asked last.
+    pub(crate) fn take_leaves_forgotten(&self) -> u64 {
+        std::mem::take(&mut self.state.lock().unwrap().leaves_forgotten)
     }
 
     pub(crate) fn invalidations(&self) -> usize {
@@ -375,6 +382,7 @@ impl Smmu for FakeSmmu<'_> {
         let outcome = self.command(|state| {
             self.prefetch(state, vmid.0);
             state.invalidations += 1;
+            state.leaves_forgotten += range.size / unit;
             state.leaves.retain(|(owner, start), found| {
                 let touched = *start < end && first < start + found.leaf.1;
                 // With a level hint, leaves of another size may stay.

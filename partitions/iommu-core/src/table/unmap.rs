@@ -111,6 +111,12 @@ impl<'a> Unmapped<'a> {
         self.runs.iter().map(Run::range)
     }
 
+    /// Returns how many entries [`Table::settle`] will look at.
+    pub(crate) fn entries(&self) -> usize {
+        // At most eight tables.
+        self.runs.iter().map(|run| run.end.saturating_sub(run.first)).fold(0, usize::wrapping_add)
+    }
+
     pub(super) fn add(&mut self, leaf: LeafSize, count: u64) {
         if count == 0 {
             return;

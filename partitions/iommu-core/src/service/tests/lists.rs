@@ -72,6 +72,36 @@ fn more_tables_than_are_noted_at_once_are_unmapped() {
     assert_eq!(client.dma(AT + 20 * M2), None);
 }
 
+/// Between the first and the last page of a table each entry is looked at once more before the list is answered, and each wait for
+/// the SMMU is one: a message has a bound for both, whatever the list names.
+#[test]
+fn pages_that_are_far_apart_and_pages_named_again_are_unmapped_in_bounded_messages() {
+    let client = Client::on(Machine::with_pool(128));
+    let smmu = &client.machine.smmus[0];
+    let tables = 48;
+    let ends: Vec<_> = (0..tables).flat_map(|table| [AT + table * M2, AT + (table + 1) * M2 - K4]).collect();
+    let again: Vec<_> = ends.iter().flat_map(|page| [(*page, 1); 2]).collect();
+    let apart: Vec<_> = ends.iter().map(|page| (*page, 1)).collect();
+    for list in [apart, again] {
+        for page in &ends {
+            let status = client.machine.map(client.domain, *page, RAM, K4, BOTH).0;
+            assert!([Status::Ok, Status::AlreadyMapped].contains(&status), "{status:?}");
+        }
+        smmu.take_leaves_forgotten();
+        let mut waits = smmu.invalidations();
+        let watch = || {
+            // Some seven instructions each: less than 20,000.
+            let looked_at = smmu.take_leaves_forgotten();
+            assert!(looked_at <= 2700, "{looked_at} entries were looked at in a message");
+            assert!(smmu.invalidations() - waits <= 10, "{} invalidations", smmu.invalidations() - waits);
+            waits = smmu.invalidations();
+        };
+        let ((status, bytes, _), _) = client.run_watched(client.unmap_list(list.len()), &list, watch);
+        assert_eq!((status, bytes), (Status::Ok, list.len() as u64 * K4));
+        assert!(list.iter().all(|(page, _)| client.dma(*page).is_none()));
+    }
+}
+
 #[test]
 fn long_lists_are_done_in_bounded_steps() {
     let client = Client::new();

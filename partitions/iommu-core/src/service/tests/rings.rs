@@ -94,11 +94,22 @@ impl Client {
     /// Puts one list at the ring's start and has it handled, by as many messages as it takes. Returns its answer, and how many
     /// messages there were.
     pub(super) fn run(&self, descriptor: Descriptor, entries: &[(u64, u64)]) -> ((Status, u64, u64), usize) {
+        self.run_watched(descriptor, entries, || ())
+    }
+
+    /// As [`run`](Self::run), and calls `after` each message.
+    pub(super) fn run_watched(
+        &self,
+        descriptor: Descriptor,
+        entries: &[(u64, u64)],
+        mut after: impl FnMut(),
+    ) -> ((Status, u64, u64), usize) {
         let slots = self.put(0, descriptor, entries);
         let mut removed = 0;
         for messages in 1..2000 {
             let (done, failed) = self.ring(0, slots);
             let (status, bytes, more) = self.answer(0).unwrap();
+            after();
             removed += more;
             if status != Status::Again {
                 assert_eq!((done, failed), (slots as u64, u64::from(status != Status::Ok)));
