@@ -5,7 +5,7 @@
 use super::paging::{map_status, unmap_status};
 use super::{Domain, Domains, ENTRIES_PER_CALL, Means};
 use crate::client::Client;
-use crate::ownership::{Ownership, Pins as _};
+use crate::ownership::{Pins as _, PinsOf};
 use crate::policy::Range;
 use crate::seeded::{Bug, seeded};
 use crate::smmu::{Invalidated, Smmu};
@@ -104,7 +104,8 @@ impl<'a> Domains<'a> {
             return Err(Status::NotSupported);
         }
         let smmu = means.smmus.get(usize::from(domain.smmu.0)).ok_or(Status::InvalidHandle)?;
-        let steps = if means.ownership.counts() { COUNTED_PAGE_STEPS } else { PAGE_STEPS };
+        let pins = &means.pins(client);
+        let steps = if pins.counts() { COUNTED_PAGE_STEPS } else { PAGE_STEPS };
         let mut listed = Listed::START;
         let mut near = Near::START;
         let mut chunk = [ListEntry(0); CHUNK];
@@ -134,8 +135,7 @@ impl<'a> Domains<'a> {
                     (1, bytes, end)
                 } else {
                     let mapping = (pages, protection);
-                    let (count, end) =
-                        domain.table.map_pages(&mut near, at, mapping, means.quota, means.ownership);
+                    let (count, end) = domain.table.map_pages(&mut near, at, mapping, means.quota, pins);
                     budget.take(count.saturating_mul(steps));
                     (count, (count as u64).wrapping_mul(PAGE_SIZE), end.map_err(map_status))
                 };
@@ -168,9 +168,10 @@ impl<'a> Domains<'a> {
         let held = self.hold(client, handle)?;
         let domain = held.domain()?;
         let smmu = means.smmus.get(usize::from(domain.smmu.0)).ok_or(Status::InvalidHandle)?;
-        let steps = if means.ownership.counts() { COUNTED_PAGE_STEPS } else { PAGE_STEPS };
+        let pins = &means.pins(client);
+        let steps = if pins.counts() { COUNTED_PAGE_STEPS } else { PAGE_STEPS };
         let mut listed = Listed::START;
-        let mut removal = Removal::new(smmu, domain, means.ownership);
+        let mut removal = Removal::new(smmu, domain, pins);
         let mut near = Near::START;
         let mut chunk = [ListEntry(0); CHUNK];
         'list: loop {
@@ -230,7 +231,7 @@ fn map_entry<S: Smmu>(
     };
     let mapping = Mapping { iova: Iova(at), pa: memory.base(), size: memory.size(), protection };
     let Progress { bytes, end } =
-        domain.table.map_within(&mapping, means.quota, means.ownership, &mut budget.0);
+        domain.table.map_within(&mapping, means.quota, &means.pins(client), &mut budget.0);
     match end {
         Err(error) => (bytes, Err(map_status(error))),
         Ok(()) if bytes < memory.size() => (bytes, Err(Status::Again)),
@@ -249,7 +250,7 @@ const ENTRIES_PER_STEP: usize = 4;
 struct Removal<'d, 'a, S> {
     smmu: &'d S,
     domain: &'d Domain<'a>,
-    pins: &'d Ownership<'d>,
+    pins: &'d PinsOf<'d>,
     /// What SMMUs may still know.
     unmapped: Unmapped<'a>,
     /// How many entries of it were paid for.
@@ -259,7 +260,7 @@ struct Removal<'d, 'a, S> {
 }
 
 impl<'d, 'a, S: Smmu> Removal<'d, 'a, S> {
-    fn new(smmu: &'d S, domain: &'d Domain<'a>, pins: &'d Ownership<'d>) -> Self {
+    fn new(smmu: &'d S, domain: &'d Domain<'a>, pins: &'d PinsOf<'d>) -> Self {
         Self { smmu, domain, pins, unmapped: domain.table.removal(pins), charged: 0, removed: 0 }
     }
 
