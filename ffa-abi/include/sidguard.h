@@ -108,6 +108,18 @@ static inline struct sidguard_registers sidguard_device_set_state(uint16_t smmu,
 	return sidguard_request(SIDGUARD_OPERATION_DEVICE_SET_STATE, smmu, domain, sid, state, 0, 0);
 }
 
+static inline struct sidguard_registers sidguard_nested_set(uint16_t smmu, uint32_t sid, uint32_t domain,
+							    uint64_t context)
+{
+	return sidguard_request(SIDGUARD_OPERATION_NESTED_SET, smmu, domain, sid, context, 0, 0);
+}
+
+static inline struct sidguard_registers sidguard_nested_invalidate(uint16_t smmu, uint32_t sid, uint64_t first,
+								   uint64_t second)
+{
+	return sidguard_request(SIDGUARD_OPERATION_NESTED_INVALIDATE, smmu, 0, sid, first, second, 0);
+}
+
 static inline struct sidguard_registers sidguard_map(uint32_t domain, uint64_t iova, uint64_t pa, uint64_t size,
 						     uint64_t protection)
 {

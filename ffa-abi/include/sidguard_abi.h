@@ -64,6 +64,14 @@ enum sidguard_operation
          */
         SIDGUARD_OPERATION_DEVICE_SET_STATE = 18,
         /**
+         * Has a device translated by a stage 1 of the caller's, in front of a domain.
+         */
+        SIDGUARD_OPERATION_NESTED_SET = 28,
+        /**
+         * Has an SMMU forget something of that stage 1.
+         */
+        SIDGUARD_OPERATION_NESTED_INVALIDATE = 29,
+        /**
          * Maps pages into a domain.
          */
         SIDGUARD_OPERATION_MAP = 32,

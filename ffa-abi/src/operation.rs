@@ -25,6 +25,10 @@ pub enum Operation {
     DomainFree = 0x11,
     /// Sets what a device's DMA may reach.
     DeviceSetState = 0x12,
+    /// Has a device translated by a stage 1 of the caller's, in front of a domain.
+    NestedSet = 0x1c,
+    /// Has an SMMU forget something of that stage 1.
+    NestedInvalidate = 0x1d,
     /// Maps pages into a domain.
     Map = 0x20,
     /// Removes mappings and waits until no device uses them.

@@ -81,6 +81,28 @@ pub enum Request {
         /// The state that it is to have when the call returns.
         state: DeviceState,
     },
+    /// Field: SMMU; handle: a domain, zero for identity; x4: stream ID; x5: where the device's context descriptor stands, as an
+    /// address that the domain translates. All streams of the device change; DEVICE_SET_STATE ends it.
+    NestedSet {
+        /// The SMMU that the device is behind.
+        smmu: SmmuIndex,
+        /// The device's stream ID.
+        sid: StreamId,
+        /// What bounds its reach: this domain, or the identity domain.
+        domain: Option<DomainHandle>,
+        /// The context descriptor (IHI 0070, 5.4).
+        context: Iova,
+    },
+    /// Field: SMMU; x4: stream ID; x5, x6: a command (IHI 0070, chapter 4), whose stream ID and VMID are taken for those of the
+    /// device and its domain, whatever they are.
+    NestedInvalidate {
+        /// The SMMU that the device is behind.
+        smmu: SmmuIndex,
+        /// The device's stream ID.
+        sid: StreamId,
+        /// The command's words.
+        command: [u64; 2],
+    },
     /// Handle; x4: IOVA; x5: physical address; x6: bytes; x7: [`Protection`]. Answer x4: bytes mapped by this call, with
     /// [`Status::Ok`], [`Status::AlreadyMapped`], [`Status::NoMemory`] and [`Status::Tampered`] alike. Blocks of 2 MiB and
     /// 1 GiB are used where both addresses and the length allow it.
@@ -189,6 +211,15 @@ impl Request {
                 };
                 (Self::DeviceSetState { smmu, sid, state }, [unused, x6, x7, 0, 0])
             }
+            Operation::NestedSet => {
+                let sid = StreamId(u32::try_from(x4).map_err(|_| Status::InvalidParameters)?);
+                let domain = if raw == 0 { None } else { Some(handle()?) };
+                (Self::NestedSet { smmu, sid, domain, context: Iova(x5) }, [x6, x7, 0, 0, 0])
+            }
+            Operation::NestedInvalidate => {
+                let sid = StreamId(u32::try_from(x4).map_err(|_| Status::InvalidParameters)?);
+                (Self::NestedInvalidate { smmu, sid, command: [x5, x6] }, [raw, x7, 0, 0, 0])
+            }
             Operation::Map => {
                 let protection = Protection::from_bits(x7).ok_or(Status::InvalidParameters)?;
                 if protection.is_empty() {
@@ -251,6 +282,13 @@ impl Request {
                     DeviceState::Identity => (0, STATE_IDENTITY),
                 };
                 [header(Operation::DeviceSetState, smmu.0, handle), u64::from(sid.0), state, 0, 0]
+            }
+            Self::NestedSet { smmu, sid, domain, context } => {
+                let handle = domain.map_or(0, DomainHandle::raw);
+                [header(Operation::NestedSet, smmu.0, handle), u64::from(sid.0), context.0, 0, 0]
+            }
+            Self::NestedInvalidate { smmu, sid, command: [first, second] } => {
+                [header(Operation::NestedInvalidate, smmu.0, 0), u64::from(sid.0), first, second, 0]
             }
             Self::Map { domain, iova, pa, size, protection } => {
                 [header(Operation::Map, 0, domain.raw()), iova.0, pa.0, size, protection.bits()]

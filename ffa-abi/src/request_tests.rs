@@ -38,6 +38,15 @@ fn requests() -> impl Strategy<Value = Request> {
         (any::<u16>(), any::<u32>(), states()).prop_map(|(smmu, sid, state)| {
             Request::DeviceSetState { smmu: SmmuIndex(smmu), sid: StreamId(sid), state }
         }),
+        (any::<u16>(), any::<u32>(), proptest::option::of(handles()), any::<u64>()).prop_map(
+            |(smmu, sid, domain, context)| {
+                let (smmu, sid) = (SmmuIndex(smmu), StreamId(sid));
+                Request::NestedSet { smmu, sid, domain, context: Iova(context) }
+            }
+        ),
+        any::<(u16, u32, [u64; 2])>().prop_map(|(smmu, sid, command)| {
+            Request::NestedInvalidate { smmu: SmmuIndex(smmu), sid: StreamId(sid), command }
+        }),
         (handles(), any::<u64>(), any::<u64>(), any::<u64>(), protection).prop_map(
             |(domain, iova, pa, size, protection)| Request::Map {
                 domain,

@@ -29,6 +29,12 @@ pub(super) fn device() -> DeviceRecord {
 
 pub(super) fn all() -> Vec<(&'static str, Request)> {
     let set = |state| Request::DeviceSetState { smmu: SmmuIndex(1), sid: StreamId(0x1_2345), state };
+    let nest = |domain| Request::NestedSet {
+        smmu: SmmuIndex(1),
+        sid: StreamId(0x1_2345),
+        domain,
+        context: Iova(0x12_3456_7040),
+    };
     vec![
         ("VERSION", Request::Version(Version { major: 0x1234, minor: 0x5678 })),
         ("FEATURES", Request::Features),
@@ -41,6 +47,16 @@ pub(super) fn all() -> Vec<(&'static str, Request)> {
         ("DEVICE_SET_STATE.blocked", set(DeviceState::Blocked)),
         ("DEVICE_SET_STATE.paging", set(DeviceState::Paging(domain()))),
         ("DEVICE_SET_STATE.identity", set(DeviceState::Identity)),
+        ("NESTED_SET", nest(Some(domain()))),
+        ("NESTED_SET.identity", nest(None)),
+        (
+            "NESTED_INVALIDATE",
+            Request::NestedInvalidate {
+                smmu: SmmuIndex(1),
+                sid: StreamId(0x1_2345),
+                command: [0x0005_0000_0000_0011, 0x12_3456_7001],
+            },
+        ),
         (
             "MAP",
             Request::Map {

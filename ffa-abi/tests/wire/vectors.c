@@ -42,6 +42,9 @@ static void requests(void)
 	print("DEVICE_SET_STATE.blocked", sidguard_device_set_state(1, 0x12345, SIDGUARD_STATE_BLOCKED, 0));
 	print("DEVICE_SET_STATE.paging", sidguard_device_set_state(1, 0x12345, SIDGUARD_STATE_PAGING, domain));
 	print("DEVICE_SET_STATE.identity", sidguard_device_set_state(1, 0x12345, SIDGUARD_STATE_IDENTITY, 0));
+	print("NESTED_SET", sidguard_nested_set(1, 0x12345, domain, iova + 0x40));
+	print("NESTED_SET.identity", sidguard_nested_set(1, 0x12345, 0, iova + 0x40));
+	print("NESTED_INVALIDATE", sidguard_nested_invalidate(1, 0x12345, 0x5000000000011, iova + 1));
 	print("MAP", sidguard_map(domain, iova, pa, size, SIDGUARD_PROTECTION_READ | SIDGUARD_PROTECTION_WRITE));
 	print("UNMAP", sidguard_unmap(domain, iova, size));
 	print("IOVA_TO_PA", sidguard_iova_to_pa(domain, iova + 0x89));

@@ -10,7 +10,7 @@ use crate::{
 use iommu_core::policy::{Device, Policy};
 
 pub(super) fn read(tree: &Tree, node: &Node, smmus: &[SmmuFrame]) -> Result<Device> {
-    node.only(&["smmu", "stream-ids", "holders", "iova-window", "identity"], Some(&[]))?;
+    node.only(&["smmu", "stream-ids", "holders", "iova-window", "identity", "nested"], Some(&[]))?;
     let phandle = node.u32("smmu")?;
     let smmu = tree
         .by_phandle(phandle)
@@ -30,6 +30,7 @@ pub(super) fn read(tree: &Tree, node: &Node, smmus: &[SmmuFrame]) -> Result<Devi
         holders: words::holders(node)?,
         iova: node.range("iova-window")?,
         identity: node.flag("identity")?,
+        nested: node.flag("nested")?,
     })
 }
 

@@ -156,6 +156,10 @@ pub enum Bug {
     GlobalLeaves,
     /// A context descriptor is written after the entry that leads to it is valid.
     ContextLate,
+    /// A client's stage 1 is all that translates.
+    Stage2Bypassed,
+    /// What both stages come to is forgotten by addresses of stage 2.
+    NestedByAddress,
 }
 
 #[cfg(feature = "seeded-bugs")]
@@ -179,7 +183,7 @@ mod chosen {
 
     impl Bug {
         /// All of them.
-        pub const ALL: [Self; 74] = {
+        pub const ALL: [Self; 76] = {
             use Bug::*;
             [
                 NoInvalidation,
@@ -256,6 +260,8 @@ mod chosen {
                 SharedFaults,
                 GlobalLeaves,
                 ContextLate,
+                Stage2Bypassed,
+                NestedByAddress,
             ]
         };
     }

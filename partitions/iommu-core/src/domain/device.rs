@@ -11,7 +11,7 @@ use core::sync::atomic::{
     AtomicU16,
     Ordering::{Acquire, Release},
 };
-use ffa_abi::{DeviceState, DomainHandle, SmmuIndex, Status, StreamId};
+use ffa_abi::{DeviceState, DomainHandle, Iova, SmmuIndex, Status, StreamId};
 use spin::mutex::SpinMutex;
 
 /// What a device is set to.
@@ -23,13 +23,16 @@ pub struct Device {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Setting {
+pub(super) enum Setting {
     /// All streams abort, as after boot.
     Blocked,
     /// All streams are translated by the domain in this slot, which is not freed while a device names it.
     Paging(usize),
     /// All streams are translated by the identity domain.
     Identity,
+    /// All streams are translated by a stage 1 of the kernel's, whose context descriptor stands there, then by the domain in this
+    /// slot, or by the identity domain.
+    Nested(Option<usize>, Iova),
     /// All streams abort unheard. The domain in which the device was is kept until it is set to something.
     Quarantined(Option<usize>),
     /// The SMMU failed on the way from one of these slots to the other. It aborts all DMA; what the streams are set to is
@@ -41,8 +44,12 @@ impl Setting {
     /// Returns the slot whose domain is kept for the device.
     const fn slot(self) -> Option<usize> {
         match self {
-            Self::Paging(slot) | Self::Quarantined(Some(slot)) => Some(slot),
-            Self::Blocked | Self::Identity | Self::Quarantined(None) | Self::Lost(_) => None,
+            Self::Paging(slot) | Self::Quarantined(Some(slot)) | Self::Nested(Some(slot), _) => Some(slot),
+            Self::Blocked
+            | Self::Identity
+            | Self::Quarantined(None)
+            | Self::Nested(None, _)
+            | Self::Lost(_) => None,
         }
     }
 }
@@ -86,6 +93,10 @@ impl Device {
     pub fn holder(&self) -> Option<Holder> {
         let number = u8::try_from(self.holder.load(Acquire).checked_sub(1)?).ok()?;
         Some(Holder::of_number(number))
+    }
+
+    pub(super) const fn setting(&self) -> &SpinMutex<Setting> {
+        &self.setting
     }
 
     /// Sets the state of a device that the client may hold.
@@ -218,7 +229,7 @@ impl Device {
 }
 
 /// Returns what a device is set to; where that was unknown, it is blocked first, if its SMMU works again.
-fn found<S: Smmu>(
+pub(super) fn found<S: Smmu>(
     setting: &mut Setting,
     device: &policy::Device,
     domains: &Domains<'_>,
@@ -235,7 +246,7 @@ fn found<S: Smmu>(
 }
 
 /// Changes what a device is set to. The domain of `after` counts it already.
-fn change<S: Smmu>(
+pub(super) fn change<S: Smmu>(
     setting: &mut Setting,
     after: Setting,
     config: &StreamConfig,

@@ -8,6 +8,7 @@
 //! | `paging` | map, unmap and lookup in one domain |
 //! | `lists` | the same for lists, in a message's bound |
 //! | `identity` | the domain in which addresses lead to themselves |
+//! | `nested` | a stage 1 of the kernel's in front of a domain |
 //! | `device` | what each device's streams are set to |
 //! | `lock` | bounded waiting, and the order of locks |
 
@@ -16,6 +17,7 @@ mod free;
 mod identity;
 mod lists;
 pub(crate) mod lock;
+mod nested;
 mod paging;
 mod slot;
 

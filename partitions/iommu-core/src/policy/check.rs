@@ -84,6 +84,9 @@ pub enum PolicyError {
     /// A device would see the kernel's memory that the kernel may not hold.
     #[error("device {0}: identity is for devices that the host may hold")]
     Identity(Name),
+    /// A stage 1 of the kernel's would be for a device that the kernel may not hold.
+    #[error("device {0}: nested is for devices that the host may hold")]
+    Nested(Name),
     /// Hyp or guests would hold a device that nothing keeps the host from.
     #[error("device {0}: nobody guards the SMMU here, so only the host may hold it")]
     Unguarded(Name),
@@ -204,6 +207,9 @@ impl Policy {
             }
             if device.identity && !device.holders.host {
                 return Err(PolicyError::Identity(device.name.clone()));
+            }
+            if device.nested && !device.holders.host {
+                return Err(PolicyError::Nested(device.name.clone()));
             }
             if self.guard == Guard::Nobody && (device.holders.hyp || device.holders.guests) {
                 return Err(PolicyError::Unguarded(device.name.clone()));

@@ -32,7 +32,7 @@ pub const MAX_UNPROTECTED: usize = 16;
 /// Length of a name in bytes: what fits two registers of an answer.
 pub const MAX_NAME: usize = 16;
 /// The format that this crate reads and writes: the first byte of the payload.
-pub const FORMAT_VERSION: u8 = 4;
+pub const FORMAT_VERSION: u8 = 5;
 
 /// A name that people gave: ASCII, for answers and logs.
 pub type Name = String<MAX_NAME>;
@@ -153,6 +153,8 @@ pub struct Device {
     pub iova: Range,
     /// Whether the host may let it see managed memory at its physical addresses, whatever its window is.
     pub identity: bool,
+    /// Whether the host may have it translated by a stage 1 of its own, in front of what this service lets it reach.
+    pub nested: bool,
 }
 
 /// Who may hold a device. Nobody is a useful answer: such a device's DMA stays aborted.

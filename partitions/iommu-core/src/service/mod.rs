@@ -9,6 +9,7 @@ mod faults;
 mod guests;
 mod health;
 mod hyp;
+mod nested;
 mod recipient;
 mod rings;
 mod setup;
@@ -116,6 +117,12 @@ impl<S: Smmu> Service<'_, S> {
             Request::DomainAlloc { smmu, kind } => self.domain_alloc(client, smmu, kind),
             Request::DomainFree(domain) => self.domain_free(client, domain),
             Request::DeviceSetState { smmu, sid, state } => self.device_set_state(client, smmu, sid, state),
+            Request::NestedSet { smmu, sid, domain, context } => {
+                self.nested_set(client, (smmu, sid), (domain, context))
+            }
+            Request::NestedInvalidate { smmu, sid, command } => {
+                self.nested_invalidate(client, (smmu, sid), command)
+            }
             Request::FaultPoll => self.fault_poll(client),
             Request::Doorbell(bell) => self.doorbell(client, bell),
             Request::AreaOpen { memory } => self.area_open(client, memory),

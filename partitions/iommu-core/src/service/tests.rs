@@ -27,6 +27,7 @@ mod identity_moves;
 mod interrupts;
 mod lists;
 mod mappings;
+mod nested;
 mod overlaps;
 mod pages;
 mod rings;
@@ -73,6 +74,7 @@ fn device(name: &str, smmu: u8, first_sid: u32, sids: u16, host: bool, iova: Ran
         holders,
         iova,
         identity: false,
+        nested: false,
     }
 }
 

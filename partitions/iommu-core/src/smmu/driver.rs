@@ -11,12 +11,14 @@ use super::hardware::{Hardware, TimedOut};
 use super::identification::Capabilities;
 use super::interrupts;
 use super::invalidate::{Plan, plan};
+use super::nested::{Vmids, Wanted};
 use super::queue::{CommandQueue, GERROR_CMDQ, QueueError};
 use super::rebuild::Progress;
 use super::spec::commands::{Command, Tag};
 use super::stream_table::StreamTable;
 use super::{
-    Event, Polled, Rebuilt, Smmu, SmmuError, SmmuFeatures, StreamConfig, TlbRange, Unacknowledged, Vmid,
+    Event, NestedError, Polled, Rebuilt, Smmu, SmmuError, SmmuFeatures, StreamConfig, TlbRange,
+    Unacknowledged, Vmid,
 };
 use crate::seeded::{Bug, seeded};
 use crate::table::Format;
@@ -45,6 +47,8 @@ pub struct SmmuV3<'p, H> {
     pub(super) announced: AtomicBool,
     /// What differed when a difference was found last.
     pub(super) differed: AtomicU32,
+    /// VMIDs that a client's stage 1 was in front of.
+    pub(super) nested: Vmids,
 }
 
 impl<H: Hardware> SmmuV3<'_, H> {
@@ -107,7 +111,22 @@ impl<H: Hardware> SmmuV3<'_, H> {
         }
     }
 
-    fn forget_streams(&self, first: StreamId, count: u16) -> Result<(), SmmuError> {
+    fn has_both_stages(&self, vmid: Vmid) -> bool {
+        self.nested.has(vmid) && !seeded(Bug::NestedByAddress)
+    }
+
+    fn forget_contexts(&self, first: StreamId, count: u16) -> Result<(), SmmuError> {
+        self.run(|queue, hardware| {
+            if count > MAX_SINGLE {
+                return queue.push(hardware, Command::forget_all_streams());
+            }
+            (0..u32::from(count))
+                .map(|place| StreamId(first.0.wrapping_add(place)))
+                .try_for_each(|stream| queue.push(hardware, Command::forget_context(stream)))
+        })
+    }
+
+    fn forget_streams(&self, first: StreamId, count: u16, contexts: bool) -> Result<(), SmmuError> {
         if seeded(Bug::NoConfigurationInvalidation) {
             return Ok(());
         }
@@ -117,7 +136,7 @@ impl<H: Hardware> SmmuV3<'_, H> {
             }
             for stream in (0..u32::from(count)).map(|place| StreamId(first.0.wrapping_add(place))) {
                 queue.push(hardware, Command::forget_stream(stream))?;
-                if self.capabilities.features.format == Format::Stage1 {
+                if contexts {
                     queue.push(hardware, Command::forget_context(stream))?;
                 }
             }
@@ -169,8 +188,16 @@ impl<H: Hardware> Smmu for SmmuV3<'_, H> {
 
     /// `first` and `count` are those of one device of the policy: its streams have one state.
     fn set_streams(&self, first: StreamId, count: u16, config: &StreamConfig) -> Result<(), SmmuError> {
+        if let StreamConfig::Nested(nested) = config {
+            // Before the entry is valid the command queue is used: who has it later finds the note.
+            self.nested.add(nested.stage2.vmid);
+        }
+        let has_context =
+            |config: &StreamConfig| matches!(config, StreamConfig::Stage1(_) | StreamConfig::Nested(_));
+        let before = self.streams.config(first, count);
+        let contexts = has_context(config) || before.as_ref().is_some_and(has_context);
         let usable = || self.health.check();
-        self.streams.set(first, count, config, usable, || self.forget_streams(first, count))
+        self.streams.set(first, count, config, usable, || self.forget_streams(first, count, contexts))
     }
 
     #[inline]
@@ -186,7 +213,13 @@ impl<H: Hardware> Smmu for SmmuV3<'_, H> {
         let vmid = if seeded(Bug::WrongVmid) { Vmid(vmid.0 + 1) } else { vmid };
         let tag = self.tag(vmid);
         let plan = plan(tag, range, self.capabilities.features.range_invalidation);
-        self.run(|queue, hardware| send(queue, hardware, tag, plan))
+        self.run(|queue, hardware| {
+            // Asked under the lock. By addresses of stage 2 what both stages come to would stay.
+            if self.has_both_stages(vmid) {
+                return queue.push(hardware, Command::invalidate_tag(tag));
+            }
+            send(queue, hardware, tag, plan)
+        })
     }
 
     fn invalidate_ranges(
@@ -200,6 +233,9 @@ impl<H: Hardware> Smmu for SmmuV3<'_, H> {
         let vmid = if seeded(Bug::WrongVmid) { Vmid(vmid.0 + 1) } else { vmid };
         let tag = self.tag(vmid);
         self.run(|queue, hardware| {
+            if self.has_both_stages(vmid) {
+                return queue.push(hardware, Command::invalidate_tag(tag));
+            }
             for range in ranges {
                 let plan = plan(tag, &range, self.capabilities.features.range_invalidation);
                 send(queue, hardware, tag, plan)?;
@@ -210,6 +246,21 @@ impl<H: Hardware> Smmu for SmmuV3<'_, H> {
 
     fn invalidate_vmid(&self, vmid: Vmid) -> Result<(), SmmuError> {
         self.run(|queue, hardware| queue.push(hardware, Command::invalidate_tag(self.tag(vmid))))
+    }
+
+    fn invalidate_nested(&self, first: StreamId, count: u16, command: [u64; 2]) -> Result<(), NestedError> {
+        let Some(StreamConfig::Nested(nested)) = self.streams.config(first, count) else {
+            return Err(NestedError::NotNested);
+        };
+        let ranges = self.capabilities.features.range_invalidation;
+        match Wanted::decode(command, ranges).ok_or(NestedError::Refused)? {
+            Wanted::Contexts => self.forget_contexts(first, count)?,
+            Wanted::Translations(command) => {
+                let command = Wanted::with_vmid(command, nested.stage2.vmid);
+                self.run(|queue, hardware| queue.push(hardware, command))?;
+            }
+        }
+        Ok(())
     }
 
     fn poll_events(&self, budget: usize, sink: &mut dyn FnMut(Event)) -> Polled {

@@ -4,7 +4,7 @@
 use super::hardware::PoolMapping;
 use super::spec::cd::{CD_WORDS, CD0, CD1, MAIR};
 use super::spec::ste::{STE_WORDS, STE0, STE1, STE2, STE3};
-use super::{Stage1, Stage2, StreamConfig};
+use super::{Nested, Stage1, Stage2, StreamConfig};
 use crate::seeded::{Bug, seeded};
 use crate::table::{Format, Geometry};
 use ffa_abi::PhysAddr;
@@ -21,6 +21,8 @@ pub(super) struct Attributes {
     pub(super) output_bits: u8,
     /// The stage that translates.
     pub(super) format: Format,
+    /// Whether faults of stage 1 stall where its context says so.
+    pub(super) stalls: bool,
 }
 
 impl Attributes {
@@ -35,6 +37,8 @@ impl Attributes {
             }
             (StreamConfig::Stage1(_), Format::Stage1) => Some(self.stage1(context?)),
             (StreamConfig::Stage2(stage2), Format::Stage2) => self.stage2(stage2),
+            (StreamConfig::Nested(nested), Format::Stage2) => self.nested(nested),
+            (StreamConfig::Nested(_), Format::Stage1) => None,
             (StreamConfig::Stage1(_), Format::Stage2) | (StreamConfig::Stage2(_), Format::Stage1) => None,
         }
     }
@@ -76,6 +80,19 @@ impl Attributes {
         [valid.value, (incoming() + fetches).value, 0, 0, 0, 0, 0, 0]
     }
 
+    /// A client's stage 1 in front of stage 2. Where its one context descriptor stands is all that is the client's: it is fetched
+    /// by stage 2, as the tables are, from memory that is cached.
+    fn nested(&self, nested: &Nested) -> Option<[u64; STE_WORDS]> {
+        let [_, incoming, tables, root, ..] = self.stage2(&nested.stage2)?;
+        let both = if seeded(Bug::Stage2Bypassed) { STE0::CONFIG::Stage1 } else { STE0::CONFIG::Both };
+        let valid = STE0::V::SET + both + STE0::S1CONTEXTPTR.val(nested.context.0 >> 6);
+        let mut fetches = STE1::S1CIR::WriteBack + STE1::S1COR::WriteBack + STE1::S1CSH::Inner;
+        if self.stalls {
+            fetches += STE1::S1STALLD::SET;
+        }
+        Some([valid.value, incoming | fetches.value, tables, root, 0, 0, 0, 0])
+    }
+
     fn stage2(&self, stage2: &Stage2) -> Option<[u64; STE_WORDS]> {
         let geometry = stage2.geometry;
         if !geometry.fits(self.format, self.output_bits) {
@@ -92,7 +109,7 @@ impl Attributes {
             Geometry::FromLevel0(_) => STE2::S2SL0::Level0,
         };
         let valid = STE0::V::SET + STE0::CONFIG::Stage2;
-        // S2S stays 0: no fault stalls. S2PTW matters once a guest has a stage 1 of its own.
+        // S2S stays 0: no fault stalls. With S2PTW walks of a client's stage 1 meet no device memory.
         let tables = STE2::S2VMID.val(u64::from(stage2.vmid.0))
             + STE2::S2T0SZ.val(u64::from(u64::BITS.saturating_sub(geometry.input_bits().into())))
             + start

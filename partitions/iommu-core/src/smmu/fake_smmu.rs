@@ -3,8 +3,8 @@
 //! forget exactly that. A missing or too narrow invalidation shows as DMA that still passes.
 
 use super::{
-    BlockChanges, Differences, Event, Polled, Rebuilt, Smmu, SmmuError, SmmuFeatures, StreamConfig, TlbRange,
-    Unacknowledged, Vmid,
+    BlockChanges, Differences, Event, Nested, NestedError, Polled, Rebuilt, Smmu, SmmuError, SmmuFeatures,
+    StreamConfig, TlbRange, Unacknowledged, Vmid,
 };
 use crate::pool::Word;
 use crate::table::walker::{self, Found, Stage};
@@ -90,6 +90,8 @@ fn table_of(config: &StreamConfig) -> Option<(u16, u64, Geometry)> {
     match config {
         StreamConfig::Stage1(stage1) => Some((stage1.asid.0, stage1.root.0, stage1.geometry)),
         StreamConfig::Stage2(stage2) => Some((stage2.vmid.0, stage2.root.0, stage2.geometry)),
+        // A stage 1 in which addresses lead to themselves: others are for the model machine and for QEMU.
+        StreamConfig::Nested(Nested { stage2, .. }) => Some((stage2.vmid.0, stage2.root.0, stage2.geometry)),
         StreamConfig::Abort | StreamConfig::Silent => None,
     }
 }
@@ -98,6 +100,7 @@ impl<'a> FakeSmmu<'a> {
     pub(crate) fn new(words: &'a [Word], base: u64) -> Self {
         let features = SmmuFeatures {
             format: Format::Stage2,
+            nested: true,
             output_bits: 44,
             vmid_bits: 16,
             range_invalidation: true,
@@ -218,7 +221,7 @@ impl<'a> FakeSmmu<'a> {
         let outcome = match state.streams.get(&sid) {
             Some(StreamConfig::Silent) => return None,
             None | Some(StreamConfig::Abort) => Err(FaultKind::Stream),
-            Some(config @ (StreamConfig::Stage1(_) | StreamConfig::Stage2(_))) => {
+            Some(config @ (StreamConfig::Stage1(_) | StreamConfig::Stage2(_) | StreamConfig::Nested(_))) => {
                 let (tag, root, geometry) = table_of(config).expect("has a table");
                 if iova >> geometry.input_bits() != 0 {
                     Err(FaultKind::AddressSize)
@@ -356,7 +359,9 @@ impl Smmu for FakeSmmu<'_> {
         assert!(count > 0, "a command for no stream");
         match config {
             StreamConfig::Stage1(_) => assert_eq!(self.features.format, Format::Stage1),
-            StreamConfig::Stage2(_) => assert_eq!(self.features.format, Format::Stage2),
+            StreamConfig::Stage2(_) | StreamConfig::Nested(_) => {
+                assert_eq!(self.features.format, Format::Stage2);
+            }
             StreamConfig::Abort | StreamConfig::Silent => {}
         }
         let set = |state: &mut State, config: &StreamConfig| {
@@ -416,6 +421,16 @@ impl Smmu for FakeSmmu<'_> {
             state.leaves.retain(|(owner, _), _| *owner != vmid.0);
             state.tables.retain(|(owner, _), _| *owner != vmid.0);
         })
+    }
+
+    fn invalidate_nested(&self, first: StreamId, _: u16, command: [u64; 2]) -> Result<(), NestedError> {
+        let nested = matches!(self.config(first.0), StreamConfig::Nested(_));
+        match (nested, command) {
+            (false, _) => Err(NestedError::NotNested),
+            // CMD_TLBI_NH_ALL stands for all that clients may send.
+            (true, [0x10, 0]) => Ok(self.command(|state| state.invalidations += 1)?),
+            (true, _) => Err(NestedError::Refused),
+        }
     }
 
     fn poll_events(&self, budget: usize, sink: &mut dyn FnMut(Event)) -> Polled {

@@ -80,6 +80,8 @@ pub(super) struct Capabilities {
     pub(super) features: SmmuFeatures,
     /// STE.S2PS or CD.IPS for the largest output address that 4 KiB tables can name.
     pub(super) output_encoding: u8,
+    /// Whether faults of stage 1 stall where its context says so.
+    pub(super) stalls: bool,
     /// Whether entries of EL2 are cached and must be invalidated at the start.
     pub(super) hyp: bool,
     /// Whether translated ATS traffic exists and must be checked.
@@ -126,6 +128,7 @@ impl Capabilities {
         Ok(Self {
             features: SmmuFeatures {
                 format,
+                nested: idr0.is_set(IDR0::S1P) && idr0.is_set(IDR0::S2P),
                 output_bits: bits,
                 vmid_bits: if idr0.is_set(IDR0::VMID16) { 16 } else { 8 },
                 range_invalidation: idr3.is_set(IDR3::RIL),
@@ -137,6 +140,7 @@ impl Capabilities {
                 },
             },
             output_encoding,
+            stalls: idr0.matches_all(IDR0::STALL_MODEL::Chosen),
             hyp: idr0.is_set(IDR0::HYP),
             ats: idr0.is_set(IDR0::ATS),
             broadcast: idr0.is_set(IDR0::BTM),

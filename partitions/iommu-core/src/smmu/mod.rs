@@ -21,6 +21,7 @@ mod identification;
 mod interrupts;
 mod invalidate;
 mod invalidated;
+mod nested;
 mod queue;
 mod rebuild;
 mod reset;
@@ -58,6 +59,8 @@ pub enum StreamConfig {
     Stage1(Stage1),
     /// They are translated by a stage-2 table.
     Stage2(Stage2),
+    /// They are translated by a stage 1 of a client's, then by a stage-2 table.
+    Nested(Nested),
 }
 
 /// A stage-1 table as a context descriptor refers to it.
@@ -69,6 +72,15 @@ pub struct Stage1 {
     pub root: PhysAddr,
     /// Input width and start level.
     pub geometry: Geometry,
+}
+
+/// A stage 1 of a client's in front of a stage-2 table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nested {
+    /// Where its context descriptor stands, by the addresses that stage 2 translates.
+    pub context: Iova,
+    /// What bounds its reach.
+    pub stage2: Stage2,
 }
 
 /// A stage-2 table as a stream-table entry refers to it.
@@ -113,6 +125,8 @@ pub struct TlbRange {
 pub struct SmmuFeatures {
     /// The stage that translates, and so what tables must be made of: stage 2 where there is one (IDR0.S2P).
     pub format: Format,
+    /// Whether a client's stage 1 can stand in front of it (IDR0.S1P and S2P).
+    pub nested: bool,
     /// Width of the addresses that it puts out, in bits (IDR5.OAS).
     pub output_bits: u8,
     /// Width of a VMID: 8 or 16 bits (IDR0.VMID16).
@@ -176,6 +190,20 @@ pub enum SmmuError {
     /// The stream has no entry in the stream table: our own error, the policy's streams all have one.
     #[error("stream {0:?} has no entry")]
     Stream(StreamId),
+}
+
+/// Why a client's command was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NestedError {
+    /// The streams have no stage 1 of a client's.
+    #[error("the streams are not nested")]
+    NotNested,
+    /// Clients may not send it, or the SMMU does not have it.
+    #[error("the command is not a client's")]
+    Refused,
+    /// The SMMU has failed.
+    #[error(transparent)]
+    Smmu(#[from] SmmuError),
 }
 
 impl SmmuError {
@@ -257,6 +285,13 @@ pub trait Smmu: Sync {
     /// As [`invalidate_range`](Self::invalidate_range).
     fn invalidate_vmid(&self, vmid: Vmid) -> Result<(), SmmuError>;
 
+    /// Does what a command of a client's asks for, of streams that are nested, and completes. Its VMID and stream ID are not
+    /// looked at.
+    ///
+    /// # Errors
+    /// [`NestedError`].
+    fn invalidate_nested(&self, first: StreamId, count: u16, command: [u64; 2]) -> Result<(), NestedError>;
+
     /// Takes at most `budget` records from the event queue.
     fn poll_events(&self, budget: usize, sink: &mut dyn FnMut(Event)) -> Polled;
 
@@ -331,6 +366,10 @@ impl<T: Smmu> Smmu for &T {
     #[inline]
     fn invalidate_vmid(&self, vmid: Vmid) -> Result<(), SmmuError> {
         (**self).invalidate_vmid(vmid)
+    }
+
+    fn invalidate_nested(&self, first: StreamId, count: u16, command: [u64; 2]) -> Result<(), NestedError> {
+        (**self).invalidate_nested(first, count, command)
     }
 
     fn poll_events(&self, budget: usize, sink: &mut dyn FnMut(Event)) -> Polled {

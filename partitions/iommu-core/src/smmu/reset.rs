@@ -17,6 +17,7 @@ use super::gate::{self, GateError};
 use super::hardware::{Hardware, PoolMapping, Registers, TimedOut};
 use super::identification::{Capabilities, Needs, Unsupported};
 use super::interrupts;
+use super::nested::Vmids;
 use super::queue::{self, CommandQueue, QueueError};
 use super::rebuild::Progress;
 use super::ring::{Index, Ring};
@@ -170,9 +171,9 @@ impl<'p, H: Hardware> SmmuV3<'p, H> {
         pool: &Pool<'p>,
         mapping: PoolMapping,
     ) -> Result<Self, BringUpError> {
-        let Capabilities { output_encoding, .. } = capabilities;
+        let Capabilities { output_encoding, stalls, .. } = capabilities;
         let SmmuFeatures { output_bits, format, .. } = capabilities.features;
-        let attributes = Attributes { mapping, output_encoding, output_bits, format };
+        let attributes = Attributes { mapping, output_encoding, output_bits, format, stalls };
         let streams =
             StreamTable::build(pool, devices, attributes).ok_or(BringUpError::Pool("the stream table"))?;
         let ring = Ring::new(queue::WANTED_LOG2.min(capabilities.commands_log2));
@@ -193,6 +194,7 @@ impl<'p, H: Hardware> SmmuV3<'p, H> {
             interrupts: AtomicBool::new(false),
             announced: AtomicBool::new(false),
             differed: AtomicU32::new(0),
+            nested: Vmids::default(),
         })
     }
 

@@ -144,6 +144,15 @@ impl<'p> StreamTable<'p> {
         result
     }
 
+    /// Returns what a device's streams are set to.
+    pub(super) fn config(&self, first: StreamId, count: u16) -> Option<StreamConfig> {
+        let shadow = self.shadow.lock();
+        shadow
+            .iter()
+            .find(|device| device.first == first && device.count == count)
+            .map(|device| device.config)
+    }
+
     fn change(
         &self,
         (place, device): (usize, &mut Shadow),
@@ -158,9 +167,12 @@ impl<'p> StreamTable<'p> {
         let target = Some(words).filter(|_| *config != StreamConfig::Abort);
         match device.config {
             StreamConfig::Abort => {}
-            StreamConfig::Stage1(_) | StreamConfig::Stage2(_)
+            StreamConfig::Stage1(_) | StreamConfig::Stage2(_) | StreamConfig::Nested(_)
                 if seeded(Bug::LiveEntry) && target.is_some() => {}
-            StreamConfig::Stage1(_) | StreamConfig::Stage2(_) | StreamConfig::Silent => {
+            StreamConfig::Stage1(_)
+            | StreamConfig::Stage2(_)
+            | StreamConfig::Nested(_)
+            | StreamConfig::Silent => {
                 self.store_valid_words(first, count, 0)?;
                 device.config = StreamConfig::Abort;
                 forget()?;

@@ -82,6 +82,7 @@ fn device(name: &str, smmu: u8, first_sid: u32, sids: u16, host: bool, iova: Ran
         holders,
         iova,
         identity: false,
+        nested: false,
     }
 }
 

@@ -88,6 +88,7 @@ fn the_largest_policy_fits() {
         holders: Holders { host: true, hyp: true, guests: true },
         iova: range,
         identity: true,
+        nested: true,
     };
     let interrupts = Some(Interrupts { event: u32::MAX, error: u32::MAX });
     let power = Power::ResumesSecure;
@@ -128,6 +129,7 @@ fn any_device() -> impl Strategy<Value = Device> {
             holders,
             iova,
             identity: holders.host && first_sid % 2 == 0,
+            nested: holders.host && first_sid % 3 == 0,
         },
     )
 }

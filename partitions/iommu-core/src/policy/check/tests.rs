@@ -23,6 +23,7 @@ fn device(text: &str, first_sid: u32) -> Device {
         holders: Holders { host: true, hyp: false, guests: false },
         iova: range(0x1000_0000, 0x1_0000_0000),
         identity: false,
+        nested: false,
     }
 }
 
@@ -294,6 +295,17 @@ fn identity_is_for_devices_of_the_host() {
             policy.devices[1].holders = Holders::default();
         }),
         PolicyError::Identity(name("disk"))
+    );
+}
+
+#[test]
+fn a_stage_1_of_its_own_is_for_devices_of_the_host() {
+    assert_eq!(
+        refusal(|policy| {
+            policy.devices[1].nested = true;
+            policy.devices[1].holders = Holders::default();
+        }),
+        PolicyError::Nested(name("disk"))
     );
 }
 

@@ -70,6 +70,16 @@ fn requests() -> impl Strategy<Value = Request> {
     prop_oneof![
         smmu.clone().prop_map(|smmu| Request::DomainAlloc { smmu, kind: DomainKind::Paging }),
         domain.clone().prop_map(Request::DomainFree),
+        (smmu.clone(), sid.clone(), proptest::option::weighted(0.8, domain.clone()), 0..3u64).prop_map(
+            |(smmu, sid, domain, context)| Request::NestedSet {
+                smmu,
+                sid,
+                domain,
+                context: Iova(AT + context * 32)
+            }
+        ),
+        (smmu.clone(), sid.clone(), any::<[u64; 2]>())
+            .prop_map(|(smmu, sid, command)| Request::NestedInvalidate { smmu, sid, command }),
         (smmu, sid, state).prop_map(|(smmu, sid, state)| Request::DeviceSetState { smmu, sid, state }),
         (domain.clone(), iova.clone(), pa, size.clone(), 1u64..4).prop_map(
             |(domain, iova, pa, size, bits)| {
@@ -122,8 +132,12 @@ proptest! {
         requests in proptest::collection::vec(requests(), 1..80),
         stage1: bool,
     ) {
+        let mut nested = policy();
+        nested.devices.iter_mut().for_each(|device| device.nested = device.holders.host);
         let format = if stage1 { Format::Stage1 } else { Format::Stage2 };
-        let machine = Machine::with_smmus(policy(), POOL_PAGES, |smmu| smmu.features.format = format);
+        let machine = Machine::with_smmus(nested, POOL_PAGES, |smmu| {
+            (smmu.features.format, smmu.features.nested) = (format, !stage1);
+        });
         for request in requests {
             let before = match request {
                 Request::Unmap { domain, iova, size } => Some((domain, iova.0, size)),
@@ -138,6 +152,7 @@ proptest! {
                         let vmid = match smmu.config(sid) {
                             StreamConfig::Stage1(stage1) => usize::from(stage1.asid.0),
                             StreamConfig::Stage2(stage2) => usize::from(stage2.vmid.0),
+                            StreamConfig::Nested(nested) => usize::from(nested.stage2.vmid.0),
                             StreamConfig::Abort | StreamConfig::Silent => 0,
                         };
                         if vmid == domain.slot() + 1 && response.values[0] > 0 {

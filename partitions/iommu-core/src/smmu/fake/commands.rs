@@ -80,6 +80,10 @@ impl State {
             0x04 => low & 0xffff_ff00 == 0 && high & !0x1f == 0,
             // CFGI_CD: stream ID, Leaf; no substream.
             0x05 => stage1 && low & 0xffff_ff00 == 0 && high & !1 == 0,
+            // CFGI_CD_ALL.
+            0x06 => stage1 && low & 0xffff_ff00 == 0 && high == 0,
+            // TLBI_NH_ALL.
+            0x10 => stage1 && low & !(if stage2 { vmid } else { 0 }) == 0x10 && high == 0,
             // TLBI_NH_ASID.
             0x11 => stage1 && low & !asid & !(if stage2 { vmid } else { 0 }) == 0x11 && high == 0,
             // TLBI_EL2_ALL, where there are such entries.
@@ -87,9 +91,10 @@ impl State {
             // TLBI_S12_VMALL.
             0x28 => stage2 && low & !vmid == 0x28 && high == 0,
             // TLBI_NH_VA and TLBI_S2_IPA: SCALE, NUM, TG and TTL only with range invalidation, and only where TG says so.
-            0x12 | 0x2a => {
+            0x12 | 0x13 | 0x2a => {
                 let (there, tag) = match low & 0xff {
                     0x12 => (stage1, asid | if stage2 { vmid } else { 0 }),
+                    0x13 => (stage1, if stage2 { vmid } else { 0 }),
                     _ => (stage2, vmid),
                 };
                 let arguments = low & 0x03f1_f000 | high & 0x0f00;

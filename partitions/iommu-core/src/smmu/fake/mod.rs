@@ -14,7 +14,7 @@ mod registers;
 mod streams;
 mod tlb;
 
-pub(crate) use streams::{Route, Stage1Route};
+pub(crate) use streams::{Route, Stage1Route, Stage2Route};
 pub(crate) use tlb::TlbEntry;
 
 use super::hardware::Hardware;

@@ -16,6 +16,8 @@ pub(crate) enum Route {
     Translated(Stage2Route),
     /// Stage 1 alone translates it.
     Stage1(Stage1Route),
+    /// A stage 1 whose context descriptor stands there translates it, then stage 2. With word 0 without that pointer.
+    Nested(u64, u64, Stage2Route),
 }
 
 /// The stage-1 configuration of an entry and of its context descriptor.
@@ -46,6 +48,11 @@ impl State {
     /// Says what a stream's transactions may be translated by.
     pub(crate) fn allow(&mut self, stream: u32, vmid: u16, root: u64, attributes: (u64, u64)) {
         let route = Route::Translated(Stage2Route { vmid, root, attributes });
+        self.allowed.entry(stream).or_default().push(route);
+    }
+
+    /// As [`allow`](Self::allow), by any route.
+    pub(crate) fn allow_route(&mut self, stream: u32, route: Route) {
         self.allowed.entry(stream).or_default().push(route);
     }
 
@@ -144,17 +151,23 @@ impl State {
                 }
                 5 => routes.push(Route::Aborted(Some(BAD_STE))),
                 6 if self.idr[0] & 1 == 0 => routes.push(Route::Aborted(Some(BAD_STE))),
-                6 => {
+                7 if self.idr[0] & 3 != 3 => routes.push(Route::Aborted(Some(BAD_STE))),
+                6 | 7 => {
                     for (&two, &three, &four) in second
                         .iter()
                         .flat_map(|two| third.iter().map(move |three| (two, three)))
                         .flat_map(|(two, three)| fourth.iter().map(move |four| (two, three, four)))
                     {
-                        routes.push(Route::Translated(Stage2Route {
+                        let stage2 = Stage2Route {
                             vmid: u16::try_from(three & 0xffff).unwrap(),
                             root: four & 0x000f_ffff_ffff_fff0,
                             attributes: (two, three >> 16),
-                        }));
+                        };
+                        let pointer = valid & 0x00ff_ffff_ffff_ffc0;
+                        routes.push(match valid >> 1 & 7 {
+                            6 => Route::Translated(stage2),
+                            _ => Route::Nested(pointer, valid & !pointer, stage2),
+                        });
                     }
                 }
                 _ => routes.push(Route::Untranslated),
@@ -199,7 +212,7 @@ impl State {
                 let fine = match route {
                     Route::Aborted(_) => true,
                     Route::Untranslated => !self.armed,
-                    Route::Translated(_) | Route::Stage1(_) => {
+                    Route::Translated(_) | Route::Stage1(_) | Route::Nested(..) => {
                         self.allowed.get(&stream).is_some_and(|allowed| allowed.contains(&route))
                     }
                 };

@@ -27,6 +27,10 @@ impl TlbEntry {
 
 impl State {
     pub(super) fn forget_translations(&mut self, low: u64, high: u64) {
+        // All that is cached here is of stage 2, where there is one.
+        if self.idr[0] & 1 != 0 && matches!(low & 0xff, 0x10..=0x13) {
+            return;
+        }
         let by_asid = matches!(low & 0xff, 0x11 | 0x12);
         let vmid = u16::try_from(low >> (if by_asid { 48 } else { 32 }) & 0xffff).unwrap();
         let leaf_only = high & 1 == 1;

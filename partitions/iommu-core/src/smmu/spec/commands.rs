@@ -35,7 +35,7 @@ pub(crate) struct PageSpan {
 register_bitfields! {
     u64,
     /// Bits 63:0 of a command.
-    COMMAND0 [
+    pub(crate) COMMAND0 [
         /// Which command (4.1.4).
         OPCODE OFFSET(0) NUMBITS(8) [
             /// 4.3.1.
@@ -44,10 +44,16 @@ register_bitfields! {
             CfgiSteRange = 0x04,
             /// 4.3.3.
             CfgiCd = 0x05,
+            /// 4.3.4.
+            CfgiCdAll = 0x06,
+            /// 4.4.2.1.
+            TlbiNhAll = 0x10,
             /// 4.4.2.2.
             TlbiNhAsid = 0x11,
             /// 4.4.2.3.
             TlbiNhVa = 0x12,
+            /// 4.4.2.4.
+            TlbiNhVaa = 0x13,
             /// 4.4.2.
             TlbiEl2All = 0x20,
             /// 4.4.3.2.
@@ -73,7 +79,7 @@ register_bitfields! {
         STREAM OFFSET(32) NUMBITS(32) [],
     ],
     /// Bits 127:64 of a command.
-    COMMAND1 [
+    pub(crate) COMMAND1 [
         /// Only the last level: of the stream table (4.3.1), of tables of context descriptors (4.3.3), or of translation tables (4.4.3.1).
         LEAF OFFSET(0) NUMBITS(1) [],
         /// CMD_CFGI_STE_RANGE: log2 of the number of streams, less one; 31 is all.

@@ -110,6 +110,8 @@ register_bitfields! {
         ],
         /// Whether faults can or must stall.
         STALL_MODEL OFFSET(24) NUMBITS(2) [
+            /// Configurations say whether a fault stalls.
+            Chosen = 0,
             /// Every fault that can stall does.
             Forced = 2,
         ],

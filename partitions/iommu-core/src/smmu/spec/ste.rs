@@ -33,6 +33,8 @@ register_bitfields! {
             Stage1 = 5,
             /// Stage 1 bypassed, stage 2 translates.
             Stage2 = 6,
+            /// Stage 1 translates, then stage 2.
+            Both = 7,
         ],
         /// Bits 55:6 of the address of the context descriptor.
         S1CONTEXTPTR OFFSET(6) NUMBITS(50) [],
@@ -62,6 +64,8 @@ register_bitfields! {
         ],
         /// Events of this stream may be merged into one record (bit 83).
         MEV OFFSET(19) NUMBITS(1) [],
+        /// Faults of stage 1 never stall, whatever its context says (bit 91).
+        S1STALLD OFFSET(27) NUMBITS(1) [],
         /// ATS (bits 93:92); 0 refuses translation requests and translated traffic.
         EATS OFFSET(28) NUMBITS(2) [],
         /// Shareability of incoming transactions (bits 109:108).

@@ -7,6 +7,7 @@ mod events;
 mod hostile;
 mod interrupts;
 mod need;
+mod nested;
 mod rebuild;
 mod stage1;
 mod streams;
@@ -34,6 +35,7 @@ fn policy() -> Policy {
         holders: Holders { host: true, hyp: false, guests: false },
         iova: Range::new(0, 1 << 39).unwrap(),
         identity: false,
+        nested: false,
     };
     let mut devices = Vec::new();
     for (place, (first, count)) in DEVICES.into_iter().enumerate() {
