@@ -5,9 +5,12 @@
 //! order but that of writes to one word, and those with release semantics come after all that the core wrote before. What
 //! another core has seen, SMMUs see too: memory of Armv8 is other-multi-copy atomic (DDI 0487, B2.3).
 
+mod theirs;
+
 use crate::random::Random;
 use iommu_core::pool::Word;
 use std::sync::atomic::Ordering;
+use theirs::Theirs;
 
 /// What is at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +59,7 @@ pub(crate) struct Memory {
     /// The words as SMMUs see them.
     seen: Vec<u64>,
     pending: Vec<Pending>,
+    theirs: Theirs,
 }
 
 /// Writes that a core can have on their way.
@@ -65,7 +69,7 @@ impl Memory {
     /// Makes memory of regions, with the words of a pool.
     pub(crate) fn new(regions: Vec<Region>, base: u64, words: &'static [Word]) -> Self {
         let seen = words.iter().map(Word::peek).collect();
-        Self { regions, base, words, seen, pending: Vec::new() }
+        Self { regions, base, words, seen, pending: Vec::new(), theirs: Theirs::default() }
     }
 
     /// Tells what is at an address.
@@ -96,6 +100,19 @@ impl Memory {
     pub(crate) fn read(&self, address: u64) -> Result<u64, Aborted> {
         let index = self.word_at(address).ok_or(Aborted)?;
         self.seen.get(index).copied().ok_or(Aborted)
+    }
+
+    /// Reads a word as an SMMU does that was sent there by a client.
+    pub(crate) fn read_theirs(&self, address: u64) -> Result<u64, Aborted> {
+        match self.place(address) {
+            Place::Host => Ok(self.theirs.word(address)),
+            _ => self.read(address),
+        }
+    }
+
+    /// Takes note of an address that a client's own structures may lead to from now on.
+    pub(crate) fn hint(&mut self, address: u64) {
+        self.theirs.hint(address);
     }
 
     /// Writes a word as an SMMU, or a tamperer, does.

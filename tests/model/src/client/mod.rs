@@ -10,6 +10,7 @@
 
 mod hyp;
 mod mappings;
+mod nested;
 mod places;
 mod trouble;
 
@@ -133,6 +134,9 @@ impl Clients {
     /// Returns something that sends a message of the kernel's.
     fn message(&mut self, inner: &Inner) -> Act {
         let label = self.label(inner);
+        if self.random.once_in(12) {
+            return self.nested(inner, label);
+        }
         match self.random.below(100) {
             0..9 => Act::Alloc { label: self.any_label(), smmu: self.smmu(inner) },
             9..15 => Act::Free { label },
@@ -188,8 +192,9 @@ impl Clients {
 
     fn raw(&mut self) -> Act {
         let endpoint = self.random.any(&[0, 0, 0, 1, 0x7fff, 0x8000, 0x8001, 0xffff]);
-        let operation =
-            self.random.any(&[1, 2, 3, 4, 6, 0x10, 0x11, 0x12, 0x20, 0x21, 0x22, 0x30, 0, 5, 0x40, 0x8010]);
+        let operation = self
+            .random
+            .any(&[1, 2, 3, 4, 6, 0x10, 0x11, 0x12, 0x1c, 0x1d, 0x20, 0x21, 0x22, 0x30, 0, 5, 0x40, 0x8010]);
         let mut registers: [u64; 5] = [operation, 0, 0, 0, 0];
         for register in &mut registers {
             if self.random.once_in(2) {

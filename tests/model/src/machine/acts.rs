@@ -86,6 +86,20 @@ impl Inner {
                 sid: StreamId(stream),
                 state: DeviceState::Blocked,
             },
+            Act::Nest { smmu, stream, label, context } => Request::NestedSet {
+                smmu: SmmuIndex(smmu),
+                sid: StreamId(stream),
+                domain: match label {
+                    Some(label) => Some(self.handle(label)?),
+                    None => None,
+                },
+                context: Iova(context),
+            },
+            Act::Forget { smmu, stream, first, second } => Request::NestedInvalidate {
+                smmu: SmmuIndex(smmu),
+                sid: StreamId(stream),
+                command: [first, second],
+            },
             Act::Map { label, iova, pa, size, access } => Request::Map {
                 domain: self.handle(label)?,
                 iova: Iova(iova),

@@ -78,6 +78,7 @@ impl Inner {
                 self.focus.swap_remove(place);
             }
             self.focus.push(address);
+            self.around.memory.hint(address);
         }
     }
 

@@ -135,6 +135,7 @@ fn policy(random: &mut Random) -> Policy {
     // Where pages move, identity would need a pool of many more pages.
     for device in policy.devices.iter_mut().filter(|device| device.holders.host) {
         device.identity = random.once_in(2) && policy.hyp == HypRole::Absent;
+        device.nested = random.once_in(2);
     }
     let spare = random.any(&[0, 3, 8, 24, 60]);
     policy.pool.size = (policy.pool_pages_needed() + spare) * PAGE;
@@ -152,13 +153,17 @@ impl Machine {
         let alike = policy.devices.iter().any(|device| device.identity);
         let stage1_alone = random.once_in(4);
         let mut smmus = Vec::new();
-        let mut alone = BTreeSet::new();
+        let (mut alone, mut both) = (BTreeSet::new(), BTreeSet::new());
         for index in 0..policy.smmus.len() {
             let other = !alike && random.once_in(4);
-            if stage1_alone != other {
-                alone.insert(u16::try_from(index).unwrap_or(u16::MAX));
-            }
+            let index = u16::try_from(index).unwrap_or(u16::MAX);
             let features = Features::choose(&mut random, stage1_alone == other);
+            if stage1_alone != other {
+                alone.insert(index);
+            }
+            if features.has_both_stages() {
+                both.insert(index);
+            }
             smmus.push(Smmu::new(features, &mut random));
         }
         let dry = random.any(&[0, 0, 0, 1, 2, 7]);
@@ -174,7 +179,7 @@ impl Machine {
             armed: smmus.iter().map(|_| false).collect(),
             smmus,
             around,
-            oracle: Oracle::new(policy, alone),
+            oracle: Oracle::new(policy, alone, both),
             core: 0,
             labels: BTreeMap::new(),
             gap: 2,

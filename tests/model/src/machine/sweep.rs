@@ -43,7 +43,8 @@ impl Tables {
     /// Finds what an entry leads to, or says why that is not as it has to be.
     fn of(smmu: &Smmu, config: Config, around: &mut Surroundings) -> Result<Self, String> {
         match config {
-            Config::Stage2(stage2) => Ok(Self::Stage2(stage2)),
+            // Whatever the kernel's stage 1 says, stage 2 is what is ours.
+            Config::Stage2(stage2) | Config::Nested(_, stage2) => Ok(Self::Stage2(stage2)),
             Config::Stage1(contexts) => {
                 let context = smmu.context_in_memory(contexts, around);
                 let context = context.map_err(|why| format!("no context: {why:?}"))?;
@@ -53,7 +54,7 @@ impl Tables {
                     _ => Err(format!("its context is {context:x?}")),
                 }
             }
-            Config::Abort | Config::Bypass | Config::Nested(..) => Err(format!("{config:x?}")),
+            Config::Abort | Config::Bypass => Err(format!("{config:x?}")),
         }
     }
 
@@ -62,6 +63,14 @@ impl Tables {
         match self {
             Self::Stage1(context, half) => Smmu::stage1_leaves_in_memory(context, half, around),
             Self::Stage2(stage2) => Smmu::leaves_in_memory(stage2, around),
+        }
+    }
+
+    /// Returns all that is cached of it behind a stage 1 of the kernel's.
+    fn combined(&self, smmu: &Smmu) -> Vec<Leaf> {
+        match self {
+            Self::Stage1(..) => Vec::new(),
+            Self::Stage2(stage2) => smmu.cached_combined_leaves(stage2.vmid).collect(),
         }
     }
 
@@ -90,12 +99,17 @@ impl Inner {
             }
             match config {
                 Config::Abort => {}
-                Config::Bypass | Config::Nested(..) => {
+                Config::Bypass => {
                     around
                         .findings
                         .note(Invariant::Stream, || format!("stream {stream:#x} is set to {config:x?}"));
                 }
-                Config::Stage1(_) | Config::Stage2(_) => {
+                Config::Nested(..) if !oracle.may_be_nested(smmu, stream) => {
+                    around
+                        .findings
+                        .note(Invariant::Stream, || format!("stream {stream:#x} was not to be nested"));
+                }
+                Config::Stage1(_) | Config::Stage2(_) | Config::Nested(..) => {
                     let Some(domain) = oracle.domain_of(smmu, stream) else {
                         around.findings.note(Invariant::Stream, || {
                             format!("stream {stream:#x} of nobody, or blocked, is set to {config:x?}")
@@ -117,6 +131,13 @@ impl Inner {
                     let leaves = tables.leaves(around);
                     if let Err(what) = compare(&leaves, &domain.space) {
                         around.findings.note(Invariant::Reach, || format!("stream {stream:#x}: {what}"));
+                    }
+                    for leaf in tables.combined(found) {
+                        if let Err(what) = has_output(&domain.space, &leaf) {
+                            around.findings.note(Invariant::Reach, || {
+                                format!("stream {stream:#x}, cached of both stages: {what}")
+                            });
+                        }
                     }
                     for (input, leaf) in tables.cached(found) {
                         if let Err(what) = contains(&domain.space, input, &leaf) {
@@ -173,6 +194,24 @@ fn contains(space: &Space, input: u64, leaf: &Leaf) -> Result<(), String> {
             ));
         };
         at = first + extent.size;
+    }
+    Ok(())
+}
+
+/// Tells whether a domain has all that a leaf of both stages leads to, at whichever IOVA.
+fn has_output(space: &Space, leaf: &Leaf) -> Result<(), String> {
+    let (read, write) = (leaf.stage2_allows(false), leaf.stage2_allows(true));
+    let end = leaf.base + (1 << leaf.bits);
+    let mut at = leaf.base;
+    while at < end {
+        let here = |(_, extent): &(u64, Extent)| {
+            let inside = at.checked_sub(extent.pa).is_some_and(|offset| offset < extent.size);
+            inside && (extent.read || !read) && (extent.write || !write)
+        };
+        let Some((_, extent)) = space.all().find(here) else {
+            return Err(format!("{at:#x} (read {read}, write {write}) is not mapped so"));
+        };
+        at = extent.pa + extent.size;
     }
     Ok(())
 }

@@ -75,6 +75,14 @@ impl Oracle {
             (Request::DeviceSetState { smmu, sid, state }, status) => {
                 self.check_set(smmu, sid, state, status).or_else(|why| wrong(&why))
             }
+            (Request::NestedSet { smmu, sid, domain, context }, status) => {
+                self.check_nest((smmu, sid), domain, context.0, status).or_else(|why| wrong(&why))
+            }
+            (Request::NestedInvalidate { smmu, sid, command: [first, _] }, Status::Ok) => claim(
+                self.may_be_nested(smmu.0, sid.0) && matches!(first & 0xff, 0x05 | 0x06 | 0x10..=0x13),
+                || "it is no command of a client's".to_owned(),
+            )
+            .or_else(|why| wrong(&why)),
             (Request::Claim, _) => {
                 self.role.check_claim(response, &beside.granted).or_else(|why| wrong(&why))
             }
@@ -267,6 +275,46 @@ impl Oracle {
             }
             Status::Busy => claim(attached || !alone, || "no device is in it".to_owned()),
             Status::InvalidHandle => claim(!known, || "the handle is good".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_nest(
+        &self,
+        (smmu, sid): (SmmuIndex, StreamId),
+        domain: Option<DomainHandle>,
+        context: u64,
+        status: Status,
+    ) -> Result<(), String> {
+        let device = self.policy.device(smmu.0, sid.0).map(|(_, device)| device);
+        let may = device.is_some_and(|device| device.holders.host && device.nested);
+        match status {
+            Status::Ok => {
+                claim(may, || "the policy says no".to_owned())?;
+                claim(self.both_stages.contains(&smmu.0), || "a stage is missing".to_owned())?;
+                claim(context.is_multiple_of(64), || "it is misaligned".to_owned())?;
+                match domain {
+                    Some(handle) => {
+                        let domain = self.live(handle)?;
+                        claim(domain.smmu == smmu.0, || "the domain is another SMMU's".to_owned())
+                    }
+                    None => claim(device.is_some_and(|device| device.identity), || {
+                        "the policy says no to identity".to_owned()
+                    }),
+                }
+            }
+            Status::NotSupported => {
+                claim(!self.both_stages.contains(&smmu.0), || "both stages are there".to_owned())
+            }
+            Status::Misaligned => claim(!context.is_multiple_of(64), || "it is aligned".to_owned()),
+            Status::Denied => {
+                let identity = domain.is_none() && device.is_some_and(|device| !device.identity);
+                claim(!may || identity, || "the policy says yes".to_owned())
+            }
+            Status::InvalidHandle => {
+                let good = domain.is_some_and(|handle| self.live(handle).is_ok());
+                claim(!good, || "the handle is good".to_owned())
+            }
             _ => Ok(()),
         }
     }

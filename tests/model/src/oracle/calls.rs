@@ -5,7 +5,9 @@
 //! protocol does not say, and neither does the oracle.
 
 use super::{Beside, Domain, Extent, IDENTITY, Oracle, Space};
-use ffa_abi::{DeviceState, DomainHandle, HypRequest, Protection, Request, Response, Status};
+use ffa_abi::{
+    DeviceState, DomainHandle, HypRequest, Protection, Request, Response, SmmuIndex, Status, StreamId,
+};
 
 /// A request, and whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +81,15 @@ impl Oracle {
                 {
                     call.before.clone_from(settings);
                     settings.push(target(state));
+                }
+            }
+            Asked::Kernel(Request::NestedSet { smmu, sid, domain, .. }) => {
+                if let Some((index, _)) = self.policy.device(smmu.0, sid.0)
+                    && let Some(settings) = self.settings.get_mut(index)
+                {
+                    call.before.clone_from(settings);
+                    settings.push(Some(domain.unwrap_or(IDENTITY)));
+                    self.nested.insert(index);
                 }
             }
             _ => {}
@@ -167,8 +178,34 @@ impl Oracle {
                     && let Some(settings) = self.settings.get_mut(index)
                 {
                     match status {
-                        Status::Ok => *settings = vec![target(state)],
+                        Status::Ok => {
+                            *settings = vec![target(state)];
+                            // Another core may be at it.
+                            let device = |smmu: SmmuIndex, sid: StreamId| {
+                                self.policy.device(smmu.0, sid.0).map(|(index, _)| index)
+                            };
+                            let nests = |call: &Call| match call.asked {
+                                Asked::Kernel(Request::NestedSet { smmu, sid, .. }) => {
+                                    device(smmu, sid) == Some(index)
+                                }
+                                _ => false,
+                            };
+                            if !self.calls.iter().any(nests) {
+                                self.nested.remove(&index);
+                            }
+                        }
                         // On the way: either, or what it was before that. It is known again when it is set.
+                        Status::Hardware => {}
+                        _ => settings.clone_from(&call.before),
+                    }
+                }
+            }
+            Request::NestedSet { smmu, sid, domain, .. } => {
+                if let Some((index, _)) = self.policy.device(smmu.0, sid.0)
+                    && let Some(settings) = self.settings.get_mut(index)
+                {
+                    match status {
+                        Status::Ok => *settings = vec![Some(domain.unwrap_or(IDENTITY))],
                         Status::Hardware => {}
                         _ => settings.clone_from(&call.before),
                     }

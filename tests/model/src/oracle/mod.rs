@@ -60,6 +60,10 @@ pub(crate) struct Oracle {
     policy: &'static Policy,
     /// SMMUs with stage 1 alone: what may be written there may be read.
     stage1_alone: BTreeSet<u16>,
+    /// SMMUs with both stages.
+    both_stages: BTreeSet<u16>,
+    /// Devices, by their place in the policy, that a stage 1 of the kernel's may stand in front of.
+    nested: BTreeSet<usize>,
     domains: BTreeMap<u32, Domain>,
     /// All that the host may use, at its physical addresses. Its SMMU is any.
     identity: Domain,
@@ -91,10 +95,16 @@ pub(crate) enum Verdict {
 }
 
 impl Oracle {
-    pub(crate) fn new(policy: &'static Policy, stage1_alone: BTreeSet<u16>) -> Self {
+    pub(crate) fn new(
+        policy: &'static Policy,
+        stage1_alone: BTreeSet<u16>,
+        both_stages: BTreeSet<u16>,
+    ) -> Self {
         Self {
             policy,
             stage1_alone,
+            both_stages,
+            nested: BTreeSet::new(),
             domains: BTreeMap::new(),
             identity: Domain { smmu: u16::MAX, space: Space::identity(&policy.managed) },
             freeing: BTreeMap::new(),
@@ -178,12 +188,33 @@ impl Oracle {
                 |call: &Call| call.maps(*handle).is_some_and(|(first, extent)| leads(first, &extent));
             domain.is_some_and(here) || self.calls.iter().any(coming)
         });
+        let mapped = mapped || self.may_be_nested(smmu, stream) && self.is_in_any(&handles, pa, write);
         if mapped { Verdict::Fine } else { Verdict::NotMapped }
     }
 
-    /// Returns devices of an SMMU that are in a domain for sure, with the domain.
+    /// Tells whether a stage 1 of the kernel's may stand in front of what a stream is set to.
+    pub(crate) fn may_be_nested(&self, smmu: u16, stream: u32) -> bool {
+        self.policy.device(smmu, stream).is_some_and(|(index, _)| self.nested.contains(&index))
+    }
+
+    /// Tells whether any of these domains has an address, at whichever IOVA.
+    fn is_in_any(&self, handles: &[DomainHandle], pa: u64, write: bool) -> bool {
+        let has = |(_, extent): (u64, Extent)| {
+            let inside = pa.checked_sub(extent.pa).is_some_and(|offset| offset < extent.size);
+            inside && if write { extent.write } else { extent.read }
+        };
+        handles.iter().any(|handle| {
+            let there = self.domain(handle.raw()).is_some_and(|domain| domain.space.all().any(has));
+            there || self.calls.iter().filter_map(|call| call.maps(*handle)).any(has)
+        })
+    }
+
+    /// Returns devices of an SMMU that are in a domain for sure, with the domain, and with no stage 1 of the
+    /// kernel's in front of it.
     pub(crate) fn attached(&self, smmu: u16) -> impl Iterator<Item = (&Device, DomainHandle, &Domain)> {
-        self.policy.devices.iter().zip(&self.settings).filter_map(move |(device, settings)| {
+        let plain = move |(index, _): &(usize, _)| !self.nested.contains(index);
+        let devices = self.policy.devices.iter().zip(&self.settings).enumerate().filter(plain);
+        devices.filter_map(move |(_, (device, settings))| {
             let [Some(handle)] = settings.as_slice() else { return None };
             let domain = self.domain(handle.raw())?;
             (u16::from(device.smmu) == smmu).then_some((device, *handle, domain))

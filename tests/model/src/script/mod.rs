@@ -92,6 +92,10 @@ pub(crate) enum Act {
     Identity { smmu: u16, stream: u32 },
     /// DEVICE_SET_STATE to blocked.
     Block { smmu: u16, stream: u32 },
+    /// NESTED_SET in front of a domain, or of identity.
+    Nest { smmu: u16, stream: u32, label: Option<u8>, context: u64 },
+    /// NESTED_INVALIDATE.
+    Forget { smmu: u16, stream: u32, first: u64, second: u64 },
     /// MAP; bit 0 of `access` is read, bit 1 write.
     Map { label: u8, iova: u64, pa: u64, size: u64, access: u64 },
     /// UNMAP.

@@ -17,6 +17,13 @@ impl fmt::Display for Act {
             Self::Attach { smmu, stream, label } => write!(f, "attach {smmu} {stream:#x} d{label}"),
             Self::Identity { smmu, stream } => write!(f, "identity {smmu} {stream:#x}"),
             Self::Block { smmu, stream } => write!(f, "block {smmu} {stream:#x}"),
+            Self::Nest { smmu, stream, label, context } => match label {
+                Some(label) => write!(f, "nest {smmu} {stream:#x} {context:#x} d{label}"),
+                None => write!(f, "nest {smmu} {stream:#x} {context:#x}"),
+            },
+            Self::Forget { smmu, stream, first, second } => {
+                write!(f, "forget {smmu} {stream:#x} {first:#x} {second:#x}")
+            }
             Self::Map { label, iova, pa, size, access } => {
                 let access =
                     usize::try_from(*access).ok().and_then(|bits| ACCESSES.get(bits)).unwrap_or(&"-");
@@ -99,10 +106,16 @@ impl<'a> Words<'a> {
     }
 
     fn label(&mut self) -> Result<u8, String> {
-        let word = self.next()?;
-        word.strip_prefix('d')
+        self.label_if_any()?.ok_or_else(|| "the line ends too early".to_owned())
+    }
+
+    fn label_if_any(&mut self) -> Result<Option<u8>, String> {
+        let Some(word) = self.0.next() else { return Ok(None) };
+        let label = word
+            .strip_prefix('d')
             .and_then(|digits| digits.parse().ok())
-            .ok_or_else(|| format!("`{word}` names no domain"))
+            .ok_or_else(|| format!("`{word}` names no domain"))?;
+        Ok(Some(label))
     }
 
     fn registers(&mut self) -> Result<[u64; 5], String> {
@@ -142,6 +155,18 @@ fn act(words: &mut Words<'_>) -> Result<Act, String> {
         "attach" => Act::Attach { smmu: words.small()?, stream: words.small()?, label: words.label()? },
         "identity" => Act::Identity { smmu: words.small()?, stream: words.small()? },
         "block" => Act::Block { smmu: words.small()?, stream: words.small()? },
+        "nest" => Act::Nest {
+            smmu: words.small()?,
+            stream: words.small()?,
+            context: words.number()?,
+            label: words.label_if_any()?,
+        },
+        "forget" => Act::Forget {
+            smmu: words.small()?,
+            stream: words.small()?,
+            first: words.number()?,
+            second: words.number()?,
+        },
         "map" => Act::Map {
             label: words.label()?,
             iova: words.number()?,
@@ -218,9 +243,10 @@ mod tests {
             0x11 1 share 0x1 0 0x3\n0x12 1 unshare 0x40000000 3 0x2\n0x13 1 state 0x40000fff wrong 0x0 0x8000\n\
             0x14 1 statistics\n0x15 1 keyed 0x8010 0x2 0x3 0x4 0x5\n\
             0x16 1 storm 1\n0x17 1 poll | 2 interrupt 106\n0x18 1 check 2\n0x19 1 meddle 0 2\n\
-            0x1a 1 identity 1 0x38\n";
+            0x1a 1 identity 1 0x38\n0x1b 1 nest 0 0x10 0x100040 d3\n0x1c 1 nest 0 0x10 0x40000000\n\
+            0x1d 1 forget 0 0x10 0x12 0x100001\n";
         let script: Script = text.parse().unwrap();
-        assert_eq!(script.len(), 26);
+        assert_eq!(script.len(), 29);
         assert_eq!(script.to_string(), text);
         assert!("machine".parse::<Script>().is_err());
         assert!("machine 1\n0 0 dance".parse::<Script>().is_err());

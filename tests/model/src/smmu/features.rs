@@ -109,6 +109,11 @@ impl Features {
         }
     }
 
+    /// Tells whether a client's stage 1 can stand in front of stage 2.
+    pub(crate) const fn has_both_stages(&self) -> bool {
+        self.stage1 && self.stage2
+    }
+
     /// Returns how many bits of a stream ID there are.
     pub(crate) const fn sid_bits(&self) -> u32 {
         self.sid_bits

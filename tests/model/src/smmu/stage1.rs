@@ -84,6 +84,9 @@ impl Smmu {
         for (place, (word, slot)) in (0..).zip(words.iter_mut().zip(&mut cached)) {
             *word = match *slot {
                 Some(word) => word,
+                None if outer.is_some() => {
+                    around.memory.read_theirs(at + 8 * place).map_err(|_| Kind::CdFetch)?
+                }
                 None => around.memory.read(at + 8 * place).map_err(|_| Kind::CdFetch)?,
             };
             *slot = Some(*word).filter(|_| !around.random.once_in(8));

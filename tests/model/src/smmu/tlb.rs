@@ -170,6 +170,16 @@ impl Tlb {
         self.entries.retain(|entry| !entry.key.is_hit(scope));
     }
 
+    /// Returns all cached translations of both stages under a VMID.
+    pub(super) fn combined(&self, vmid: u16) -> impl Iterator<Item = Leaf> {
+        self.entries.iter().filter(move |entry| entry.key.tag.vmid == vmid).filter_map(|entry| {
+            match entry.what {
+                What::Leaf(leaf) if leaf.combined => Some(leaf),
+                What::Leaf(_) | What::Table(_) => None,
+            }
+        })
+    }
+
     /// Returns all cached translations under a tag.
     pub(super) fn leaves(&self, tag: Tag) -> impl Iterator<Item = (u64, Leaf)> {
         self.entries.iter().filter(move |entry| entry.key.tag == tag).filter_map(|entry| match entry.what {

@@ -33,7 +33,8 @@ impl Smmu {
         if ours && around.memory.place(at) != Place::Pool {
             around.findings.note(Invariant::Pool, || format!("a translation table was fetched from {at:#x}"));
         }
-        around.memory.read(at).map_err(|_| Kind::WalkAbort)
+        let word = if ours { around.memory.read(at) } else { around.memory.read_theirs(at) };
+        word.map_err(|_| Kind::WalkAbort)
     }
 
     /// Translates an IPA by caches and tables.
@@ -73,7 +74,7 @@ impl Smmu {
         match self.tlb.leaf(tag, input) {
             Ok(Some(found)) => return Ok(found),
             Ok(None) => {}
-            Err(conflict) => return self.conflict(&conflict, input, around),
+            Err(conflict) => return self.conflict(&conflict, (input, regime.outer.is_some()), around),
         }
         let cached = self.tlb.table(tag, input, &mut around.random).filter(|_| !around.random.once_in(4));
         let (mut table, mut level) = cached.unwrap_or((regime.root, regime.start_level));
@@ -129,18 +130,22 @@ impl Smmu {
         Ok(leaf.base + (table - key.input))
     }
 
-    /// Decides what two cached translations of one address come to. With BBML 2 the SMMU takes one of them (3.21.1.3).
+    /// Decides what two cached translations of one address come to. With BBML 2 the SMMU takes one of them (3.21.1.3); so it may where
+    /// a client's own stage 1 is to blame, and whatever it takes was bounded by stage 2.
     fn conflict(
         &self,
         Conflict(one, other): &Conflict,
-        input: u64,
+        (input, theirs): (u64, bool),
         around: &mut Surroundings,
     ) -> Result<(Key, Leaf), Kind> {
         let chosen = if around.random.once_in(2) { one } else { other };
         if let What::Leaf(leaf) = chosen.what
-            && self.features.block_changes == 2
+            && (self.features.block_changes == 2 || theirs && around.random.once_in(2))
         {
             return Ok((chosen.key, leaf));
+        }
+        if theirs {
+            return Err(Kind::TlbConflict);
         }
         around.findings.note(Invariant::Rules, || {
             let bbml = self.features.block_changes;
@@ -178,6 +183,11 @@ impl Smmu {
     /// Returns all cached translations of stage 2 under a VMID.
     pub(crate) fn cached_leaves(&self, vmid: u16) -> Leaves {
         self.tlb.leaves(Tag { vmid, asid: None }).collect()
+    }
+
+    /// Returns all cached translations of both stages under a VMID.
+    pub(crate) fn cached_combined_leaves(&self, vmid: u16) -> impl Iterator<Item = Leaf> {
+        self.tlb.combined(vmid)
     }
 
     /// Returns all cached translations of stage 1 alone under an ASID.
