@@ -12,6 +12,7 @@ mod interrupts;
 mod interrupts_elsewhere;
 pub(crate) mod memory;
 pub(crate) mod messages;
+mod nested;
 pub(crate) mod others;
 pub(crate) mod parallel;
 pub(crate) mod rings;
@@ -31,6 +32,7 @@ pub(crate) const SCENARIOS: &[&[Scenario]] = &[
     memory::SCENARIOS,
     domains::SCENARIOS,
     identity::SCENARIOS,
+    nested::SCENARIOS,
     messages::SCENARIOS,
     sizes::SCENARIOS,
     rings::SCENARIOS,
