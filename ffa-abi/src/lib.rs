@@ -19,6 +19,7 @@ mod page;
 mod request;
 mod response;
 pub mod ring;
+mod service;
 mod status;
 
 pub use fault::{Fault, FaultKind, FaultReport};
@@ -31,15 +32,11 @@ pub use operation::{Header, Operation};
 pub use page::{PageOwner, PageState};
 pub use request::{DeviceState, DomainKind, Protection, Request};
 pub use response::{DeviceRecord, Difference, Response};
+pub use service::{ExtendedRegisters, HOST_SERVICE, HYP_SERVICE, ServiceId, extend, shorten};
 pub use status::Status;
-
-use uuid::{Uuid, uuid};
 
 /// The five registers x3–x7 of a direct message.
 pub type Registers = [u64; 5];
-
-/// Names the service as the host sees it: what `FFA_PARTITION_INFO_GET` is asked for.
-pub const HOST_SERVICE: Uuid = uuid!("6f1d9d7e-3c0a-4b52-9d6e-8a3f51c2e7b4");
 
 /// The version of the protocol that this crate describes.
 pub const PROTOCOL_VERSION: Version = Version { major: 0, minor: 2 };

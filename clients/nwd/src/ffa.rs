@@ -187,6 +187,29 @@ pub fn direct_as(from: u16, to: u16, [x3, x4, x5, x6, x7]: [u64; 5]) -> Result<[
     }
 }
 
+/// Sends FFA_MSG_SEND_DIRECT_REQ2 to the service whose UUID stands in x2–x3, with x4–x17, and returns those of the answer.
+///
+/// # Errors
+/// What the callee answers instead.
+pub fn direct2(to: u16, service: [u64; 2], message: [u64; 14]) -> Result<[u64; 14], CallError> {
+    let ids = |from: u16, to: u16| u64::from(from) << 16 | u64::from(to);
+    let mut call = [0; 18];
+    let [function, parties, x2, x3, body @ ..] = &mut call;
+    (*function, *parties) = (u64::from(u32::from(FuncId::MsgSendDirectReq64_2)), ids(SELF, to));
+    ([*x2, *x3], *body) = (service, message);
+    let [function, parties, x2, x3, body @ ..] = registers(call);
+    let right = function == u64::from(u32::from(FuncId::MsgSendDirectResp64_2)) && parties == ids(to, SELF);
+    if right && x2 | x3 == 0 {
+        return Ok(body);
+    }
+    let refused = function == u64::from(u32::from(FuncId::Error32));
+    let [s0, s1, s2, s3, ..] = x2.to_le_bytes();
+    match FfaError::try_from(i32::from_le_bytes([s0, s1, s2, s3])) {
+        Ok(error) if refused => Err(CallError::Ffa(error)),
+        _ => Err(CallError::Unexpected(function)),
+    }
+}
+
 /// Sends a direct request of 32-bit registers, w3–w7, and returns those of the answer.
 ///
 /// # Errors

@@ -3,9 +3,9 @@
 
 use crate::ffa::{self, CallError};
 use ffa_abi::{
-    DeviceRecord, DeviceState, Difference, DomainHandle, DomainKind, Fault, FaultReport, Features,
-    GuardLevel, Iova, Limits, PROTOCOL_VERSION, PhysAddr, PowerHint, Protection, Registers, Request,
-    Response, SmmuIndex, SmmuRegisters, SmmuReport, Status, StreamId, Version,
+    DeviceRecord, DeviceState, Difference, DomainHandle, DomainKind, ExtendedRegisters, Fault, FaultReport,
+    Features, GuardLevel, Iova, Limits, PROTOCOL_VERSION, PhysAddr, PowerHint, Protection, Registers,
+    Request, Response, SmmuIndex, SmmuRegisters, SmmuReport, Status, StreamId, Version,
 };
 use thiserror::Error;
 
@@ -55,6 +55,19 @@ impl Iommu {
     pub fn raw(&self, registers: Registers) -> Result<Response, IommuError> {
         let answer = ffa::direct(self.partition, registers)?;
         Response::decode(answer).ok_or(IommuError::Malformed(answer))
+    }
+
+    /// Sends registers by FFA_MSG_SEND_DIRECT_REQ2 to one of the partition's services, x4–x17, and decodes only the answer's frame.
+    ///
+    /// # Errors
+    /// All but [`IommuError::Status`].
+    pub fn raw_extended(
+        &self,
+        service: [u64; 2],
+        registers: ExtendedRegisters,
+    ) -> Result<Response, IommuError> {
+        let (answer, more) = ffa_abi::shorten(ffa::direct2(self.partition, service, registers)?);
+        Response::decode(answer).filter(|_| more == 0).ok_or(IommuError::Malformed(answer))
     }
 
     /// Sends a request, and returns x4–x7 of a successful answer.

@@ -12,7 +12,9 @@ use crate::{
     policy::Blob,
 };
 use core::slice;
+use ffa_abi::HYP_SERVICE;
 use iommu_core::policy::{HypRole, Interrupts, Range};
+use uuid::Uuid;
 
 const PAGE_SIZE: u64 = 4096;
 /// What a partition's boot information can carry: TF-A's EL3 SPMC puts header, one descriptor (FF-A 1.2, 5.4.2: 32
@@ -26,6 +28,8 @@ const S_EL1: u32 = 2;
 const RECEIVES: u32 = 1 << 0;
 /// `messaging-method`: sends direct requests.
 const SENDS: u32 = 1 << 1;
+/// `messaging-method`: receives direct requests by FFA_MSG_SEND_DIRECT_REQ2.
+const RECEIVES2: u32 = 1 << 9;
 /// `attributes` of memory and device regions: readable, writable, never executable; non-secure.
 const READ: u32 = 1 << 0;
 const WRITE: u32 = 1 << 1;
@@ -60,7 +64,8 @@ impl Platform {
         let text = Writer::source_with(&comment, partition.manifest.as_ref(), |root| {
             root.string("compatible", "arm,ffa-manifest-1.0");
             root.cells("ffa-version", &[FFA_VERSION]);
-            root.cells("uuid", &uuid_cells(partition));
+            let (uuids, methods) = self.services(partition);
+            root.cells("uuid", &uuids.iter().flat_map(uuid_cells).collect::<Vec<_>>());
             root.string("description", &partition.name);
             root.cells("id", &[u32::from(partition.id)]);
             root.cells("execution-ctx-count", &[partition.contexts]);
@@ -73,11 +78,7 @@ impl Platform {
             root.cells("xlat-granule", &[0]);
             root.cells("boot-order", &[u32::from(partition.id & 0x7fff) - 1]);
             root.cells("gp-register-num", &[0]);
-            // The iommu service answers and asks nobody.
-            root.cells(
-                "messaging-method",
-                &[if partition.iommu_service { RECEIVES } else { RECEIVES | SENDS }],
-            );
+            root.cells("messaging-method", &methods);
             // 0 queues the normal world's interrupts while the partition runs.
             root.cells("ns-interrupts-action", &[0]);
             if partition.notifications {
@@ -130,6 +131,23 @@ impl Platform {
             }
         });
         DeviceTree::compile(&format!("{}-manifest", partition.name), text, LIMIT)
+    }
+}
+
+impl Platform {
+    /// Returns the UUIDs of a partition, and how it is talked to: one way for all of them, or one for each.
+    ///
+    /// The iommu service answers and asks nobody. The hypervisor's UUID is there where its role is. TF-A's SPMC at EL3 (2.12) has
+    /// neither FFA_MSG_SEND_DIRECT_REQ2 nor partitions with two UUIDs.
+    fn services(&self, partition: &Partition) -> (Vec<Uuid>, Vec<u32>) {
+        match self.manager {
+            _ if !partition.iommu_service => (vec![partition.uuid], vec![RECEIVES | SENDS]),
+            Manager::El3 => (vec![partition.uuid], vec![RECEIVES]),
+            Manager::Spm if self.policy.hyp == HypRole::Required => {
+                (vec![partition.uuid, HYP_SERVICE], vec![RECEIVES | RECEIVES2, RECEIVES2])
+            }
+            Manager::Spm => (vec![partition.uuid], vec![RECEIVES | RECEIVES2]),
+        }
     }
 }
 
@@ -191,6 +209,6 @@ fn device_region(root: &mut Writer, name: &str, device: &Interrupter, security: 
 }
 
 /// A UUID as four words, each of the next four bytes in little-endian order (SMCCC, DEN0028, UUID format).
-fn uuid_cells(partition: &Partition) -> Vec<u32> {
-    partition.uuid.as_bytes().as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect()
+fn uuid_cells(uuid: &Uuid) -> Vec<u32> {
+    uuid.as_bytes().as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect()
 }

@@ -2,13 +2,15 @@
 //! spm reads what is generated, with the code that runs at S-EL2, and admits every partition.
 
 use crate::source::{platform, with_set};
-use iommu_core::policy::Range;
+use ffa_abi::{HOST_SERVICE, HYP_SERVICE};
+use iommu_core::policy::{HypRole, Range};
 use manifests::{Blob, CONFORMANCE_PLATFORMS, IMAGE_OFFSET, PLATFORMS, Set, package};
 use spm_core::{
     manifest::{
         AddressRange, PartitionManifest, SpmcManifest,
         interrupt::{DeviceInterrupt, Trigger},
         layout::Layout,
+        messaging::MessagingMethod,
         region::{Access, Security},
     },
     package::Package,
@@ -43,6 +45,7 @@ fn spm_admits_every_partition() {
             assert_eq!(admitted.entry, partition.memory.base + IMAGE_OFFSET as u64);
             assert_eq!(place.essential, partition.essential);
             assert_eq!(manifest.services[0].uuid, partition.uuid);
+            assert_eq!(manifest.services.len(), 1, "no policy here has a hypervisor");
             assert_eq!(manifest.receives_notifications, partition.notifications);
             assert!(manifest.wants_manifest && manifest.boot_register == Some(0));
         }
@@ -79,6 +82,16 @@ fn spm_admits_the_partitions_of_other_sets() {
             layout.admit(place, &manifest, &parsed).unwrap();
             assert_eq!(u32::from(manifest.contexts.get()), partition.contexts);
             assert_eq!(u32::from(place.vcpu_count.get()), partition.contexts);
+            if partition.iommu_service {
+                let services: Vec<_> = manifest.services.iter().map(|service| service.uuid).collect();
+                let hyp = (platform.policy.hyp == HypRole::Required).then_some(HYP_SERVICE);
+                assert_eq!(services, [HOST_SERVICE].into_iter().chain(hyp).collect::<Vec<_>>());
+                let extended = |uuid| {
+                    let found = manifest.services.iter().find(|service| service.uuid == uuid).unwrap();
+                    found.messaging.allows(MessagingMethod::RECEIVES_DIRECT2)
+                };
+                assert!(services.iter().all(|uuid| extended(*uuid)));
+            }
             contexts += partition.contexts;
         }
         assert_eq!(layout.admitted().len(), platform.partitions.len());

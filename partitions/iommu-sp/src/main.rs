@@ -29,7 +29,7 @@ use iommu_core::policy::Policy;
 use iommu_core::service::Service;
 use iommu_core::smmu::SmmuV3;
 use setup::SetupError;
-use sp_runtime::{BootInfo, EndpointId, Partition, VcpuId, interrupt_source, partition};
+use sp_runtime::{BootInfo, EndpointId, Extended, Partition, VcpuId, interrupt_source, partition};
 
 /// An SMMU that was brought up.
 type Smmu = SmmuV3<'static, Frame>;
@@ -57,6 +57,16 @@ impl Partition for IommuSp {
     fn direct_request(&self, _vcpu: VcpuId, from: EndpointId, arguments: [u64; 5]) -> [u64; 5] {
         abort_on_purpose(&arguments);
         self.service.handle(from.0, arguments)
+    }
+
+    fn direct_request2(
+        &self,
+        _vcpu: VcpuId,
+        from: EndpointId,
+        service: [u64; 2],
+        arguments: Extended,
+    ) -> Extended {
+        self.service.handle_extended(from.0, service, arguments)
     }
 
     fn interrupted(&self, _vcpu: VcpuId) {

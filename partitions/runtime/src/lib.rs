@@ -37,7 +37,7 @@ pub use ffa::{CallError, EndpointId, call};
 pub use image::addresses as image_addresses;
 pub use interrupt_source::{Hypercalls, InterruptSource, Polling, SourceError, interrupt_source};
 pub use mailbox::{Mailbox, MailboxError};
-pub use message::{Partition, WAIT, exchange};
+pub use message::{Extended, Partition, Received, WAIT, exchange};
 pub use stop::stop;
 pub use vcpu::{MAX_VCPUS, VcpuId, mpidr};
 

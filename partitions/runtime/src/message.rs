@@ -61,9 +61,24 @@ pub trait Partition: Sized + Sync + 'static {
         let _ = vcpu;
     }
 
-    /// Answers what is neither a direct request by FFA_MSG_SEND_DIRECT_REQ nor an interrupt: FFA_RUN, or
-    /// FFA_MSG_SEND_DIRECT_REQ2, which only a partition gets whose manifest says so. x0 to x7 in, x0 to x7 of the call that
-    /// gives the core back out. By default the partition waits on.
+    /// Answers FFA_MSG_SEND_DIRECT_REQ2, which only a partition gets whose manifest says so: the service's UUID as in x2 and x3
+    /// ([`Extended`]) and x4 to x17 in, x4 to x17 out. By default with NOT_SUPPORTED in x4.
+    fn direct_request2(
+        &self,
+        vcpu: VcpuId,
+        from: EndpointId,
+        service: [u64; 2],
+        arguments: Extended,
+    ) -> Extended {
+        let _ = (vcpu, from, service, arguments);
+        let mut answer = [0; 14];
+        let [x4, ..] = &mut answer;
+        *x4 = i64::from(i32::from(FfaError::NotSupported)).cast_unsigned();
+        answer
+    }
+
+    /// Answers what is neither a direct request nor an interrupt: FFA_RUN. x0 to x7 in, x0 to x7 of the call that gives the
+    /// core back out. By default the partition waits on.
     fn other(&self, vcpu: VcpuId, registers: [u64; 8]) -> [u64; 8] {
         let _ = (vcpu, registers);
         WAIT
@@ -72,33 +87,42 @@ pub trait Partition: Sized + Sync + 'static {
     /// Gives the core back and returns what comes next, as [`exchange`] does. A partition replaces it only if it wants to
     /// see what the other registers hold before and after.
     #[inline(always)]
-    fn exchange(&self, vcpu: VcpuId, registers: [u64; 8]) -> [u64; 8] {
+    fn exchange(&self, vcpu: VcpuId, registers: [u64; 8]) -> Received {
         let _ = vcpu;
         exchange(registers)
     }
 }
+
+/// x4 to x17 of a message by FFA_MSG_SEND_DIRECT_REQ2, or of its answer (FF-A 1.2 §15.4, §15.5). Its service is named by two
+/// registers, the first byte of the UUID in bits 7:0 of the first.
+pub type Extended = [u64; 14];
+
+/// x0 to x17 as they are when the partition goes on. x8 to x17 say something in FFA_MSG_SEND_DIRECT_REQ2 alone.
+pub type Received = [u64; 18];
 
 /// x2 of a direct message between the partition manager and a partition (FF-A 1.2, table 16.3): bit 31.
 const FRAMEWORK_MESSAGE: u64 = 1 << 31;
 
 const DIRECT_REQ_64: u32 = FuncId::MsgSendDirectReq64 as u32;
 const DIRECT_REQ_32: u32 = FuncId::MsgSendDirectReq32 as u32;
+const DIRECT_REQ2: u32 = FuncId::MsgSendDirectReq64_2 as u32;
 const INTERRUPT: u32 = FuncId::Interrupt32 as u32;
 const ERROR: u32 = FuncId::Error32 as u32;
 const ABORTED: u32 = (FfaError::Aborted as i32).cast_unsigned();
 const DIRECT_RESP_64: u64 = FuncId::MsgSendDirectResp64 as u64;
 const DIRECT_RESP_32: u64 = FuncId::MsgSendDirectResp32 as u64;
+const DIRECT_RESP2: u64 = FuncId::MsgSendDirectResp64_2 as u64;
 /// x0 to x7 of FFA_MSG_WAIT.
 pub const WAIT: [u64; 8] = [FuncId::MsgWait32 as u64, 0, 0, 0, 0, 0, 0, 0];
 
 /// Serves requests on this vCPU for ever.
 pub(crate) fn serve<P: Partition>(partition: &P, vcpu: VcpuId) -> ! {
-    let mut registers = WAIT;
+    let mut received = partition.exchange(vcpu, WAIT);
     loop {
-        registers = partition.exchange(vcpu, registers);
-        let [function, ids, flags, a3, a4, a5, a6, a7] = registers;
+        let [function, ids, flags, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17] =
+            received;
         let from = sender(ids);
-        registers = match low(function) {
+        let answer = match low(function) {
             DIRECT_REQ_64 if flags & FRAMEWORK_MESSAGE == 0 => {
                 let [r3, r4, r5, r6, r7] = partition.direct_request(vcpu, from, [a3, a4, a5, a6, a7]);
                 [DIRECT_RESP_64, answer_ids(ids), 0, r3, r4, r5, r6, r7]
@@ -112,6 +136,15 @@ pub(crate) fn serve<P: Partition>(partition: &P, vcpu: VcpuId) -> ! {
                 let (kind, status) = framework_message(partition, vcpu, flags, low(a3));
                 [DIRECT_RESP_32, answer_ids(ids), FRAMEWORK_MESSAGE | kind, status, 0, 0, 0, 0]
             }
+            DIRECT_REQ2 => {
+                // Values of its own, here and below: what passes through memory would do so for every request.
+                let arguments = [a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17];
+                let answer = partition.direct_request2(vcpu, from, [flags, a3], arguments);
+                let [x0, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13, x14, x15, x16, x17] =
+                    exchange_extended([DIRECT_RESP2, answer_ids(ids), 0, 0], answer);
+                received = [x0, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13, x14, x15, x16, x17];
+                continue;
+            }
             // Whoever asked has aborted, so that nobody wants the answer (FF-A 1.2 table 15.12).
             ERROR if low(flags) == ABORTED => WAIT,
             ERROR => refused(low(flags)),
@@ -120,21 +153,22 @@ pub(crate) fn serve<P: Partition>(partition: &P, vcpu: VcpuId) -> ! {
                 WAIT
             }
             _ => {
-                // Values of its own: what passes through memory here would do so for every request.
                 let [r0, r1, r2, r3, r4, r5, r6, r7] =
                     partition.other(vcpu, [function, ids, flags, a3, a4, a5, a6, a7]);
                 [r0, r1, r2, r3, r4, r5, r6, r7]
             }
         };
+        received = partition.exchange(vcpu, answer);
     }
 }
 
-/// Gives the core back with x0 to x7 = `registers`, and returns x0 to x7 of what comes next. For
+/// Gives the core back with x0 to x7 = `registers`, and returns x0 to x17 of what comes next. For
 /// [`Partition::exchange`] only.
 #[inline(always)]
 #[must_use]
-pub fn exchange(registers: [u64; 8]) -> [u64; 8] {
+pub fn exchange(registers: [u64; 8]) -> Received {
     let [mut x0, mut x1, mut x2, mut x3, mut x4, mut x5, mut x6, mut x7] = registers;
+    let (x8, x9, x10, x11, x12, x13, x14, x15, x16, x17);
     // SAFETY: 1. By SMCCC 1.4 §2.6 and FF-A 1.2 §11.1 only x0 to x17 change. 2. The calls made are FFA_MSG_WAIT and
     // FFA_MSG_SEND_DIRECT_RESP, which change no memory of this partition.
     unsafe {
@@ -142,12 +176,34 @@ pub fn exchange(registers: [u64; 8]) -> [u64; 8] {
             "smc #0",
             inout("x0") x0, inout("x1") x1, inout("x2") x2, inout("x3") x3,
             inout("x4") x4, inout("x5") x5, inout("x6") x6, inout("x7") x7,
-            out("x8") _, out("x9") _, out("x10") _, out("x11") _, out("x12") _,
-            out("x13") _, out("x14") _, out("x15") _, out("x16") _, out("x17") _,
+            out("x8") x8, out("x9") x9, out("x10") x10, out("x11") x11, out("x12") x12,
+            out("x13") x13, out("x14") x14, out("x15") x15, out("x16") x16, out("x17") x17,
             options(nostack),
         );
     }
-    [x0, x1, x2, x3, x4, x5, x6, x7]
+    [x0, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13, x14, x15, x16, x17]
+}
+
+/// As [`exchange`], with x0 to x3 = `head` and x4 to x17 = `body`: FFA_MSG_SEND_DIRECT_RESP2, which no other answer pays for.
+#[cold]
+#[inline(never)]
+fn exchange_extended(head: [u64; 4], body: Extended) -> Received {
+    let [mut x0, mut x1, mut x2, mut x3] = head;
+    let [mut x4, mut x5, mut x6, mut x7, mut x8, mut x9, mut x10, ..] = body;
+    let [.., mut x11, mut x12, mut x13, mut x14, mut x15, mut x16, mut x17] = body;
+    // SAFETY: 1. By SMCCC 1.4 §2.6 and FF-A 1.2 §11.1 only x0 to x17 change. 2. The call made is
+    // FFA_MSG_SEND_DIRECT_RESP2, which changes no memory of this partition.
+    unsafe {
+        asm!(
+            "smc #0",
+            inout("x0") x0, inout("x1") x1, inout("x2") x2, inout("x3") x3,
+            inout("x4") x4, inout("x5") x5, inout("x6") x6, inout("x7") x7,
+            inout("x8") x8, inout("x9") x9, inout("x10") x10, inout("x11") x11, inout("x12") x12,
+            inout("x13") x13, inout("x14") x14, inout("x15") x15, inout("x16") x16, inout("x17") x17,
+            options(nostack),
+        );
+    }
+    [x0, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13, x14, x15, x16, x17]
 }
 
 /// Answers a message of the partition manager itself (FF-A 1.2 §16.3, §16.4), with its first parameter: kind of the answer, and

@@ -17,7 +17,7 @@ mod vcpu;
 
 use core::convert::Infallible;
 
-use sp_runtime::{BootInfo, EndpointId, Partition, VcpuId, log, mpidr, partition};
+use sp_runtime::{BootInfo, EndpointId, Extended, Partition, Received, VcpuId, log, mpidr, partition};
 
 use protocol::{Command, Status};
 use registers::Classes;
@@ -51,17 +51,25 @@ impl Partition for TestSp {
         timer::note_interrupt(&Vcpu::of(vcpu).timer);
     }
 
-    #[inline(never)]
-    fn other(&self, _vcpu: VcpuId, registers: [u64; 8]) -> [u64; 8] {
-        protocol::echo2(registers).unwrap_or(sp_runtime::WAIT)
+    #[inline(always)]
+    fn direct_request2(
+        &self,
+        _vcpu: VcpuId,
+        _from: EndpointId,
+        _: [u64; 2],
+        arguments: Extended,
+    ) -> Extended {
+        arguments
     }
 
     #[inline(always)]
-    fn exchange(&self, vcpu: VcpuId, registers: [u64; 8]) -> [u64; 8] {
+    fn exchange(&self, vcpu: VcpuId, registers: [u64; 8]) -> Received {
         let general = &Vcpu::of(vcpu).general;
         if general.is_armed() {
             let [x0, x1, x2, x3, x4, x5, x6, x7] = registers;
-            general.exchange(x0, x1, x2, x3, x4, x5, x6, x7)
+            let [x0, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13, x14, x15, x16, x17] =
+                general.exchange(x0, x1, x2, x3, x4, x5, x6, x7);
+            [x0, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13, x14, x15, x16, x17]
         } else {
             sp_runtime::exchange(registers)
         }

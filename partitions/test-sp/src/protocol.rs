@@ -20,8 +20,7 @@
 //! | 15 | let the timer run out | x4 ticks from now | x3 status |
 //! | 16 | tell how late the timer's interrupt was | – | x3 status, x4 ticks; none before it came |
 //!
-//! By a 32-bit direct request, and by FFA_MSG_SEND_DIRECT_REQ2, only echo can be had; of the latter's registers x4–x7 come
-//! back, what x8–x17 hold says nothing. Any other command, and a class or an access that is not there, answers NOT_SUPPORTED in
+//! By a 32-bit direct request, and by FFA_MSG_SEND_DIRECT_REQ2, only echo can be had; the latter's x4–x17 come back. Any other command, and a class or an access that is not there, answers NOT_SUPPORTED in
 //! x3. Classes are bits:
 //! 0 EL1 system registers, 1 FP, SIMD and SVE, 2 virtual timer, 3 pointer authentication keys, 4 x18 to x30 and zeros
 //! in x8 to x17, 5 debug and
@@ -29,14 +28,6 @@
 
 /// The number of [`Command::Echo`], which is looked at before all others.
 pub(crate) const ECHO: u64 = 0;
-
-/// Returns the response to FFA_MSG_SEND_DIRECT_REQ2, if it is one.
-pub(crate) fn echo2([function, ids, _, _, x4, x5, x6, x7]: [u64; 8]) -> Option<[u64; 8]> {
-    const REQUEST: u64 = 0xc400_008d;
-    const RESPONSE: u64 = 0xc400_008e;
-    let (sender, receiver) = (ids >> 16 & 0xffff, ids & 0xffff);
-    (function == REQUEST).then_some([RESPONSE, receiver << 16 | sender, 0, 0, x4, x5, x6, x7])
-}
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

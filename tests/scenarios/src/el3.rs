@@ -13,10 +13,16 @@ struct Deviation {
 }
 
 /// All of them.
-const DEVIATIONS: [Deviation; 1] = [Deviation {
-    scenario: "dma-secure",
-    why: "it needs a second partition that looks at its memory; this SPMC runs one",
-}];
+const DEVIATIONS: [Deviation; 2] = [
+    Deviation {
+        scenario: "dma-secure",
+        why: "it needs a second partition that looks at its memory; this SPMC runs one",
+    },
+    Deviation {
+        scenario: "long-messages",
+        why: "this SPMC has no FFA_MSG_SEND_DIRECT_REQ2; the service is asked by FFA_MSG_SEND_DIRECT_REQ alone",
+    },
+];
 
 /// What firmware promises that is not spm's alone.
 const OF_FIRMWARE: &[&[Scenario]] = &[firmware::OF_THE_MACHINE];

@@ -5,6 +5,7 @@
 //! so ([`Client`], [`Owned`](crate::ownership::Owned), a device out of the policy). Several cores call at a time; the
 //! locks and their order are described in `domain/lock.rs`.
 
+mod extended;
 mod faults;
 mod guests;
 mod health;

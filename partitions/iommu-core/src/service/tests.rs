@@ -20,6 +20,7 @@ use std::boxed::Box;
 mod areas;
 mod attacks;
 mod devices;
+mod extended;
 mod guests;
 mod health;
 mod identity;

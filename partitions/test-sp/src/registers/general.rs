@@ -6,6 +6,8 @@
 use core::arch::global_asm;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use sp_runtime::Received;
+
 /// The first register that is filled.
 const FIRST: usize = 8;
 /// How many there are: x8 to x30.
@@ -124,7 +126,7 @@ impl General {
         x5: u64,
         x6: u64,
         x7: u64,
-    ) -> [u64; 8] {
+    ) -> Received {
         let mut registers = [x0, x1, x2, x3, x4, x5, x6, x7];
         self.armed.store(false, Ordering::Relaxed);
         let pattern = self.pattern.load(Ordering::Relaxed);
@@ -145,6 +147,8 @@ impl General {
             }
         }
         self.intact.store(bits, Ordering::Relaxed);
-        registers
+        let mut received = [0; 18];
+        received.iter_mut().zip(registers.iter().chain(&seen)).for_each(|(to, from)| *to = *from);
+        received
     }
 }

@@ -18,7 +18,7 @@ use conformance::exchange::{Told, answer_32, answer2, secret, serve, told};
 use conformance::partner::Partner;
 use core::convert::Infallible;
 use side::{Side, enter, take_interrupts};
-use sp_runtime::{BootInfo, CallError, EndpointId, Manifest, Partition, VcpuId, partition};
+use sp_runtime::{BootInfo, CallError, EndpointId, Manifest, Partition, Received, VcpuId, partition};
 use vcpu::Vcpu;
 
 struct ConformanceSp {
@@ -80,7 +80,7 @@ impl Partition for ConformanceSp {
     }
 
     /// Gives the core back with secrets in x8 to x17, and sees to what the runtime does not know.
-    fn exchange(&self, vcpu: VcpuId, registers: [u64; 8]) -> [u64; 8] {
+    fn exchange(&self, vcpu: VcpuId, registers: [u64; 8]) -> Received {
         let own = Vcpu::of(vcpu);
         let mut next = [0; 18];
         for (number, register) in next.iter_mut().enumerate() {
@@ -107,16 +107,16 @@ impl Partition for ConformanceSp {
                     let mut told = own.told_off.lock();
                     *told = Told { count: told.count + 1, message, statuses };
                     // The runtime agrees.
-                    return message;
+                    return entered;
                 }
                 RUN => {
                     if let Some(request) = own.kept.lock().take() {
                         *own.outcome.lock() = serve(&mut self.side(vcpu, [0; 2]), request);
                     }
                     // The runtime waits again.
-                    return [x0, x1, x2, x3, x4, x5, x6, x7];
+                    return entered;
                 }
-                _ => return [x0, x1, x2, x3, x4, x5, x6, x7],
+                _ => return entered,
             }
         }
     }

@@ -10,7 +10,10 @@ use crate::{
     seen,
     world::{Arrival, PAGE, READ_WRITE, World, require},
 };
-use ffa_abi::{DomainHandle, Iova, PhysAddr, Registers, Request, Status};
+use arm_ffa::FfaError;
+use ffa_abi::{DomainHandle, Iova, PhysAddr, Registers, Request, Response, ServiceId, Status, extend};
+use nwd::ffa::CallError;
+use nwd::iommu::IommuError;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -28,6 +31,14 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         audience: Everyone,
         cores: 1,
         run: bad_messages,
+    },
+    Scenario {
+        name: "long-messages",
+        claim: "By FFA_MSG_SEND_DIRECT_REQ2 the service does what it does by FFA_MSG_SEND_DIRECT_REQ, and no more",
+        expected: "a page mapped, reached by DMA, unmapped; refused: another service's UUID, and registers that mean nothing",
+        audience: Test,
+        cores: 1,
+        run: long_messages,
     },
     Scenario {
         name: "random-messages",
@@ -122,7 +133,42 @@ pub(crate) fn bad_messages(world: &mut World) -> Outcome {
     seen!("{} wrong messages, each with its status; a correct request works before and after", messages.len())
 }
 
-pub(crate) fn random_messages(world: &mut World) -> Outcome {
+pub(crate) fn long_messages(world: &mut World) -> Outcome {
+    let (domain, page, iova) = (world.attached_domain()?, world.page(0), world.iova(0x2_4000));
+    let host = ServiceId::Host.to_registers();
+    let pa = PhysAddr(page.address().0);
+    let map = Request::Map { domain, iova, pa, size: PAGE, protection: READ_WRITE }.encode();
+    let mapped = world.iommu.raw_extended(host, extend(map))?;
+    ensure!(mapped == Response::value(PAGE), "mapped by a long message: {mapped:x?}");
+    let pattern = world.load()?;
+    require("mapped by a long message", world.put(&pattern, iova, &page)?, Arrival::All)?;
+    for place in 5..14 {
+        let mut more = extend(Request::Unmap { domain, iova, size: PAGE }.encode());
+        if let Some(register) = more.get_mut(place) {
+            *register = 1 << 63;
+        }
+        let refused = world.iommu.raw_extended(host, more)?;
+        ensure!(refused == Response::status(Status::InvalidParameters), "x{}: {refused:x?}", place + 4);
+    }
+    // The nil UUID means any service to spm, and none to this one; spm knows that the others are none of the partition's.
+    let unmap = extend(Request::Unmap { domain, iova, size: PAGE }.encode());
+    let nil = world.iommu.raw_extended([0, 0], unmap)?;
+    ensure!(nil == Response::status(Status::NotSupported), "the nil UUID: {nil:x?}");
+    let [x2, x3] = host;
+    // No hypervisor has a role here, and so no service.
+    for other in [[x3, x2], [x2 ^ 1, x3], [x2, x3 ^ 1 << 63], ServiceId::Hyp.to_registers()] {
+        let refused = world.iommu.raw_extended(other, unmap);
+        let spm = IommuError::Call(CallError::Ffa(FfaError::InvalidParameters));
+        ensure!(refused == Err(spm), "the UUID {other:x?}: {refused:x?}");
+    }
+    require("after all refusals", world.put(&pattern, iova, &page)?, Arrival::All)?;
+    let unmapped = world.iommu.raw_extended(host, unmap)?;
+    ensure!(unmapped.values == [PAGE, PAGE, 0, 0], "unmapped by a long message: {unmapped:x?}");
+    require("unmapped by a long message", world.put(&pattern, iova, &page)?, Arrival::Nothing)?;
+    seen!("mapped, DMA arrived, unmapped, stopped; nine registers and five UUIDs refused")
+}
+
+fn random_messages(world: &mut World) -> Outcome {
     const MESSAGES: u32 = 2000;
     /// All operations but the one that sets a device's state: it must stay, so that the end can be seen.
     const OPERATIONS: [u64; 10] = [0x01, 0x02, 0x03, 0x04, 0x10, 0x11, 0x20, 0x21, 0x22, 0x30];

@@ -7,7 +7,10 @@ use crate::{
     seen,
     world::{Arrival, READ_WRITE, World, require},
 };
-use ffa_abi::{DeviceState, DomainHandle, Features, GuardLevel, Iova, Key, PhysAddr, Request, Status};
+use ffa_abi::{
+    DeviceState, DomainHandle, Features, GuardLevel, HypRequest, Iova, Key, PageOwner, Pages, PhysAddr,
+    Request, Response, ServiceId, Status, extend,
+};
 use nwd::hyp::Hyp;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -34,6 +37,14 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         audience: Test,
         cores: 1,
         run: wrong_key,
+    },
+    Scenario {
+        name: "hyp-service",
+        claim: "The hypervisor has a service of its own, by FFA_MSG_SEND_DIRECT_REQ2, which only its key opens",
+        expected: "a page taken and given back; wrong key without it, not supported for what has no key",
+        audience: Test,
+        cores: 1,
+        run: service,
     },
 ];
 
@@ -100,6 +111,38 @@ fn wrong_key(world: &mut World) -> Outcome {
     ensure!(counted == 200, "{counted} of 200 wrong keys were counted");
     works(world)?;
     seen!("200 tries refused and counted; the right key works after each; DMA arrives")
+}
+
+fn service(world: &mut World) -> Outcome {
+    let hyp = world.hyp()?;
+    let service = ServiceId::Hyp.to_registers();
+    let first = PhysAddr(world.page(0).address().0);
+    let pages = Pages { first, count: 1 };
+    let before = hyp.wrong_keys()?;
+    let send = |request: HypRequest, key: Key| world.iommu.raw_extended(service, extend(request.encode(key)));
+    let owner = PageOwner::Hyp;
+    let guess = Key::from_registers([world.random.word(), world.random.word()]);
+    let wrong = send(HypRequest::Own(pages, owner), guess)?;
+    ensure!(wrong == Response::status(Status::WrongKey), "a wrong key: {wrong:x?}");
+    let owned = send(HypRequest::Own(pages, owner), hyp.key())?;
+    ensure!(owned == Response::status(Status::Ok), "OWN: {owned:x?}");
+    // By the short message, which sees the same.
+    let state = hyp.page(first)?;
+    ensure!(state.owner == owner, "the page's owner is {:?}", state.owner);
+    let given = send(HypRequest::Disown(pages, owner), hyp.key())?;
+    ensure!(given == Response::status(Status::Ok), "DISOWN: {given:x?}");
+    for request in [Request::Features, Request::PolicyDigest, Request::Claim] {
+        let answer = world.iommu.raw_extended(service, extend(request.encode()))?;
+        ensure!(answer == Response::status(Status::NotSupported), "{request:?}: {answer:x?}");
+    }
+    let mut more = extend(HypRequest::Statistics.encode(hyp.key()));
+    more[13] = 1;
+    let refused = world.iommu.raw_extended(service, more)?;
+    ensure!(refused == Response::status(Status::InvalidParameters), "x17: {refused:x?}");
+    let counted = hyp.wrong_keys()?.saturating_sub(before);
+    ensure!(counted == 1, "{counted} wrong keys were counted in place of 1");
+    works(world)?;
+    seen!("a page taken and given back; a wrong key, three requests without one and x17 refused; DMA arrives")
 }
 
 fn wrong(world: &World, hyp: Hyp, words: u128) -> Result<(), Failure> {
