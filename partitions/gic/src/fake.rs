@@ -13,14 +13,16 @@ pub(crate) struct Line {
     pub(crate) enabled: bool,
     pub(crate) pending: bool,
     pub(crate) active: bool,
-    pub(crate) priority: u8,
+    pub(crate) priority: u32,
     pub(crate) configuration: u32,
     pub(crate) route: u64,
 }
 
 #[derive(Debug)]
 pub(crate) struct FakeGic {
+    /// All interrupts, from 0 on.
     pub(crate) lines: RefCell<Vec<Line>>,
+    pub(crate) count: u32,
     pub(crate) control: Cell<u32>,
     /// The core that makes accesses.
     pub(crate) core: Cell<u64>,
@@ -46,6 +48,7 @@ impl FakeGic {
         let line = Line { non_secure: true, priority: 0x80, ..Line::default() };
         Self {
             lines: RefCell::new(vec![line; count as usize]),
+            count,
             control: Cell::new(1 << 4 | 1 << 5),
             core: Cell::new(0x8000_0000),
             slow: 0,
@@ -64,8 +67,9 @@ impl FakeGic {
         self.lines.borrow()[intid as usize]
     }
 
-    pub(crate) fn change(&self, intid: u32, change: impl FnOnce(&mut Line)) {
-        change(&mut self.lines.borrow_mut()[intid as usize]);
+    pub(crate) fn change(&self, intid: impl TryInto<usize>, change: impl FnOnce(&mut Line)) {
+        let place = intid.try_into().ok().unwrap();
+        change(&mut self.lines.borrow_mut()[place]);
     }
 
     /// A device raises its line for a moment. A level that is gone again leaves nothing.
@@ -73,8 +77,8 @@ impl FakeGic {
         self.change(intid, |line| line.pending |= line.configuration & 0b10 != 0);
     }
 
-    fn for_word(&self, first: u32, value: u32, mut change: impl FnMut(&mut Line)) {
-        for (bit, line) in self.lines.borrow_mut().iter_mut().skip(first as usize).take(32).enumerate() {
+    fn for_word(&self, first: usize, value: u32, mut change: impl FnMut(&mut Line)) {
+        for (bit, line) in self.lines.borrow_mut().iter_mut().skip(first).take(32).enumerate() {
             if value & 1 << bit != 0 {
                 change(line);
             }
@@ -110,10 +114,10 @@ impl Hardware for &FakeGic {
                 self.control.get() | if owed > 0 { 1 << 31 } else { 0 }
             }
             // Other bits of GICD_TYPER than the number of interrupts are set, too.
-            4 => 0x037b_0400 | (self.lines.borrow().len() as u32).div_ceil(32) - 1,
+            4 => 0x037b_0400 | (self.count.div_ceil(32) - 1),
             0x080..0x100 => self.gather(offset, 0x080, 1, |line| line.non_secure.into()),
             0x100..0x200 => self.gather(offset & 0x17f, 0x100, 1, |line| line.enabled.into()),
-            0x400..0x800 => self.gather(offset, 0x400, 8, |line| line.priority.into()),
+            0x400..0x800 => self.gather(offset, 0x400, 8, |line| line.priority),
             0xc00..0xd00 => self.gather(offset, 0xc00, 2, |line| line.configuration),
             0xd00..0xd80 => self.gather(offset, 0xd00, 1, |line| line.modifier.into()),
             _ => panic!("read of {offset:#x}"),
@@ -121,14 +125,13 @@ impl Hardware for &FakeGic {
     }
 
     fn write32(&self, offset: usize, value: u32) {
-        let first = (offset as u32 & 0x7f) * 8;
+        let first = (offset & 0x7f) * 8;
         match offset {
             0 => self.control.set(value & !(1 << 31)),
             0x080..0x100 => {
                 let fixed = self.fixed_below;
-                let base = (offset - 0x80) as u32 * 8;
                 let lines = &mut *self.lines.borrow_mut();
-                for (intid, line) in (0_u32..).zip(lines.iter_mut()).skip(base as usize).take(32) {
+                for (intid, line) in (0_u32..).zip(lines.iter_mut()).skip(first).take(32) {
                     line.non_secure =
                         if intid < fixed { line.non_secure } else { value & 1 << (intid % 32) != 0 };
                 }
@@ -140,9 +143,7 @@ impl Hardware for &FakeGic {
             }
             0x280..0x300 => self.for_word(first, value, |line| line.pending = false),
             0x380..0x400 => self.for_word(first, value, |line| line.active = false),
-            0x400..0x800 => {
-                self.scatter(offset, 0x400, 8, value, |line, bits| line.priority = bits as u8);
-            }
+            0x400..0x800 => self.scatter(offset, 0x400, 8, value, |line, bits| line.priority = bits),
             0xc00..0xd00 => self.scatter(offset, 0xc00, 2, value, |line, bits| line.configuration = bits),
             0xd00..0xd80 => self.scatter(offset, 0xd00, 1, value, |line, bits| line.modifier = bits != 0),
             _ => panic!("write of {value:#x} to {offset:#x}"),
@@ -151,7 +152,7 @@ impl Hardware for &FakeGic {
 
     fn write64(&self, offset: usize, value: u64) {
         assert!((0x6100..0x7fe0).contains(&offset), "write of {value:#x} to {offset:#x}");
-        self.change(((offset - 0x6000) / 8) as u32, |line| line.route = value);
+        self.change((offset - 0x6000) / 8, |line| line.route = value);
     }
 
     fn has_interface(&self) -> bool {
