@@ -22,6 +22,9 @@ pub mod client;
 pub mod domain;
 pub mod entropy;
 #[cfg(test)]
+#[cfg(feature = "interleavings")]
+mod interleavings;
+#[cfg(test)]
 mod kept;
 pub mod ownership;
 pub mod policy;
@@ -31,4 +34,5 @@ pub mod seeded;
 pub mod service;
 pub mod shared;
 pub mod smmu;
+mod sync;
 pub mod table;

@@ -8,10 +8,8 @@
 use crate::entropy::Entropy;
 use crate::policy::HypRole;
 use crate::seeded::{Bug, seeded};
-use core::sync::atomic::{
-    AtomicBool, AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
-};
+use crate::sync::{AtomicBool, AtomicU64};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use ffa_abi::{Key, Status};
 use subtle::ConstantTimeEq as _;
 

@@ -165,20 +165,48 @@ pub enum Bug {
 #[cfg(feature = "seeded-bugs")]
 mod chosen {
     use super::Bug;
-    use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
+    #[cfg(not(all(test, feature = "interleavings")))]
+    mod place {
+        use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-    static CHOSEN: AtomicU8 = AtomicU8::new(0);
+        static CHOSEN: AtomicU8 = AtomicU8::new(0);
+
+        pub(super) fn set(bug: u8) {
+            CHOSEN.store(bug, Relaxed);
+        }
+
+        #[inline(always)]
+        pub(super) fn get() -> u8 {
+            CHOSEN.load(Relaxed)
+        }
+    }
+
+    /// Tests of interleavings are each a thread, and run beside others that have no bug, or another.
+    #[cfg(all(test, feature = "interleavings"))]
+    mod place {
+        std::thread_local! {
+            static CHOSEN: core::cell::Cell<u8> = const { core::cell::Cell::new(0) };
+        }
+
+        pub(super) fn set(bug: u8) {
+            CHOSEN.set(bug);
+        }
+
+        pub(super) fn get() -> u8 {
+            CHOSEN.get()
+        }
+    }
 
     /// Seeds a bug from here on, or none.
     pub fn choose(bug: Option<Bug>) {
-        CHOSEN.store(bug.map_or(0, |bug| bug as u8), Relaxed);
+        place::set(bug.map_or(0, |bug| bug as u8));
     }
 
     /// Tells whether a bug is there.
     #[inline(always)]
     #[must_use]
     pub fn seeded(bug: Bug) -> bool {
-        CHOSEN.load(Relaxed) == bug as u8
+        place::get() == bug as u8
     }
 
     impl Bug {

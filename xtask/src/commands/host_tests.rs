@@ -12,8 +12,10 @@ use std::thread::sleep;
 use std::time::Duration;
 
 /// What several cores do at once, in orders that the test chooses: only these tests can run with the feature.
-const INTERLEAVINGS: [&str; 6] =
-    ["--package", "spm-core", "--lib", "--features", "interleavings", "interleavings::"];
+const INTERLEAVINGS: [[&str; 6]; 2] = [
+    ["--package", "spm-core", "--lib", "--features", "interleavings", "interleavings::"],
+    ["--package", "iommu-core", "--lib", "--features", "interleavings", "interleavings"],
+];
 
 /// The model machine is compiled against a service that tells it of its accesses: apart from the others.
 const MODEL: [&str; 2] = ["--package", "model"];
@@ -25,7 +27,14 @@ pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
 
 /// Runs the tests of interleavings.
 pub(super) fn interleavings(workspace: &Workspace) -> Result<Tally> {
-    cargo_test(workspace, "interleavings of cores", "interleavings", &INTERLEAVINGS)
+    let mut tally = Tally::default();
+    for arguments in INTERLEAVINGS {
+        let [_, package, ..] = arguments;
+        let (title, log) =
+            (format!("interleavings of cores in {package}"), format!("interleavings-{package}"));
+        tally.add(cargo_test(workspace, &title, &log, &arguments)?);
+    }
+    Ok(tally)
 }
 
 /// Runs the tests of the model machine itself.

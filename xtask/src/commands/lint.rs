@@ -33,9 +33,11 @@ pub(super) fn lint(workspace: &Workspace) -> Result<ExitCode> {
     super::house::check(workspace)?;
     cargo(workspace, &["fmt", "--all", "--check"], &[])?;
     cargo(workspace, &["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"], &[])?;
-    let interleavings = ["--package", "spm-core", "--all-targets", "--features", "interleavings"];
-    let arguments = [&["clippy", "--quiet"][..], &interleavings, &["--", "-D", "warnings"]].concat();
-    cargo(workspace, &arguments, &[])?;
+    for package in ["spm-core", "iommu-core"] {
+        let interleavings = ["--package", package, "--all-targets", "--features", "interleavings"];
+        let arguments = [&["clippy", "--quiet"][..], &interleavings, &["--", "-D", "warnings"]].concat();
+        cargo(workspace, &arguments, &[])?;
+    }
     let model = ["clippy", "--quiet", "--package", "model", "--all-targets", "--", "-D", "warnings"];
     cargo(workspace, &model, &[])?;
     let constants = workspace.cache_dir("platforms")?.join("lint.rs");

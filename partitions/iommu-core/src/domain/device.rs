@@ -7,17 +7,14 @@ use crate::client::Client;
 use crate::ownership::{Holder, Ownership};
 use crate::policy;
 use crate::smmu::{Smmu, StreamConfig};
-use core::sync::atomic::{
-    AtomicU16,
-    Ordering::{Acquire, Release},
-};
+use crate::sync::{AtomicU16, Mutex, Rank};
+use core::sync::atomic::Ordering::{Acquire, Release};
 use ffa_abi::{DeviceState, DomainHandle, Iova, SmmuIndex, Status, StreamId};
-use spin::mutex::SpinMutex;
 
 /// What a device is set to.
 #[derive(Debug)]
 pub struct Device {
-    setting: SpinMutex<Setting>,
+    setting: Mutex<Setting>,
     /// Who other than the kernel has it now: a holder's number and one more, or zero. Changes under the lock alone.
     holder: AtomicU16,
 }
@@ -84,7 +81,7 @@ impl Device {
     /// Makes a device as it is after boot.
     #[must_use]
     pub const fn new() -> Self {
-        Self { setting: SpinMutex::new(Setting::Blocked), holder: AtomicU16::new(0) }
+        Self { setting: Mutex::new(Rank::Device, Setting::Blocked), holder: AtomicU16::new(0) }
     }
 
     /// Returns the hypervisor or the guest that has the device now, or `None` where it is the kernel's or nobody's. Waits for
@@ -95,7 +92,7 @@ impl Device {
         Some(Holder::of_number(number))
     }
 
-    pub(super) const fn setting(&self) -> &SpinMutex<Setting> {
+    pub(super) const fn setting(&self) -> &Mutex<Setting> {
         &self.setting
     }
 

@@ -10,11 +10,9 @@ use crate::ownership::{Followers, Ownership};
 use crate::policy::{HypRole, Policy, Range};
 use crate::pool::{Owner, Pool, Quota};
 use crate::smmu::{BlockChanges, Smmu, SmmuError, StreamConfig, TlbRange, Vmid};
+use crate::sync::AtomicU32;
 use crate::table::{Format, Geometry, LeafSize, PAGE_SIZE, Table};
-use core::sync::atomic::{
-    AtomicU32,
-    Ordering::{Acquire, Relaxed, Release},
-};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use ffa_abi::{Iova, Pages, SmmuIndex, Status};
 
 /// The tag of its translations: none of a slot's.

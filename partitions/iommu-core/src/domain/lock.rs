@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Locks that are waited for only so long: a message has a bound, and a caller can come again.
 //!
-//! The order in which locks are taken, each before those to its right:
+//! The order in which locks are taken, each before those to its right, is that of [`Rank`](crate::sync::Rank), which tests of
+//! interleavings check:
 //!
-//! | area | device | domain slot | pool | queues of an SMMU |
-//! |---|---|---|---|---|
-//! | one at a time, shared or exclusive | one at a time | one at a time, shared or exclusive | innermost | innermost, in the driver |
+//! | opening an area | area | device | domain slot | page moves | faults | streams, queues of an SMMU | pool |
+//! |---|---|---|---|---|---|---|---|
+//! | | shared or exclusive | | shared or exclusive | | | in the driver | innermost |
 //!
 //! The lock of page moves is the identity domain's, too: it is taken alone or after a device's, before that of the pool and the
 //! queues of an SMMU. The fault queue is taken alone or after a device's, before the queues of an SMMU. Nobody takes a device's
@@ -16,26 +17,21 @@
 //! The fault queue and the driver's locks are waited for without giving up, each in its turn: what is done under them ends,
 //! whatever SMMUs do.
 
+use crate::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, TRIES, wait};
 use ffa_abi::Status;
-use spin::mutex::{SpinMutex, SpinMutexGuard};
-use spin::rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
-
-/// How often a lock is tried: some ten thousand instructions, longer than what is done under any of them but waiting
-/// for hardware and freeing a domain.
-const TRIES: usize = 1000;
 
 fn try_for_a_while<G>(mut attempt: impl FnMut() -> Option<G>) -> Result<G, Status> {
     for _ in 0..TRIES {
         if let Some(guard) = attempt() {
             return Ok(guard);
         }
-        core::hint::spin_loop();
+        wait();
     }
     Err(Status::Busy)
 }
 
 /// Takes a mutex, or answers that it is busy.
-pub(crate) fn lock<T>(mutex: &SpinMutex<T>) -> Result<SpinMutexGuard<'_, T>, Status> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> Result<MutexGuard<'_, T>, Status> {
     try_for_a_while(|| mutex.try_lock())
 }
 

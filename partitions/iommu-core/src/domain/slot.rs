@@ -8,10 +8,10 @@ use crate::policy::Range;
 use crate::pool::{MAX_OWNERS, Owner, Pool, Quota};
 use crate::seeded::{Bug, seeded};
 use crate::smmu::{Invalidated, StreamConfig, Vmid};
+use crate::sync::{AtomicBool, AtomicU32, Rank, RwLock, RwLockReadGuard};
 use crate::table::{Format, Geometry, Table};
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::Ordering;
 use ffa_abi::{DomainHandle, SmmuIndex, Status};
-use spin::rwlock::{RwLock, RwLockReadGuard};
 
 /// Domains that exist at one time, over all SMMUs.
 ///
@@ -84,7 +84,8 @@ impl Slot<'_> {
     /// Makes a slot that was never used.
     #[must_use]
     pub const fn new() -> Self {
-        Self { attached: AtomicU32::new(0), state: RwLock::new(State { generation: 0, usage: Usage::Free }) }
+        let state = State { generation: 0, usage: Usage::Free };
+        Self { attached: AtomicU32::new(0), state: RwLock::new(Rank::Slot, state) }
     }
 }
 
@@ -92,7 +93,7 @@ impl Slot<'_> {
 impl Slot<'_> {
     /// Lets a slot have been used so often.
     pub(crate) fn skip_to_generation(&self, generation: u32) {
-        self.state.write().generation = generation;
+        self.state.try_write().unwrap().generation = generation;
     }
 }
 

@@ -35,12 +35,12 @@ use crate::client::Client;
 use crate::domain::lock;
 use crate::policy::{Policy, Range};
 use crate::seeded::{Bug, seeded};
+use crate::sync::{AtomicU16, AtomicU32, Mutex, MutexGuard, Rank};
 use crate::table::{LeafSize, PAGE_BITS, PAGE_SIZE};
 use account::Account;
-use core::sync::atomic::{AtomicU16, AtomicU32, Ordering::Acquire};
+use core::sync::atomic::Ordering::Acquire;
 use ffa_abi::ring::ListEntry;
 use ffa_abi::{PageOwner, PageState, PhysAddr, Status};
-use spin::mutex::{SpinMutex, SpinMutexGuard};
 
 /// log2 of the bytes of a block.
 const BLOCK_BITS: u32 = LeafSize::Block2M.bytes().trailing_zeros();
@@ -98,7 +98,7 @@ pub struct Ownership<'a> {
     /// Of all managed ranges, one after the other; none where nothing moves.
     accounts: Option<Accounts<'a>>,
     /// One move at a time.
-    moves: SpinMutex<()>,
+    moves: Mutex<()>,
 }
 
 /// Where the accounts of a range of managed memory begin.
@@ -121,7 +121,7 @@ impl<'a> Ownership<'a> {
         if !accounts.is_none_or(enough) {
             return Err(TooFewAccounts);
         }
-        Ok(Self { policy, accounts, moves: SpinMutex::new(()) })
+        Ok(Self { policy, accounts, moves: Mutex::new(Rank::Moves, ()) })
     }
 
     /// Returns the memory as one that may be mapped where its pages allow it, or `None` where any byte of it is not managed.
@@ -194,7 +194,7 @@ impl<'a> Ownership<'a> {
     ///
     /// # Errors
     /// [`Status::Busy`] while some do.
-    pub(crate) fn while_nothing_moves(&self) -> Result<SpinMutexGuard<'_, ()>, Status> {
+    pub(crate) fn while_nothing_moves(&self) -> Result<MutexGuard<'_, ()>, Status> {
         lock::lock(&self.moves)
     }
 

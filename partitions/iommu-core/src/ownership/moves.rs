@@ -9,11 +9,9 @@
 use super::account::{self, Account, Holder};
 use super::{BLOCK_BITS, Followers, Ownership};
 use crate::seeded::{Bug, seeded};
+use crate::sync::{AtomicU16, AtomicU32};
 use crate::table::{PAGE_BITS, PAGE_SIZE};
-use core::sync::atomic::{
-    AtomicU16, AtomicU32,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
-};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use ffa_abi::{Pages, PhysAddr, Status};
 use heapless::Vec;
 

@@ -15,11 +15,11 @@ pub use word::{Access, watch};
 
 use crate::seeded::{Bug, seeded};
 use crate::smmu::Invalidated;
+use crate::sync::{AtomicU16, Mutex, Rank};
 use crate::table::{ENTRIES, PAGE_BITS, PAGE_SIZE};
 use core::fmt;
-use core::sync::atomic::{AtomicU16, Ordering::Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
 use ffa_abi::PhysAddr;
-use spin::mutex::SpinMutex;
 use thiserror::Error;
 
 /// Pages that a pool can have: 64 MiB.
@@ -118,7 +118,7 @@ pub struct Pool<'a> {
     pages: &'a [PageWords],
     slots: &'a [PageSlot],
     base: u64,
-    lists: SpinMutex<Lists>,
+    lists: Mutex<Lists>,
 }
 
 /// Heads of the lists that run through the [`PageSlot`]s.
@@ -153,7 +153,7 @@ impl<'a> Pool<'a> {
         let slots = slots.get(..pages.len()).ok_or(PoolError::TooLarge)?;
         let end = u16::try_from(pages.len()).map_err(|_| PoolError::TooLarge)?;
         let lists = Lists { free: NONE, fresh: 0, end, available: end, owned: [NONE; MAX_OWNERS] };
-        Ok(Self { pages, slots, base: base.0, lists: SpinMutex::new(lists) })
+        Ok(Self { pages, slots, base: base.0, lists: Mutex::new(Rank::Pool, lists) })
     }
 
     /// Returns how many pages can still be handed out.
@@ -274,6 +274,17 @@ impl<'a> Pool<'a> {
     #[must_use]
     pub fn words(&self, page: Page) -> Option<&'a PageWords> {
         self.pages.get(usize::from(page.0))
+    }
+
+    /// Tells to whom a page was given, by its slot: `None` for one that is free, reserved, or not of the pool.
+    #[cfg(test)]
+    #[cfg(feature = "interleavings")]
+    pub(crate) fn given_to(&self, address: u64) -> Option<usize> {
+        let index = u16::try_from(address.checked_sub(self.base)? >> PAGE_BITS).unwrap();
+        match self.slot(index)?.owner.load(Relaxed) {
+            FREE | RESERVED => None,
+            owner => Some(Owner(owner).slot()),
+        }
     }
 
     /// Finds an owner's page by its address, which may have been read from memory that others write.

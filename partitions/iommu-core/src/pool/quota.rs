@@ -2,7 +2,8 @@
 //! How many pages of the pool one client may hold, so that a client's exhaustion harms only itself.
 
 use crate::seeded::{Bug, seeded};
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use crate::sync::AtomicU32;
+use core::sync::atomic::Ordering::Relaxed;
 
 /// A client's share of the pool, in pages.
 #[derive(Debug)]

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A word of the pool: what the SMMU and this service both reach.
 //!
-//! Without the feature `watched-pool` it is the atomic of `core`. With it, each access is told to whoever watches: a
+//! Without the feature `watched-pool` it is the atomic of `core`, or that of tests of interleavings. With it, each access is told to whoever watches: a
 //! model of an SMMU acts between any two of them. No image has it.
 
-#[cfg(not(feature = "watched-pool"))]
+#[cfg(all(test, feature = "interleavings", not(feature = "watched-pool")))]
+pub use crate::sync::AtomicU64 as Word;
+#[cfg(not(any(all(test, feature = "interleavings"), feature = "watched-pool")))]
 pub use core::sync::atomic::AtomicU64 as Word;
 
 #[cfg(feature = "watched-pool")]

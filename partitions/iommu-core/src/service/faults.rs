@@ -11,11 +11,11 @@ use super::watch::{InterruptError, Looked, Next, Watch};
 use crate::policy::{self, MAX_DEVICES, MAX_SMMUS};
 use crate::seeded::{Bug, seeded};
 use crate::smmu::{Event, Smmu};
+use crate::sync::{AtomicU32, FairMutex, Rank};
 use core::ops::Range;
-use core::sync::atomic::{AtomicU32, Ordering, fence};
+use core::sync::atomic::{Ordering, fence};
 use ffa_abi::{Fault, FaultReport, SmmuIndex, Status};
 use heapless::Deque;
-use spin::mutex::TicketMutex;
 
 /// Reports that are kept for one client until they are polled.
 pub const MAX_FAULTS: usize = 64;
@@ -29,7 +29,7 @@ const ROUNDS: usize = 2;
 #[derive(Debug)]
 pub struct Faults {
     /// Given in the order in which it is asked for: who polls again and again keeps nobody from it.
-    queue: TicketMutex<Queue>,
+    queue: FairMutex<Queue>,
     storms: Storms,
     /// SMMUs, a bit each, whose interrupt came and was not served yet.
     due: AtomicU32,
@@ -80,7 +80,7 @@ impl Faults {
         let reports = [const { Reports::EMPTY }; Recipient::ALL.len()];
         let (rates, turns) = ([Rate::NONE; MAX_DEVICES], [Turn::NONE; MAX_DEVICES]);
         let queue = Queue { reports, rates, turns, watches };
-        Self { queue: TicketMutex::new(queue), storms: Storms::new(), due: AtomicU32::new(0) }
+        Self { queue: FairMutex::new(Rank::Faults, queue), storms: Storms::new(), due: AtomicU32::new(0) }
     }
 
     /// Takes a client's oldest report, after a bounded look at the event queue of each SMMU.

@@ -7,7 +7,8 @@ use super::recipient::{Audience, Recipient};
 use crate::policy::{Device, MAX_DEVICES};
 use crate::role::Hyp;
 use crate::smmu::Smmu;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::sync::AtomicU64;
+use core::sync::atomic::Ordering::Relaxed;
 use ffa_abi::{Fault, FaultKind, Iova, Response, SmmuIndex, Status, StreamId};
 
 const _: () = assert!(MAX_DEVICES <= 64, "a device has a bit");

@@ -12,7 +12,7 @@ use crate::shared::fake::FakeSharedMemory;
 use crate::shared::{Area, MAX_AREAS, NoSharedMemory};
 use crate::smmu::StreamConfig;
 use crate::smmu::fake_smmu::{EVENT_QUEUE, FakeSmmu};
-use core::sync::atomic::{AtomicU16, AtomicU32};
+use crate::sync::{AtomicU16, AtomicU32};
 use ffa_abi::{Fault, FaultKind, Operation};
 use proptest::prelude::*;
 use std::boxed::Box;
@@ -25,6 +25,8 @@ mod guests;
 mod health;
 mod identity;
 mod identity_moves;
+#[cfg(feature = "interleavings")]
+mod interleavings;
 mod interrupts;
 mod lists;
 mod mappings;

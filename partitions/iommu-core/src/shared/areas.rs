@@ -8,11 +8,10 @@ use super::{AreaPages, MAX_AREA_PAGES, MAX_AREAS, SharedMemory};
 use crate::client::Client;
 use crate::domain::lock;
 use crate::ownership::{Ownership, Pins as _, Refusal};
+use crate::sync::{Mutex, Rank, RwLock, RwLockReadGuard};
 use crate::table::{LeafSize, PAGE_SIZE};
 use core::sync::atomic::AtomicU64;
 use ffa_abi::{AreaHandle, PhysAddr, Status};
-use spin::mutex::SpinMutex;
-use spin::rwlock::{RwLock, RwLockReadGuard};
 
 /// A place for an area.
 #[derive(Debug)]
@@ -53,7 +52,7 @@ impl Area {
     /// Makes a place that was never used.
     #[must_use]
     pub const fn new() -> Self {
-        Self(RwLock::new(State { generation: 0, usage: Usage::Free }))
+        Self(RwLock::new(Rank::Area, State { generation: 0, usage: Usage::Free }))
     }
 }
 
@@ -63,14 +62,14 @@ pub struct Areas<'a> {
     places: &'a [Area; MAX_AREAS],
     memory: &'a dyn SharedMemory,
     /// One is opened at a time, so that no two are of the same memory.
-    opening: SpinMutex<()>,
+    opening: Mutex<()>,
 }
 
 impl<'a> Areas<'a> {
     /// Makes the table of places that were never used.
     #[must_use]
     pub const fn new(places: &'a [Area; MAX_AREAS], memory: &'a dyn SharedMemory) -> Self {
-        Self { places, memory, opening: SpinMutex::new(()) }
+        Self { places, memory, opening: Mutex::new(Rank::Opening, ()) }
     }
 
     /// Opens memory that the client has shared; returns its handle and its length in bytes.

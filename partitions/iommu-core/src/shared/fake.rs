@@ -72,6 +72,13 @@ impl FakeSharedMemory {
         self.state.lock().unwrap().mapped.iter().filter(|words| **words != 0).count()
     }
 
+    /// Tells whether a page is mapped.
+    #[cfg(feature = "interleavings")]
+    pub(crate) fn is_mapped(&self, page: u64) -> bool {
+        let state = self.state.lock().unwrap();
+        state.shares.values().any(|(pages, retrieved)| *retrieved > 0 && pages.contains(&page))
+    }
+
     /// Returns what stands in an area.
     pub(crate) fn words(&self, place: usize) -> &[AtomicU64] {
         &self.words[place]

@@ -21,11 +21,11 @@ use super::{
     Unacknowledged, Vmid,
 };
 use crate::seeded::{Bug, seeded};
+use crate::sync::{AtomicBool, AtomicU32, FairMutex};
 use crate::table::Format;
 use core::ops::Range;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
 use ffa_abi::{PowerHint, SmmuReport, StreamId};
-use spin::mutex::TicketMutex;
 
 /// Streams whose entries are invalidated one by one; beyond it is cheaper to forget all.
 const MAX_SINGLE: u16 = 32;
@@ -35,12 +35,12 @@ const MAX_SINGLE: u16 = 32;
 pub struct SmmuV3<'p, H> {
     pub(super) hardware: H,
     pub(super) capabilities: Capabilities,
-    pub(super) commands: TicketMutex<CommandQueue<'p>>,
-    pub(super) events: TicketMutex<EventQueue<'p>>,
+    pub(super) commands: FairMutex<CommandQueue<'p>>,
+    pub(super) events: FairMutex<EventQueue<'p>>,
     pub(super) streams: StreamTable<'p>,
     pub(super) health: Health,
     pub(super) counters: Counters,
-    pub(super) rebuilding: TicketMutex<Progress>,
+    pub(super) rebuilding: FairMutex<Progress>,
     /// Whether interrupts are to be on. Changes under the lock of the command queue.
     pub(super) interrupts: AtomicBool,
     /// Whether somebody said that registers may be lost, since a difference was found last.

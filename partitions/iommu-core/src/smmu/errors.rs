@@ -5,7 +5,8 @@ use super::gate;
 use super::hardware::Hardware;
 use super::spec::registers::GERROR;
 use super::{Differences, SmmuError};
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use crate::sync::{AtomicU32, AtomicU64};
+use core::sync::atomic::Ordering::Relaxed;
 
 /// Global errors that exist (6.3.19).
 pub(super) const KNOWN: u32 = GERROR::CMDQ_ERR::SET.value

@@ -7,6 +7,7 @@ use super::{
     StreamConfig, TlbRange, Unacknowledged, Vmid,
 };
 use crate::pool::Word;
+use crate::sync::{at_once, switch};
 use crate::table::walker::{self, Found, Stage};
 use crate::table::{Format, Geometry};
 use core::fmt;
@@ -204,6 +205,18 @@ impl<'a> FakeSmmu<'a> {
         std::mem::take(&mut self.state.lock().unwrap().leaves_forgotten)
     }
 
+    /// Returns the leaves that are cached, each with its VMID.
+    #[cfg(feature = "interleavings")]
+    pub(crate) fn leaves(&self) -> Vec<(u16, Found)> {
+        self.state.lock().unwrap().leaves.iter().map(|((vmid, _), found)| (*vmid, *found)).collect()
+    }
+
+    /// Returns where the tables stand that are cached.
+    #[cfg(feature = "interleavings")]
+    pub(crate) fn tables(&self) -> Vec<u64> {
+        self.state.lock().unwrap().tables.values().copied().collect()
+    }
+
     pub(crate) fn invalidations(&self) -> usize {
         self.state.lock().unwrap().invalidations
     }
@@ -299,7 +312,8 @@ impl<'a> FakeSmmu<'a> {
 
     fn read(&self, address: u64) -> Option<u64> {
         let index = usize::try_from(address.checked_sub(self.base)? / 8).ok()?;
-        self.words.get(index).map(|word| word.load(Relaxed))
+        // An SMMU's look is no step of the core that waits for it.
+        self.words.get(index).map(|word| at_once(|| word.load(Relaxed)))
     }
 
     /// Walks where it would not need to: what it has cached must not stand in the table by other sizes, where it could come
@@ -336,6 +350,8 @@ impl<'a> FakeSmmu<'a> {
     }
 
     fn command(&self, change: impl FnOnce(&mut State)) -> Result<(), SmmuError> {
+        // It takes its time, and other cores go on meanwhile.
+        switch();
         let mut state = self.state.lock().unwrap();
         match &mut state.fail_after {
             Some(0) => state.failed = true,
@@ -346,6 +362,8 @@ impl<'a> FakeSmmu<'a> {
             return Err(SmmuError::Timeout);
         }
         change(&mut state);
+        drop(state);
+        switch();
         Ok(())
     }
 }
@@ -437,10 +455,10 @@ impl Smmu for FakeSmmu<'_> {
         let mut state = self.state.lock().unwrap();
         let taken = state.events.len().min(budget);
         let (first, events) = (state.taken, state.events.drain(..taken).collect::<Vec<_>>());
-        (first..).zip(events).for_each(|(place, event)| sink(Event { place, ..event }));
         state.taken += taken as u64;
         let polled = Polled { taken, overflow: core::mem::take(&mut state.overflow) };
         drop(state);
+        (first..).zip(events).for_each(|(place, event)| sink(Event { place, ..event }));
         self.poll_hook.run();
         polled
     }

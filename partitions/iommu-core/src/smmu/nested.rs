@@ -7,7 +7,8 @@
 
 use super::Vmid;
 use super::spec::commands::{COMMAND_WORDS, COMMAND0, COMMAND1, Command};
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use crate::sync::AtomicU32;
+use core::sync::atomic::Ordering::Relaxed;
 use tock_registers::LocalRegisterCopy;
 
 use COMMAND0::OPCODE::Value;

@@ -33,10 +33,9 @@ use super::stream_table::{StreamTable, sid_bits};
 use crate::policy::{Device, Policy};
 use crate::pool::{Pool, Reserved};
 use crate::seeded::{Bug, seeded};
+use crate::sync::{AtomicBool, AtomicU32, FairMutex, Rank};
 use crate::table::PAGE_SIZE;
-use core::sync::atomic::{AtomicBool, AtomicU32};
 use ffa_abi::{SmmuIndex, SmmuRegisters};
-use spin::mutex::TicketMutex;
 use thiserror::Error;
 use tock_registers::RegisterLongName;
 use tock_registers::fields::FieldValue;
@@ -185,12 +184,12 @@ impl<'p, H: Hardware> SmmuV3<'p, H> {
         Ok(Self {
             hardware,
             capabilities,
-            commands: TicketMutex::new(commands),
-            events: TicketMutex::new(events),
+            commands: FairMutex::new(Rank::Commands, commands),
+            events: FairMutex::new(Rank::Events, events),
             streams,
             health: Health::default(),
             counters: Counters::default(),
-            rebuilding: TicketMutex::new(Progress::default()),
+            rebuilding: FairMutex::new(Rank::Rebuilding, Progress::default()),
             interrupts: AtomicBool::new(false),
             announced: AtomicBool::new(false),
             differed: AtomicU32::new(0),

@@ -10,10 +10,10 @@ use super::spec::ste::{SPLIT, STE_VALID_WORD, STE_WORDS, STE0};
 use super::stream_table::{Shadow, StreamTable, descriptor};
 use crate::policy::MAX_DEVICES;
 use crate::pool::Word;
+use crate::sync::FairMutexGuard;
 use crate::table::{ENTRIES, PAGE_SIZE};
 use core::sync::atomic::Ordering::Relaxed;
 use heapless::Vec;
-use spin::mutex::TicketMutexGuard;
 
 /// What is done with a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl StreamTable<'_> {
     }
 
     /// Keeps streams from being set, as long as the answer lives.
-    pub(super) fn hold(&self) -> TicketMutexGuard<'_, Vec<Shadow, MAX_DEVICES>> {
+    pub(super) fn hold(&self) -> FairMutexGuard<'_, Vec<Shadow, MAX_DEVICES>> {
         self.shadow.lock()
     }
 

@@ -17,11 +17,11 @@ use super::{SmmuError, StreamConfig};
 use crate::policy::{Device, MAX_DEVICES};
 use crate::pool::{Pool, Reserved, Word};
 use crate::seeded::{Bug, seeded};
+use crate::sync::{FairMutex, Rank};
 use crate::table::{ENTRIES, Format, PAGE_SIZE};
 use core::sync::atomic::Ordering::Relaxed;
 use ffa_abi::{PhysAddr, StreamId};
 use heapless::Vec;
-use spin::mutex::TicketMutex;
 
 /// L1STD.Span for a second level of 2^[`SPLIT`] entries.
 const FULL_SPAN: u64 = SPLIT as u64 + 1;
@@ -48,7 +48,7 @@ pub(super) struct StreamTable<'p> {
     log2: u8,
     pub(super) second: Option<Reserved<'p>>,
     pub(super) runs: Vec<Run, MAX_DEVICES>,
-    pub(super) shadow: TicketMutex<Vec<Shadow, MAX_DEVICES>>,
+    pub(super) shadow: FairMutex<Vec<Shadow, MAX_DEVICES>>,
     /// For SMMUs whose entries lead to some.
     pub(super) contexts: Option<Contexts<'p>>,
     attributes: Attributes,
@@ -90,7 +90,7 @@ impl<'p> StreamTable<'p> {
                 Shadow { first: StreamId(device.first_sid), count: device.sids, config: StreamConfig::Abort };
             shadow.push(entry).ok()?;
         }
-        let shadow = TicketMutex::new(shadow);
+        let shadow = FairMutex::new(Rank::Streams, shadow);
         let table = Self { first, log2, second, runs, shadow, contexts, attributes };
         table.link(first.words)?;
         Some(table)

@@ -39,7 +39,8 @@ pub use spec::Format;
 pub use unmap::{Detached, UnmapError, Unmapped};
 
 use crate::pool::{Owner, Page, PageWords, Pool, Word};
-use core::sync::atomic::{AtomicU64, Ordering::Acquire};
+use crate::sync::AtomicU64;
+use core::sync::atomic::Ordering::Acquire;
 use ffa_abi::PhysAddr;
 use spec::{Entry, Kind};
 

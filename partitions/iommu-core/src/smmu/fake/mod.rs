@@ -184,7 +184,8 @@ impl State {
     /// Reads memory as the SMMU does, or `None` outside of it.
     fn fetch(&self, address: u64) -> Option<u64> {
         let place = usize::try_from(address.checked_sub(POOL_BASE)? / 8).ok()?;
-        Some(self.memory.get(place)?.load(Relaxed))
+        let word = self.memory.get(place)?;
+        Some(crate::sync::at_once(|| word.load(Relaxed)))
     }
 
     fn store(&self, address: u64, value: u64) {

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The order in which a core takes locks: one that it has stands before each that it takes. So cores that wait for each other
+//! never stand in a circle. Tests of interleavings check it; `domain/lock.rs` and `smmu/driver.rs` say what follows from it.
+
+/// A kind of lock. A core has at most one of each kind, and takes them in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// That one area is opened at a time.
+    Opening,
+    /// An area.
+    Area,
+    /// What a device is set to.
+    Device,
+    /// A domain.
+    Slot,
+    /// That pages move, and the identity domain.
+    Moves,
+    /// Fault reports.
+    Faults,
+    /// How far the rebuilding of an SMMU is.
+    Rebuilding,
+    /// What the streams of an SMMU are set to.
+    Streams,
+    /// The command queue of an SMMU.
+    Commands,
+    /// The event queue of an SMMU.
+    Events,
+    /// The lists of the pool.
+    Pool,
+}
+
+#[cfg(feature = "count-contention")]
+impl Rank {
+    /// How many there are.
+    pub(crate) const COUNT: usize = Self::Pool as usize + 1;
+}
