@@ -29,6 +29,10 @@ pub(crate) enum Broken {
     CountContention,
     /// spm does so, and takes one lock for all calls.
     GlobalLock,
+    /// iommu-sp counts how often its locks are found taken.
+    ServiceContention,
+    /// iommu-sp does so, and takes one lock for all messages.
+    ServiceLock,
 }
 
 impl Broken {
@@ -41,13 +45,15 @@ impl Broken {
             Self::ServiceAborts => "broken-abort",
             Self::CountContention => "count-contention",
             Self::GlobalLock => "global-lock",
+            Self::ServiceContention => "count-locks",
+            Self::ServiceLock => "one-lock",
         }
     }
 
     /// Returns the name of the package that has the feature.
     fn package(self, platform: &manifests::Platform) -> &str {
         match self {
-            Self::SmmuBypass | Self::ServiceAborts => {
+            Self::SmmuBypass | Self::ServiceAborts | Self::ServiceContention | Self::ServiceLock => {
                 platform.iommu_partition().map_or("iommu-sp", |partition| &partition.image)
             }
             Self::SeededBugs | Self::SpmPanic | Self::CountContention | Self::GlobalLock => "spm",
@@ -63,6 +69,8 @@ impl Broken {
             Self::ServiceAborts => b"MADE TO ABORT ON PURPOSE",
             Self::CountContention => b"LOCKS ARE COUNTED",
             Self::GlobalLock => b"ONE LOCK FOR ALL ON PURPOSE",
+            Self::ServiceContention => b"LOCKS OF THE SERVICE ARE COUNTED",
+            Self::ServiceLock => b"ONE LOCK FOR ALL MESSAGES ON PURPOSE",
         };
         image.flat.bytes.windows(mark.len()).any(|window| window == mark)
     }

@@ -4,6 +4,7 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`client`] | who is served: roles that endpoint IDs stand for |
+//! | `contention` | how often locks were found taken, in an image that counts |
 //! | [`domain`] | address spaces, their handles, and which devices are in them |
 //! | [`entropy`] | random numbers |
 //! | [`ownership`] | whose memory is whose, and which of it devices can reach |
@@ -19,6 +20,8 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+#[cfg(feature = "count-contention")]
+pub mod contention;
 pub mod domain;
 pub mod entropy;
 #[cfg(test)]

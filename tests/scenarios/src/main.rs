@@ -43,7 +43,7 @@ fn run() -> ! {
         Mode::Boot => bench::boot(),
         Mode::Crash => crash::run(&world()),
         Mode::Variant => only(&mut world(), &[variant::SCENARIOS]),
-        Mode::Contention => only(&mut world(), &[contention::SCENARIOS]),
+        Mode::Contention => only(&mut world(), &[contention::scenarios(mailbox.flags)]),
         Mode::Restart => only(&mut world(), &[restart::SCENARIOS]),
         Mode::Hyp => only(&mut world(), hyp::SCENARIOS),
         Mode::Attack => attack::run(&mut world()),

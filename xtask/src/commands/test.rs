@@ -57,6 +57,7 @@ pub(super) fn test(workspace: &Workspace, arguments: &Test) -> Result<ExitCode> 
         && arguments.smp.is_none_or(|only| only == contention::CORES)
     {
         groups.add("locks on the way of direct messages", contention::check(workspace));
+        groups.add("locks on the way of map and unmap", contention::check_service(workspace));
     }
     if arguments.machine.is_none() && arguments.smp.is_none() {
         groups.add("docs/conformance.md", conformance::check_document(workspace, &results));

@@ -32,5 +32,37 @@ pub(crate) enum Rank {
 #[cfg(feature = "count-contention")]
 impl Rank {
     /// How many there are.
-    pub(crate) const COUNT: usize = Self::Pool as usize + 1;
+    pub(crate) const COUNT: usize = Self::ALL.len();
+
+    /// All of them, in their order.
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Opening,
+        Self::Area,
+        Self::Device,
+        Self::Slot,
+        Self::Moves,
+        Self::Faults,
+        Self::Rebuilding,
+        Self::Streams,
+        Self::Commands,
+        Self::Events,
+        Self::Pool,
+    ];
+
+    /// Returns what people call it, and whether there is one for all who use an SMMU or the pool, whatever domain they are in.
+    pub(crate) const fn describe(self) -> (&'static str, bool) {
+        match self {
+            Self::Opening => ("opening of areas", false),
+            Self::Area => ("areas", false),
+            Self::Device => ("devices", false),
+            Self::Slot => ("domains", false),
+            Self::Moves => ("moves of pages", false),
+            Self::Faults => ("fault reports", false),
+            Self::Rebuilding => ("rebuilding of SMMUs", true),
+            Self::Streams => ("streams of SMMUs", true),
+            Self::Commands => ("command queues", true),
+            Self::Events => ("event queues", true),
+            Self::Pool => ("pool", true),
+        }
+    }
 }

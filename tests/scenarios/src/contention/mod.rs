@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Cores that send direct messages at once do not wait for each other: spm, in an image for this, counts how often it finds
-//! a lock taken on their way.
+//! Cores that send direct messages at once, or map in domains of their own, do not wait for each other: spm and the service, in images
+//! for this, count how often they find a lock taken on their way.
+
+mod service;
 
 use crate::{
     ensure,
@@ -12,7 +14,12 @@ use crate::{
 use arm_ffa::FuncId;
 use nwd::ffa;
 
-pub(crate) const SCENARIOS: &[Scenario] = &[Scenario {
+/// Returns what is asked of an image that counts: of spm's locks, or with the first flag of the service's.
+pub(crate) const fn scenarios(flags: u64) -> &'static [Scenario] {
+    if flags & 1 == 0 { OF_SPM } else { service::SCENARIOS }
+}
+
+const OF_SPM: &[Scenario] = &[Scenario {
     name: "nobody-waits",
     claim: "Four cores send 10,000 direct messages each at once, and none finds a lock taken on the way",
     expected: "all are answered; a lock was taken for each at least; none was found taken",
