@@ -54,6 +54,8 @@ impl Setting {
 /// Where a device is, and which one.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'p> {
+    /// Its place in the policy.
+    pub index: usize,
     /// What the policy says of it.
     pub device: &'p policy::Device,
     /// The SMMU that it is behind.
@@ -104,7 +106,7 @@ impl Device {
     pub fn set<S: Smmu>(
         &self,
         client: Client,
-        Target { device, smmu }: Target<'_>,
+        Target { index, device, smmu }: Target<'_>,
         state: DeviceState,
         States { domains, identity, ownership }: States<'_, '_>,
         driver: &S,
@@ -121,10 +123,14 @@ impl Device {
             }
             DeviceState::Identity => {
                 let identity = identity.filter(|_| device.identity).ok_or(Status::Denied)?;
-                (identity.enter(smmu, ownership)?, Setting::Identity)
+                (identity.enter(smmu, index, ownership)?, Setting::Identity)
             }
         };
-        change(&mut setting, after, &config, device, domains, driver)
+        change(&mut setting, after, &config, device, domains, driver)?;
+        if let Some(identity) = identity.filter(|_| after != Setting::Identity) {
+            identity.leave(smmu, index, ownership, driver);
+        }
+        Ok(())
     }
 
     /// Puts a blocked device into a domain of the hypervisor's or a guest's. From here on it is the holder's, until it was
@@ -135,7 +141,7 @@ impl Device {
     pub fn assign<S: Smmu>(
         &self,
         holder: Holder,
-        Target { device, smmu }: Target<'_>,
+        Target { device, smmu, .. }: Target<'_>,
         handle: DomainHandle,
         domains: &Domains<'_>,
         driver: &S,

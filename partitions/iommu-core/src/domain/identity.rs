@@ -7,13 +7,13 @@
 
 use super::slot::MAX_DOMAINS;
 use crate::ownership::{Followers, Ownership};
-use crate::policy::{HypRole, Policy, Range};
+use crate::policy::{HypRole, MAX_DEVICES, MAX_SMMUS, Policy, Range};
 use crate::pool::{Owner, Pool, Quota};
 use crate::smmu::{BlockChanges, Smmu, SmmuError, StreamConfig, TlbRange, Vmid};
-use crate::sync::AtomicU32;
+use crate::sync::{AtomicU32, AtomicU64};
 use crate::table::{Format, Geometry, LeafSize, PAGE_SIZE, Table};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use ffa_abi::{Iova, Pages, SmmuIndex, Status};
+use ffa_abi::{Iova, Pages, SmmuIndex, SmmuState, Status};
 
 /// The tag of its translations: none of a slot's.
 const VMID: Vmid = Vmid(129);
@@ -31,8 +31,22 @@ pub struct Identity<'a> {
     largest: LeafSize,
     /// What all SMMUs that may walk it allow.
     block_changes: BlockChanges,
-    /// SMMUs, a bit each, that may know something of it.
+    /// SMMUs, a bit each, that may know something of it. Changes under the lock of moves.
     known: AtomicU32,
+    /// By SMMU: devices, a bit each, that may be in it. Changes under the lock of moves.
+    inside: [AtomicU64; MAX_SMMUS],
+}
+
+const _: () = assert!(MAX_DEVICES <= 64 && MAX_SMMUS <= 32, "each has a bit");
+
+/// Returns the bit of a device.
+fn device_bit(device: usize) -> u64 {
+    u32::try_from(device).map_or(0, |device| 1_u64.unbounded_shl(device))
+}
+
+/// Returns the bit of an SMMU.
+fn smmu_bit(smmu: SmmuIndex) -> u32 {
+    1_u32.unbounded_shl(smmu.0.into())
 }
 
 /// Why there can be no identity domain.
@@ -104,6 +118,7 @@ impl<'a> Identity<'a> {
             largest,
             block_changes,
             known: AtomicU32::new(0),
+            inside: [const { AtomicU64::new(0) }; MAX_SMMUS],
         }))
     }
 
@@ -112,18 +127,62 @@ impl<'a> Identity<'a> {
         self.splits.left()
     }
 
-    /// Returns what streams are to be set to, from now on behind this SMMU too.
+    /// Returns what the streams of a device are to be set to, by who sets it.
     ///
     /// # Errors
     /// [`Status::Busy`] while pages move.
-    pub(super) fn enter(&self, smmu: SmmuIndex, ownership: &Ownership<'_>) -> Result<StreamConfig, Status> {
-        let bit = 1_u32.unbounded_shl(smmu.0.into());
-        if self.known.load(Acquire) & bit == 0 {
-            // Not in the middle of a move: either it finds the bit, or this SMMU finds what it has made of the table.
+    pub(super) fn enter(
+        &self,
+        smmu: SmmuIndex,
+        device: usize,
+        ownership: &Ownership<'_>,
+    ) -> Result<StreamConfig, Status> {
+        let inside = self.inside.get(usize::from(smmu.0)).ok_or(Status::Denied)?;
+        if inside.load(Acquire) & device_bit(device) == 0 {
+            // Not in the middle of a move: either it finds the bits, or this SMMU finds what it has made of the table.
             let _no_move = ownership.while_nothing_moves()?;
-            self.known.fetch_or(bit, Release);
+            inside.fetch_or(device_bit(device), Release);
+            self.known.fetch_or(smmu_bit(smmu), Release);
         }
         Ok(StreamConfig::translated(VMID, &self.table))
+    }
+
+    /// Notes, by who sets a device, that its streams are set to something else by now. When the last one behind an SMMU has left,
+    /// and that has forgotten the domain, it is asked no more: where it fails later, pages move nevertheless.
+    ///
+    /// Where pages are moving, or the SMMU has failed, the device counts until it is set again.
+    pub(super) fn leave<S: Smmu>(
+        &self,
+        smmu: SmmuIndex,
+        device: usize,
+        ownership: &Ownership<'_>,
+        driver: &S,
+    ) {
+        let Some(inside) = self.inside.get(usize::from(smmu.0)) else { return };
+        if inside.load(Acquire) & device_bit(device) == 0 {
+            return;
+        }
+        // Nobody enters meanwhile, and no move has asked which SMMUs know of it.
+        let Ok(_no_move) = ownership.while_nothing_moves() else { return };
+        let is_last = inside.load(Acquire) & !device_bit(device) == 0;
+        if is_last && driver.invalidate_vmid(VMID).is_err() {
+            return;
+        }
+        inside.fetch_and(!device_bit(device), Release);
+        if is_last {
+            self.known.fetch_and(!smmu_bit(smmu), Release);
+        }
+    }
+
+    /// Tells whether all SMMUs that may know something of the domain do what they are told, as far as is known.
+    fn can_forget<S: Smmu>(&self, smmus: &[S]) -> bool {
+        self.knowing(smmus).all(|smmu| smmu.report().state == SmmuState::Works)
+    }
+
+    fn knowing<'s, S: Smmu>(&self, smmus: &'s [S]) -> impl Iterator<Item = &'s S> {
+        let known = self.known.load(Relaxed);
+        let bits = (0..u32::BITS).map(|index| 1_u32.unbounded_shl(index));
+        bits.zip(smmus).filter(move |(bit, _)| known & bit != 0).map(|(_, smmu)| smmu)
     }
 
     /// Takes pages out; when this returns, no device reaches them by this domain.
@@ -169,13 +228,10 @@ impl<'a> Identity<'a> {
         size: u64,
         leaves: Option<LeafSize>,
     ) -> Result<(), SmmuError> {
-        let known = self.known.load(Relaxed);
         let range = TlbRange { iova: Iova(base), size, leaves, tables: false };
         let mut outcome = Ok(());
-        for (index, smmu) in (0..u32::BITS).zip(smmus) {
-            if known & 1_u32.unbounded_shl(index) != 0 {
-                outcome = outcome.and(smmu.invalidate_range(VMID, &range));
-            }
+        for smmu in self.knowing(smmus) {
+            outcome = outcome.and(smmu.invalidate_range(VMID, &range));
         }
         outcome
     }
@@ -200,6 +256,11 @@ pub(crate) struct Follow<'f, 'a, S> {
 impl<S: Smmu> Followers for Follow<'_, '_, S> {
     fn lose(&self, pages: Pages) -> Result<(), Status> {
         let Some(identity) = self.identity else { return Ok(()) };
+        // That it aborts by now is no proof: what it let through before may still be under way (IHI 0070, 6.3.9.6). And devices behind
+        // others are not to meet pages that are gone for a moment.
+        if !identity.can_forget(self.smmus) {
+            return Err(Status::Hardware);
+        }
         identity.take(self.smmus, pages).inspect_err(|_| identity.give(self.smmus, pages))
     }
 

@@ -23,7 +23,7 @@ impl Device {
     pub fn nest<S: Smmu>(
         &self,
         client: Client,
-        Target { device, smmu }: Target<'_>,
+        Target { index, device, smmu }: Target<'_>,
         (handle, context): (Option<DomainHandle>, Iova),
         States { domains, identity, ownership }: States<'_, '_>,
         driver: &S,
@@ -46,7 +46,7 @@ impl Device {
             Some(handle) => domains.attach(client, handle, smmu, &device.iova)?,
             None => {
                 let identity = identity.filter(|_| device.identity).ok_or(Status::Denied)?;
-                identity.enter(smmu, ownership)?
+                identity.enter(smmu, index, ownership)?
             }
         };
         let slot = handle.map(DomainHandle::slot);
@@ -60,7 +60,11 @@ impl Device {
             return refuse(Status::OutOfRange);
         }
         let config = StreamConfig::Nested(Nested { context, stage2 });
-        change(&mut setting, after, &config, device, domains, driver)
+        change(&mut setting, after, &config, device, domains, driver)?;
+        if let Some(identity) = identity.filter(|_| slot.is_some()) {
+            identity.leave(smmu, index, ownership, driver);
+        }
+        Ok(())
     }
 
     /// Has the SMMU forget something of the stage 1 of a device that the client may hold.

@@ -98,7 +98,7 @@ impl<S: Smmu> Service<'_, S> {
         let hand_over = |change: &dyn Fn()| {
             self.faults.hand_over(self.audience(), self.smmus, (index, device), change);
         };
-        place.assign(holder, Target { device, smmu }, domain, &self.domains, driver, hand_over)?;
+        place.assign(holder, Target { index, device, smmu }, domain, &self.domains, driver, hand_over)?;
         Ok(Response::status(Status::Ok))
     }
 

@@ -244,7 +244,7 @@ impl<S: Smmu> Service<'_, S> {
         let setting = self.devices.get(index).ok_or(Status::Denied)?;
         let states =
             States { domains: &self.domains, identity: self.identity.as_ref(), ownership: &self.ownership };
-        setting.set(client, Target { device, smmu }, state, states, driver)?;
+        setting.set(client, Target { index, device, smmu }, state, states, driver)?;
         Ok(Response::status(Status::Ok))
     }
 

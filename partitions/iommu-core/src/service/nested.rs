@@ -4,7 +4,6 @@
 use super::{Service, may_hold};
 use crate::client::Client;
 use crate::domain::{Device, States, Target};
-use crate::policy;
 use crate::smmu::Smmu;
 use ffa_abi::{DomainHandle, Iova, Response, SmmuIndex, Status, StreamId};
 
@@ -15,11 +14,15 @@ impl<S: Smmu> Service<'_, S> {
         client: Client,
         smmu: SmmuIndex,
         sid: StreamId,
-    ) -> Result<(&policy::Device, &Device, &S), Status> {
+    ) -> Result<(Target<'_>, &Device, &S), Status> {
         let (index, device) = self.streams.find(self.policy, smmu.0, sid.0).ok_or(Status::Denied)?;
         let driver = self.smmus.get(usize::from(smmu.0)).ok_or(Status::Denied)?;
         let setting = self.devices.get(index).ok_or(Status::Denied)?;
-        if may_hold(client, device) { Ok((device, setting, driver)) } else { Err(Status::Denied) }
+        if may_hold(client, device) {
+            Ok((Target { index, device, smmu }, setting, driver))
+        } else {
+            Err(Status::Denied)
+        }
     }
 
     pub(super) fn nested_set(
@@ -28,10 +31,10 @@ impl<S: Smmu> Service<'_, S> {
         (smmu, sid): (SmmuIndex, StreamId),
         bounded_by: (Option<DomainHandle>, Iova),
     ) -> Result<Response, Status> {
-        let (device, setting, driver) = self.nestable(client, smmu, sid)?;
+        let (target, setting, driver) = self.nestable(client, smmu, sid)?;
         let states =
             States { domains: &self.domains, identity: self.identity.as_ref(), ownership: &self.ownership };
-        setting.nest(client, Target { device, smmu }, bounded_by, states, driver)?;
+        setting.nest(client, target, bounded_by, states, driver)?;
         Ok(Response::status(Status::Ok))
     }
 
@@ -41,8 +44,8 @@ impl<S: Smmu> Service<'_, S> {
         (smmu, sid): (SmmuIndex, StreamId),
         command: [u64; 2],
     ) -> Result<Response, Status> {
-        let (device, setting, driver) = self.nestable(client, smmu, sid)?;
-        setting.invalidate_nested(device, command, driver)?;
+        let (target, setting, driver) = self.nestable(client, smmu, sid)?;
+        setting.invalidate_nested(target.device, command, driver)?;
         Ok(Response::status(Status::Ok))
     }
 }

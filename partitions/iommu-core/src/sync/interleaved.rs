@@ -95,7 +95,7 @@ macro_rules! calls {
 
 calls! {
     AtomicBool: bool { swap }
-    AtomicU32: u32 { swap, fetch_add, fetch_sub, fetch_or }
+    AtomicU32: u32 { swap, fetch_add, fetch_sub, fetch_or, fetch_and }
     AtomicU64: u64 { fetch_add, fetch_or, fetch_and }
 }
 

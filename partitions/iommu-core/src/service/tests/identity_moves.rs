@@ -139,6 +139,48 @@ fn a_page_that_an_smmu_may_still_know_does_not_move() {
     }
 }
 
+/// An SMMU that knows nothing of identity any more has nothing to forget: that it fails then keeps no page from anybody.
+#[test]
+fn an_smmu_whose_devices_have_left_identity_is_not_asked() {
+    let machine = with_hyp(BlockChanges::Free);
+    assert!(reached(&machine, RAM));
+    machine.smmus[0].fail();
+    assert_eq!(own(&machine, RAM, 1), (Status::Hardware, RAM), "its device may reach it still");
+    machine.smmus[0].can_be_rebuilt(0);
+    let check = Request::SmmuCheck { smmu: SmmuIndex(0), hint: ffa_abi::PowerHint::None };
+    assert_eq!(machine.status(check), Status::Ok);
+    assert_eq!(machine.set(0, EDU, DeviceState::Blocked), Status::Ok);
+    machine.smmus[0].fail_after(0);
+    assert_eq!(own(&machine, RAM, 1), (Status::Ok, 0));
+    assert_eq!(machine.smmus[1].dma(EDU, RAM, true), None);
+    // It comes back, and finds the page gone.
+    assert_eq!(machine.set(0, EDU, DeviceState::Identity), Status::Hardware);
+    assert_eq!(own(&machine, RAM + K4, 1), (Status::Hardware, RAM + K4), "it may know identity from here on");
+    assert_eq!(machine.smmus[1].dma(EDU, RAM + K4, true), Some(RAM + K4));
+    machine.smmus[0].can_be_rebuilt(0);
+    assert_eq!(machine.status(check), Status::Ok);
+    assert_eq!(machine.set(0, EDU, DeviceState::Identity), Status::Ok);
+    assert!(!reached(&machine, RAM) && reached(&machine, RAM + K4));
+}
+
+/// A page that cannot move is not taken away for a moment: devices behind other SMMUs go on.
+#[test]
+fn nothing_is_taken_out_where_an_smmu_has_failed() {
+    for level in LEVELS {
+        let machine: &'static Machine = kept(with_hyp(level));
+        let page = RAM + 7 * K4;
+        assert!(reached(machine, page));
+        machine.smmus[0].fail();
+        machine.smmus[1].after_invalidation(move || {
+            assert_eq!(machine.smmus[1].dma(EDU, page, true), Some(page), "{level:?}");
+        });
+        let before = machine.smmus[1].invalidations();
+        assert_eq!(own(machine, page, 1), (Status::Hardware, page));
+        assert_eq!(machine.smmus[1].invalidations(), before, "{level:?}");
+        assert_eq!(machine.smmus[1].dma(EDU, page, true), Some(page));
+    }
+}
+
 /// Tables for splits are set aside: what the kernel maps does not use them up.
 #[test]
 fn a_kernel_that_uses_its_share_up_cannot_keep_a_page() {
