@@ -70,7 +70,8 @@ impl Routes {
             self.affinities.iter().map(|place| place.load(Ordering::Acquire)).find(|&other| other != OFF);
         match on {
             Some(affinity) => pass_on(affinity),
-            None => *left = own,
+            // One that was off already leaves nothing: what waits is that of the last one that was on.
+            None => *left = own.or(*left),
         }
     }
 
@@ -119,6 +120,18 @@ mod tests {
         routes.go_off(core(1), nobody);
         routes.come_on(core(1), 0x101, |affinity| from = Some(affinity));
         assert_eq!(from, Some(0x101));
+    }
+
+    #[test]
+    fn one_that_is_off_already_takes_nothing_from_the_next_that_comes_on() {
+        let routes = Routes::new();
+        routes.come_on(core(0), 0x100, nobody);
+        routes.go_off(core(0), nobody);
+        routes.go_off(core(0), nobody);
+        routes.go_off(core(1), nobody);
+        let mut from = None;
+        routes.come_on(core(1), 0x101, |affinity| from = Some(affinity));
+        assert_eq!(from, Some(0x100));
     }
 
     #[test]
