@@ -189,10 +189,17 @@ impl<'a> Pool<'a> {
 
     /// Hands out a zeroed page to an owner, or `None` where there is none left.
     pub fn allocate(&self, owner: Owner) -> Option<Page> {
+        self.allocate_filled(owner, |words| {
+            if !seeded(Bug::OldPage) {
+                zero(words);
+            }
+        })
+    }
+
+    /// Hands out a page to an owner that `fill` has written all of, or `None` where there is none left.
+    pub(crate) fn allocate_filled(&self, owner: Owner, fill: impl FnOnce(&PageWords)) -> Option<Page> {
         let index = self.take(owner)?;
-        if !seeded(Bug::OldPage) {
-            zero(self.pages.get(usize::from(index))?);
-        }
+        fill(self.pages.get(usize::from(index))?);
         Some(Page(index))
     }
 

@@ -42,9 +42,7 @@ impl<'a> Table<'a> {
             let Found { word, level, entry, .. } = self.walk(at, Level::L2)?;
             let bytes = match entry.kind(level) {
                 Kind::Leaf => level.entry_size().wrapping_sub(at & (level.entry_size() - 1)),
-                Kind::Table => pages_of(self.child(entry.address())?.1, at, rest, |at| {
-                    leaf(self.format, LeafSize::Page4K, at)
-                }),
+                Kind::Table => pages_of(self.child(entry.address())?.1, at, rest, Pages::Mapped(self.format)),
                 Kind::Invalid => {
                     let wanted = largest_leaf(at, rest).min(largest);
                     match level.leaf().filter(|here| *here <= wanted) {
@@ -78,7 +76,7 @@ impl<'a> Table<'a> {
                     word.store(Entry::INVALID.0, Relaxed);
                     level.entry_size()
                 }
-                Kind::Table => pages_of(self.child(entry.address())?.1, at, rest, |_| Entry::INVALID),
+                Kind::Table => pages_of(self.child(entry.address())?.1, at, rest, Pages::Gone),
                 Kind::Leaf | Kind::Leaving | Kind::Foreign => return Err(Tampered),
             };
             done = done.wrapping_add(bytes);
@@ -108,11 +106,10 @@ impl Block<'_, '_> {
     /// Puts a table of pages that lead where the block did into its place.
     pub(crate) fn split(&self, quota: &Quota) -> Result<(), MapError> {
         let charge = quota.charge().ok_or(MapError::NoMemory)?;
-        let page = self.table.pool.allocate(self.table.owner).ok_or(MapError::NoMemory)?;
-        let words = self.table.pool.words(page).ok_or(MapError::Tampered)?;
-        pages_of(words, self.base, LeafSize::Block2M.bytes(), |at| {
-            leaf(self.table.format, LeafSize::Page4K, at)
+        let page = self.table.pool.allocate_filled(self.table.owner, |words| {
+            pages_of(words, self.base, LeafSize::Block2M.bytes(), Pages::Mapped(self.table.format));
         });
+        let page = page.ok_or(MapError::NoMemory)?;
         // Release: an SMMU that finds the table finds it full.
         self.word.store(Entry::table(self.table.pool.address(page)).0, Release);
         charge.keep();
@@ -120,15 +117,41 @@ impl Block<'_, '_> {
     }
 }
 
+/// What is to become of pages.
+#[derive(Clone, Copy, Debug)]
+enum Pages {
+    /// Each leads to itself.
+    Mapped(Format),
+    /// Nothing leads to them.
+    Gone,
+}
+
 /// Writes the entries of pages from an address on, as far as one table and `rest` bytes go. Returns how many bytes they map.
-fn pages_of(table: &PageWords, at: u64, rest: u64, entry: impl Fn(u64) -> Entry) -> u64 {
-    let first = Level::L3.index(at);
+fn pages_of(table: &PageWords, at: u64, rest: u64, pages: Pages) -> u64 {
+    let run = table.get(Level::L3.index(at)..).unwrap_or_default();
     let wanted = usize::try_from(rest >> Level::L3.shift()).unwrap_or(ENTRIES);
-    let run = table.get(first..).unwrap_or_default();
-    let mut address = at;
-    for word in run.iter().take(wanted) {
-        word.store(entry(address).0, Relaxed);
-        address = address.wrapping_add(PAGE_SIZE);
+    let run = run.get(..wanted).unwrap_or(run);
+    // Entries differ by their addresses, which are those of pages that follow each other.
+    let (mut entry, step) = match pages {
+        Pages::Mapped(format) => (leaf(format, LeafSize::Page4K, at).0, PAGE_SIZE),
+        Pages::Gone => (Entry::INVALID.0, 0),
+    };
+    let mut put = |word: &Word| {
+        word.store(entry, Relaxed);
+        entry = entry.wrapping_add(step);
+    };
+    // Eight at a time by hand: where code is built for size nobody else unrolls this, and a message writes three tables.
+    let (eights, rest): (&[[Word; 8]], _) = run.as_chunks();
+    for [a, b, c, d, e, f, g, h] in eights {
+        put(a);
+        put(b);
+        put(c);
+        put(d);
+        put(e);
+        put(f);
+        put(g);
+        put(h);
     }
-    address.wrapping_sub(at)
+    rest.iter().for_each(put);
+    (run.len() as u64) << Level::L3.shift()
 }
