@@ -30,8 +30,8 @@ impl SharedMemory for Shared {
     fn retrieve(&self, sender: u16, memory: u64) -> Result<AreaPages, Status> {
         let request = spec::retrieve_request(self.own.0, sender, memory);
         let mut response = [0; RESPONSE_WORDS];
-        self.mailbox.retrieve(&request, &mut response).map_err(refused)?;
-        spec::retrieve_response(&response, self.own.0, sender, memory).map_err(|unusable| {
+        let response = self.mailbox.retrieve(&request, &mut response).map_err(refused)?;
+        spec::retrieve_response(response, self.own.0, sender, memory).map_err(|unusable| {
             // Where it is not taken back, the client cannot reclaim it; nobody here uses it.
             let _: Result<(), Status> = self.relinquish(memory);
             match unusable {

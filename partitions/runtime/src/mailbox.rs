@@ -68,27 +68,32 @@ impl Mailbox {
         Ok(Self(()))
     }
 
-    /// Makes FFA_MEM_RETRIEVE_REQ with a descriptor, and copies the beginning of the response's. The manager may know more of it:
-    /// that is for the caller to find in what was copied.
+    /// Makes FFA_MEM_RETRIEVE_REQ with a descriptor, and copies the beginning of the response's: as much of it as the manager says
+    /// it has written, and no word that an earlier response left behind. The manager may know more of it: that is for the caller
+    /// to find in what was copied.
     ///
     /// # Errors
     /// [`MailboxError`]; nothing was retrieved then.
-    pub fn retrieve(self, request: &[u64], response: &mut [u64]) -> Result<(), MailboxError> {
+    pub fn retrieve<'r>(self, request: &[u64], response: &'r mut [u64]) -> Result<&'r [u64], MailboxError> {
         const RESPONSE: u32 = FuncId::MemRetrieveResp as u32;
         let _in_use = IN_USE.try_lock().ok_or(MailboxError::InUse)?;
         let length = write(request)?;
         let answer = ffa::send(FuncId::MemRetrieveReq32, [length, length]);
-        let [function, _, status, ..] = answer;
+        // x2 is the status of an error, and the length of this fragment in bytes of a response (DEN 0140, 2.5).
+        let [function, _, status_or_length, ..] = answer;
         if low(function) != RESPONSE {
-            return Err(ffa::refusal(low(function), low(status)).into());
+            return Err(ffa::refusal(low(function), low(status_or_length)).into());
         }
+        let written = usize::try_from(low(status_or_length)).unwrap_or(0) / size_of::<u64>();
         let [receive, _] = &BUFFERS.0;
-        for (to, from) in response.iter_mut().zip(receive) {
+        let mut copied = 0_usize;
+        for (to, from) in response.iter_mut().zip(receive).take(written) {
             *to = from.load(Ordering::Relaxed);
+            copied = copied.wrapping_add(1);
         }
         // The next response needs it; where the manager does not take it back, there will be none.
         let _: Result<_, CallError> = ffa::succeed(FuncId::RxRelease, []);
-        Ok(())
+        Ok(response.get(..copied).unwrap_or_default())
     }
 
     /// Makes FFA_MEM_RELINQUISH with a descriptor.
