@@ -211,6 +211,22 @@ static inline struct sidguard_registers sidguard_hyp_smmu_check(struct sidguard_
 	return sidguard_request(SIDGUARD_HYP_OPERATION_SMMU_CHECK, smmu, 0, key.words[0], key.words[1], hint, 0);
 }
 
+/* `memory` is what FFA_MEM_LEND gave, `holder` one of SIDGUARD_POOL_HOLDER_*. */
+static inline struct sidguard_registers sidguard_pool_lend(struct sidguard_key key, uint64_t memory, uint8_t holder)
+{
+	return sidguard_request(SIDGUARD_HYP_OPERATION_POOL_LEND, 0, 0, key.words[0], key.words[1], memory, holder);
+}
+
+static inline struct sidguard_registers sidguard_pool_reclaim(struct sidguard_key key, uint64_t memory)
+{
+	return sidguard_request(SIDGUARD_HYP_OPERATION_POOL_RECLAIM, 0, 0, key.words[0], key.words[1], memory, 0);
+}
+
+static inline struct sidguard_registers sidguard_pool_status(struct sidguard_key key, uint8_t holder)
+{
+	return sidguard_request(SIDGUARD_HYP_OPERATION_POOL_STATUS, 0, 0, key.words[0], key.words[1], holder, 0);
+}
+
 /* What is asked for a guest's domain, or for a device in it: the 16-bit field, the handle, x6 and x7 as protocol.md says. */
 static inline struct sidguard_registers sidguard_guest(uint16_t operation, struct sidguard_key key, uint16_t field,
 						       uint32_t domain, uint64_t x6, uint64_t x7)
@@ -322,6 +338,31 @@ static inline struct sidguard_smmu_report sidguard_smmu_report_of(const struct s
 		.skipped = (uint32_t)(answer->x[3] >> 32),
 		.tampered = (uint32_t)answer->x[4],
 		.lost = (uint32_t)(answer->x[4] >> 32),
+	};
+
+	return report;
+}
+
+/* The answer to POOL_STATUS, in pages. */
+struct sidguard_pool_report {
+	/* The share of the carve-out. */
+	uint32_t limit;
+	uint32_t used;
+	/* What was lent. */
+	uint32_t lent;
+	uint32_t lent_used;
+	/* Times that a page was refused. */
+	uint32_t refused;
+};
+
+static inline struct sidguard_pool_report sidguard_pool_report_of(const struct sidguard_registers *answer)
+{
+	struct sidguard_pool_report report = {
+		.limit = (uint32_t)answer->x[1],
+		.used = (uint32_t)(answer->x[1] >> 32),
+		.lent = (uint32_t)answer->x[2],
+		.lent_used = (uint32_t)(answer->x[2] >> 32),
+		.refused = (uint32_t)answer->x[3],
 	};
 
 	return report;

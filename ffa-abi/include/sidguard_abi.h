@@ -20,6 +20,33 @@
 
 
 /**
+ * Whose domains take memory for tables. Each of them has a share of its own, which the others cannot use up.
+ */
+enum sidguard_pool_holder
+#if __STDC_VERSION__ >= 202311L
+  : uint8_t
+#endif // __STDC_VERSION__ >= 202311L
+ {
+        /**
+         * The kernel's.
+         */
+        SIDGUARD_POOL_HOLDER_HOST = 0,
+        /**
+         * The hypervisor's own.
+         */
+        SIDGUARD_POOL_HOLDER_HYP = 1,
+        /**
+         * Those of all guests.
+         */
+        SIDGUARD_POOL_HOLDER_GUESTS = 2,
+};
+#if __STDC_VERSION__ >= 202311L
+typedef enum sidguard_pool_holder sidguard_pool_holder;
+#else
+typedef uint8_t sidguard_pool_holder;
+#endif // __STDC_VERSION__ >= 202311L
+
+/**
  * What a message asks for. The numbers are wire format: they are never reused.
  */
 enum sidguard_operation
@@ -190,6 +217,18 @@ enum sidguard_hyp_operation
          * Has an SMMU's registers compared, and what is wrong with it set right.
          */
         SIDGUARD_HYP_OPERATION_SMMU_CHECK = 32849,
+        /**
+         * Lends memory for tables.
+         */
+        SIDGUARD_HYP_OPERATION_POOL_LEND = 32864,
+        /**
+         * Takes it back.
+         */
+        SIDGUARD_HYP_OPERATION_POOL_RECLAIM = 32865,
+        /**
+         * Asks what somebody's tables take.
+         */
+        SIDGUARD_HYP_OPERATION_POOL_STATUS = 32866,
 };
 #if __STDC_VERSION__ >= 202311L
 typedef enum sidguard_hyp_operation sidguard_hyp_operation;
@@ -547,5 +586,10 @@ typedef uint32_t SIDGUARD_SMMU_REGISTERS;
 #define SIDGUARD_SMMU_REGISTERS_EVENTQ_IRQ_CFG0 (uint32_t)(1 << 11)
 
 
+
+/**
+ * All of them, by their numbers.
+ */
+#define sidguard_pool_holder_ALL { sidguard_pool_holder_Host, sidguard_pool_holder_Hyp, sidguard_pool_holder_Guests, }
 
 #endif  /* SIDGUARD_ABI_H */

@@ -104,6 +104,9 @@ impl HypOperation {
             Self::Quarantine => &[Denied, Busy, Hardware],
             Self::SmmuStatus => &[InvalidParameters],
             Self::SmmuCheck => &[InvalidParameters, Again, Hardware],
+            Self::PoolLend => &[NotSupported, OutOfRange, Denied, NoMemory, Busy, Again],
+            Self::PoolReclaim => &[InvalidHandle, Denied, Busy, Again],
+            Self::PoolStatus => &[],
         }
     }
 

@@ -2,7 +2,9 @@
 //! Messages of the hypervisor. It shares its endpoint ID with the kernel above it, so each of them carries the key that the
 //! claim gave it, in registers that the kernel does not see.
 
-use crate::{GuestRequest, Header, PageOwner, PhysAddr, PowerHint, Registers, SmmuIndex, Status, StreamId};
+use crate::{
+    GuestRequest, Header, PageOwner, PhysAddr, PoolRequest, PowerHint, Registers, SmmuIndex, Status, StreamId,
+};
 use core::fmt;
 use num_enum::{IntoPrimitive, TryFromPrimitive};
 
@@ -47,6 +49,12 @@ pub enum HypOperation {
     SmmuStatus = 0x8050,
     /// Has an SMMU's registers compared, and what is wrong with it set right.
     SmmuCheck = 0x8051,
+    /// Lends memory for tables.
+    PoolLend = 0x8060,
+    /// Takes it back.
+    PoolReclaim = 0x8061,
+    /// Asks what somebody's tables take.
+    PoolStatus = 0x8062,
 }
 
 /// What proves that a message is the hypervisor's. Cannot be compared by `==`, which would tell by its time how much of it
@@ -127,6 +135,8 @@ pub enum HypRequest {
     SmmuStatus(SmmuIndex),
     /// Field: SMMU; x6: the hint. As the host's.
     SmmuCheck(SmmuIndex, PowerHint),
+    /// About memory for tables.
+    Pool(PoolRequest),
 }
 
 impl HypMessage {
@@ -148,6 +158,9 @@ impl HypMessage {
         if let Some(request) = GuestRequest::decode(operation, self.body) {
             return request.map(HypRequest::Guest);
         }
+        if let Some(request) = PoolRequest::decode(operation, self.body) {
+            return request.map(HypRequest::Pool);
+        }
         let (field, handle) = (u64::from(header.field), u64::from(header.handle));
         let pages = || {
             let owner = PageOwner::from_register(x7).ok_or(Status::InvalidParameters)?;
@@ -168,7 +181,10 @@ impl HypMessage {
             | HypOperation::GuestUnmap
             | HypOperation::GuestIovaToPa
             | HypOperation::DeviceAssign
-            | HypOperation::DeviceReturn => return Err(Status::NotSupported),
+            | HypOperation::DeviceReturn
+            | HypOperation::PoolLend
+            | HypOperation::PoolReclaim
+            | HypOperation::PoolStatus => return Err(Status::NotSupported),
             HypOperation::FaultPoll => (HypRequest::FaultPoll, field | handle | x6 | x7),
             HypOperation::Quarantine => {
                 let sid = StreamId(u32::try_from(x6).map_err(|_| Status::InvalidParameters)?);
@@ -205,6 +221,7 @@ impl HypRequest {
             Self::PageState(address) => [header(HypOperation::PageState, 0), address.0, 0],
             Self::Statistics => [header(HypOperation::Statistics, 0), 0, 0],
             Self::Guest(request) => request.encode(),
+            Self::Pool(request) => request.encode(),
             Self::FaultPoll => [header(HypOperation::FaultPoll, 0), 0, 0],
             Self::Quarantine { smmu, sid, on } => {
                 [header(HypOperation::Quarantine, smmu.0), sid.0.into(), on.into()]

@@ -2,7 +2,7 @@
 //! The hypervisor's messages survive the wire, key and all, and are told from the kernel's.
 
 use super::*;
-use crate::{DomainHandle, GuestRequest, Iova, Protection, Request, StreamId};
+use crate::{DomainHandle, GuestRequest, Iova, PoolHolder, Protection, Request, StreamId};
 use proptest::prelude::*;
 use std::format;
 
@@ -17,6 +17,14 @@ fn requests() -> impl Strategy<Value = HypRequest> {
     ];
     prop_oneof![
         guest_requests(owner.clone()).prop_map(HypRequest::Guest),
+        (any::<u64>(), 0u8..3, 0..3).prop_map(|(memory, holder, kind)| {
+            let holder = PoolHolder::try_from(holder).unwrap();
+            HypRequest::Pool(match kind {
+                0 => PoolRequest::Lend { memory, holder },
+                1 => PoolRequest::Reclaim { memory },
+                _ => PoolRequest::Status(holder),
+            })
+        }),
         Just(HypRequest::Statistics),
         Just(HypRequest::FaultPoll),
         (any::<u16>(), any::<u32>(), any::<bool>()).prop_map(|(smmu, sid, on)| HypRequest::Quarantine {
@@ -72,7 +80,7 @@ proptest! {
 
     /// What decodes encodes to the same registers: no bit of a message is ignored.
     #[test]
-    fn no_register_is_ignored(operation in 0x8000u64..0x8060, field: u16, handle: u32, rest: [u64; 4]) {
+    fn no_register_is_ignored(operation in 0x8000u64..0x8070, field: u16, handle: u32, rest: [u64; 4]) {
         let x3 = operation | u64::from(field) << 16 | u64::from(handle) << 32;
         let registers = [x3, rest[0], rest[1], rest[2], rest[3]];
         let message = HypMessage::of(registers).unwrap();

@@ -3,17 +3,18 @@
 
 use ffa_abi::{
     DeviceRecord, Difference, Fault, FaultKind, Features, GuardLevel, Iova, Limits, PageOwner, PageState,
-    Registers, Response, SmmuIndex, SmmuRegisters, SmmuReport, SmmuState, Status, StreamId,
+    PoolReport, Registers, Response, SmmuIndex, SmmuRegisters, SmmuReport, SmmuState, Status, StreamId,
 };
 
 use super::requests;
 use super::vectors::vectors;
 
-pub(super) const NAMES: [&str; 7] = [
+pub(super) const NAMES: [&str; 8] = [
     "answer.DEVICE_DESCRIBE",
     "answer.FAULT_POLL",
     "answer.FEATURES",
     "answer.PAGE_STATE",
+    "answer.POOL_STATUS",
     "answer.REGISTER.differs",
     "answer.SMMU_STATUS",
     "answer.status",
@@ -106,4 +107,18 @@ fn how_an_smmu_is() {
     };
     assert_eq!(response, Response { status: Status::Ok, values: report.to_registers() });
     assert_eq!(SmmuReport::from_registers(response.values), Some(report));
+}
+
+#[test]
+fn what_tables_take() {
+    let (_, response) = answer("answer.POOL_STATUS");
+    let report = PoolReport {
+        limit: 0x101,
+        used: 0x8000_0002,
+        lent: 0x1003,
+        lent_used: 0x8000_0004,
+        refused: 0x8000_0005,
+    };
+    assert_eq!(response, Response { status: Status::Ok, values: report.to_registers() });
+    assert_eq!(PoolReport::from_registers(response.values), Some(report));
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use ffa_abi::ring::Doorbell;
 use ffa_abi::{
     AreaHandle, DeviceRecord, DeviceState, DomainHandle, DomainKind, GuestRequest, Header, HypMessage,
-    HypOperation, HypRequest, Iova, Key, Operation, PageOwner, Pages, PhysAddr, PowerHint, Protection,
-    Request, SmmuIndex, StreamId, Version,
+    HypOperation, HypRequest, Iova, Key, Operation, PageOwner, Pages, PhysAddr, PoolHolder, PoolRequest,
+    PowerHint, Protection, Request, SmmuIndex, StreamId, Version,
 };
 
 use super::vectors::vectors;
@@ -81,7 +81,7 @@ pub(super) fn all() -> Vec<(&'static str, Request)> {
 pub(super) fn all_of_the_hypervisor() -> Vec<(&'static str, HypRequest)> {
     let pages = Pages { first: PhysAddr(0x100_4000_0000), count: 0x200 };
     let (guest, smmu, sid) = (HypRequest::Guest, SmmuIndex(0x102), StreamId(0x1_2345));
-    let iova = Iova(0x12_3456_7000);
+    let (iova, pool) = (Iova(0x12_3456_7000), HypRequest::Pool);
     vec![
         ("STATISTICS", HypRequest::Statistics),
         ("OWN", HypRequest::Own(pages, PageOwner::Hyp)),
@@ -109,6 +109,9 @@ pub(super) fn all_of_the_hypervisor() -> Vec<(&'static str, HypRequest)> {
         ("GUEST_IOVA_TO_PA", guest(GuestRequest::IovaToPa { domain: domain(), iova: Iova(0x12_3456_7089) })),
         ("DEVICE_ASSIGN", guest(GuestRequest::DeviceAssign { smmu, sid, domain: domain() })),
         ("DEVICE_RETURN", guest(GuestRequest::DeviceReturn { smmu, sid })),
+        ("POOL_LEND", pool(PoolRequest::Lend { memory: 0x2000_0000_0000_0005, holder: PoolHolder::Guests })),
+        ("POOL_RECLAIM", pool(PoolRequest::Reclaim { memory: 0x2000_0000_0000_0005 })),
+        ("POOL_STATUS", pool(PoolRequest::Status(PoolHolder::Hyp))),
     ]
 }
 

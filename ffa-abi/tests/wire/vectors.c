@@ -58,6 +58,9 @@ static void requests(void)
 	print("QUARANTINE", sidguard_quarantine(key, 0x102, 0x12345, 1));
 	print("hyp.SMMU_STATUS", sidguard_hyp_smmu_status(key, 0x102));
 	print("hyp.SMMU_CHECK", sidguard_hyp_smmu_check(key, 0x102, SIDGUARD_POWER_HINT_GOES));
+	print("POOL_LEND", sidguard_pool_lend(key, 0x2000000000000005, SIDGUARD_POOL_HOLDER_GUESTS));
+	print("POOL_RECLAIM", sidguard_pool_reclaim(key, 0x2000000000000005));
+	print("POOL_STATUS", sidguard_pool_status(key, SIDGUARD_POOL_HOLDER_HYP));
 	print("STATISTICS", sidguard_statistics(key));
 	print("OWN", sidguard_move(SIDGUARD_HYP_OPERATION_OWN, key, first, 0x200, SIDGUARD_OWNER_HYP));
 	print("DISOWN", sidguard_move(SIDGUARD_HYP_OPERATION_DISOWN, key, first, 0x200, SIDGUARD_OWNER_GUEST(0)));
@@ -123,6 +126,11 @@ static void answer(const char *name, const struct sidguard_registers *given)
 		EXPECT(report.errors == 0x81 && report.rebuilt == 0x80000001 && report.skipped == 0x80000002);
 		EXPECT(report.differed == (SIDGUARD_SMMU_REGISTERS_CR0 | SIDGUARD_SMMU_REGISTERS_EVENTQ_IRQ_CFG0));
 		EXPECT(report.tampered == 0x80000003 && report.lost == 0x80000004);
+	} else if (strcmp(name, "answer.POOL_STATUS") == 0) {
+		struct sidguard_pool_report report = sidguard_pool_report_of(given);
+
+		EXPECT(status == SIDGUARD_STATUS_OK && report.limit == 0x101 && report.used == 0x80000002);
+		EXPECT(report.lent == 0x1003 && report.lent_used == 0x80000004 && report.refused == 0x80000005);
 	} else {
 		fprintf(stderr, "%s is not known here\n", name);
 		exit(1);

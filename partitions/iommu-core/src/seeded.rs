@@ -160,6 +160,12 @@ pub enum Bug {
     Stage2Bypassed,
     /// What both stages come to is forgotten by addresses of stage 2.
     NestedByAddress,
+    /// Pages that are lent stay the hypervisor's in their accounts.
+    LentStaysHyp,
+    /// What was lent for one holder's tables is handed out to any.
+    LentToAnybody,
+    /// What was lent is given back while tables stand there.
+    ReclaimedInUse,
 }
 
 #[cfg(feature = "seeded-bugs")]
@@ -211,7 +217,7 @@ mod chosen {
 
     impl Bug {
         /// All of them.
-        pub const ALL: [Self; 76] = {
+        pub const ALL: [Self; 79] = {
             use Bug::*;
             [
                 NoInvalidation,
@@ -290,6 +296,9 @@ mod chosen {
                 ContextLate,
                 Stage2Bypassed,
                 NestedByAddress,
+                LentStaysHyp,
+                LentToAnybody,
+                ReclaimedInUse,
             ]
         };
     }

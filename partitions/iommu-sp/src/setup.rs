@@ -7,7 +7,7 @@
 use crate::entropy::Rndr;
 use crate::frame::Frame;
 use crate::memory::{
-    AREAS, DEVICES, DOMAINS, ENTROPY, FAULTS, PAGES, POLICY, POOL, SERVICE, SHARED, SMMU_LIST, SMMUS,
+    AREAS, CHUNKS, DEVICES, DOMAINS, ENTROPY, FAULTS, PAGES, POLICY, POOL, SERVICE, SHARED, SMMU_LIST, SMMUS,
 };
 use crate::shared::Shared;
 use crate::{Smmu, report};
@@ -126,7 +126,8 @@ fn load_policy(blob: &'static [u8], digest: &Digest) -> Result<&'static Policy, 
 fn map_pool(range: &Range) -> Result<&'static Pool<'static>, SetupError> {
     let memory = mmu::map_non_secure(range.base, range.size)
         .map_err(|error| SetupError::Map("pool", *range, error))?;
-    Ok(POOL.try_call_once(|| Pool::new(memory.words(), PhysAddr(range.base), &PAGES))?)
+    let pool = || Pool::new(memory.words(), PhysAddr(range.base), &PAGES);
+    Ok(POOL.try_call_once(|| pool().map(|pool| pool.with_chunks(&CHUNKS)))?)
 }
 
 /// Maps the memory for accounts of pages, where the policy names some: pages can move then.

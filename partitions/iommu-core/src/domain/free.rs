@@ -77,15 +77,16 @@ impl<'a> Domains<'a> {
         *so_far = Freeing::Pinned(done, end);
         let owner = Owner::new(handle.slot()).ok_or(Status::InvalidHandle)?;
         for _ in 0..PAGES_PER_CALL {
-            if !self.pool.free_any(owner, done) || seeded(Bug::PagesKept) {
+            let freed = self.pool.free_any(owner, done).filter(|_| !seeded(Bug::PagesKept));
+            let Some(origin) = freed else {
                 state.usage = if state.generation < DomainHandle::MAX_GENERATION {
                     Usage::Free
                 } else {
                     Usage::Retired
                 };
                 return Ok(());
-            }
-            quota.give_back();
+            };
+            quota.give_back(origin);
         }
         Err(Status::Again)
     }

@@ -104,9 +104,8 @@ impl<'a> Identity<'a> {
         }
         let count = |pages: u64| u32::try_from(pages).map_err(|_| few);
         let start = Quota::new(count(wanted)?);
-        let charge = start.charge().ok_or(few)?;
-        let table = Table::new(pool, owner, geometry, format.unwrap_or(Format::Stage2)).ok_or(few)?;
-        charge.keep();
+        let format = format.unwrap_or(Format::Stage2);
+        let table = Table::new(pool, (owner, &start), geometry, format).ok_or(few)?;
         for range in &policy.managed {
             table.map_to_itself(range.base, range.size, largest, &start).map_err(|_| few)?;
         }

@@ -4,12 +4,12 @@
 //! The order in which locks are taken, each before those to its right, is that of [`Rank`](crate::sync::Rank), which tests of
 //! interleavings check:
 //!
-//! | opening an area | area | device | domain slot | page moves | faults | streams, queues of an SMMU | pool |
-//! |---|---|---|---|---|---|---|---|
-//! | | shared or exclusive | | shared or exclusive | | | in the driver | innermost |
+//! | loan | opening an area | area | device | domain slot | page moves | faults | streams, queues of an SMMU | pool |
+//! |---|---|---|---|---|---|---|---|---|
+//! | | | shared or exclusive | | shared or exclusive | | | in the driver | innermost |
 //!
-//! The lock of page moves is the identity domain's, too: it is taken alone or after a device's, before that of the pool and the
-//! queues of an SMMU. The fault queue is taken alone or after a device's, before the queues of an SMMU. Nobody takes a device's
+//! The lock of page moves is the identity domain's, too: it is taken alone, or after a device's or that of loans,
+//! before that of the pool and the queues of an SMMU. The fault queue is taken alone or after a device's, before the queues of an SMMU. Nobody takes a device's
 //! lock under either. No lock is held when a message is answered, and no interrupt is taken meanwhile: the partition runs with
 //! interrupts masked, and serves them when it waits for the next message. Whoever serves one does not wait for the fault queue: it
 //! leaves the work to the core that has it.

@@ -10,6 +10,7 @@
 //! | `identity` | the domain in which addresses lead to themselves |
 //! | `nested` | a stage 1 of the kernel's in front of a domain |
 //! | `device` | what each device's streams are set to |
+//! | `quiet` | waiting until everybody has left once |
 //! | `lock` | bounded waiting, and the order of locks |
 
 mod device;
@@ -19,6 +20,7 @@ mod lists;
 pub(crate) mod lock;
 mod nested;
 mod paging;
+mod quiet;
 mod slot;
 
 pub use device::{Device, States, Target};

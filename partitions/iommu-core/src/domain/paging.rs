@@ -228,8 +228,10 @@ fn release<S: Smmu>(
     // Even a table without leaves may be in a walk cache.
     let range = TlbRange { iova, size: bytes, leaves: Some(LeafSize::Page4K), tables: true };
     let early = Invalidated::never_reachable();
-    if seeded(Bug::TableFreedEarly) && domain.table.release(detached, early, pins).is_ok() {
-        quota.give_back();
+    if seeded(Bug::TableFreedEarly)
+        && let Ok(origin) = domain.table.release(detached, early, pins)
+    {
+        quota.give_back(origin);
     }
     if seeded(Bug::TableUnpinnedEarly) {
         detached.unpin(pins);
@@ -239,8 +241,10 @@ fn release<S: Smmu>(
         Status::Hardware
     })?;
     let removed = detached.bytes();
-    if domain.table.release(detached, proof, pins).is_ok() && !seeded(Bug::QuotaKept) {
-        quota.give_back();
+    if let Ok(origin) = domain.table.release(detached, proof, pins)
+        && !seeded(Bug::QuotaKept)
+    {
+        quota.give_back(origin);
     }
     Ok(Done { status: Status::Ok, bytes, removed })
 }

@@ -190,9 +190,8 @@ impl<'a> Domains<'a> {
         let owner = Owner::new(index).ok_or(Status::NoMemory)?;
         // Zero is left out: it is what a stream-table entry that was never written holds.
         let vmid = u16::try_from(index + 1).map(Vmid).map_err(|_| Status::NoMemory)?;
-        let charge = quota.charge().ok_or(Status::NoMemory)?;
-        let table = Table::new(self.pool, owner, Geometry::Bits39, wanted.format).ok_or(Status::NoMemory)?;
-        charge.keep();
+        let table = Table::new(self.pool, (owner, quota), Geometry::Bits39, wanted.format);
+        let table = table.ok_or(Status::NoMemory)?;
         let Allocation { client, smmu, window, .. } = *wanted;
         Ok(Domain { client, smmu, vmid, window, table, left: AtomicBool::new(false) })
     }

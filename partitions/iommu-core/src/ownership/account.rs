@@ -15,7 +15,7 @@ use crate::seeded::{Bug, seeded};
 use ffa_abi::PageOwner;
 
 /// Guests that can own pages.
-pub const MAX_GUESTS: u16 = 255;
+pub const MAX_GUESTS: u16 = 254;
 
 const OTHERS: u16 = 1 << 15;
 const HOST_MOVING: u16 = 1 << 14;
@@ -29,27 +29,29 @@ const OWN_PINS: u16 = 3 * OWN_PIN;
 const PINS: u16 = OWN_PIN - 1;
 const MOVING: u16 = PINS;
 
-/// Who owns pages that are not the kernel's: the hypervisor, or one of its guests.
+/// Who owns pages that are not the kernel's: the hypervisor, one of its guests, or the pool that they were lent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holder(u8);
 
 impl Holder {
     /// The hypervisor.
     pub const HYP: Self = Self(0);
+    /// The pool. It maps nothing for devices, and is nobody's to speak for.
+    pub(super) const POOL: Self = Self(u8::MAX);
 
     /// Returns a guest, or `None` where so many cannot be told apart.
     #[must_use]
     pub fn guest(number: u16) -> Option<Self> {
-        u8::try_from(number.checked_add(1)?).ok().map(Self)
+        u8::try_from(number.checked_add(1)?).ok().map(Self).filter(|holder| *holder != Self::POOL)
     }
 
     /// Tells whether this is a guest.
     #[must_use]
     pub fn is_guest(self) -> bool {
-        self != Self::HYP
+        self != Self::HYP && self != Self::POOL
     }
 
-    /// Returns a number that stands for it, at most [`MAX_GUESTS`].
+    /// Returns a number that stands for it.
     pub(crate) const fn number(self) -> u8 {
         self.0
     }
@@ -62,6 +64,7 @@ impl Holder {
     fn owner(self) -> PageOwner {
         match self.0.checked_sub(1) {
             None => PageOwner::Hyp,
+            Some(_) if self == Self::POOL => PageOwner::Pool,
             Some(number) => PageOwner::Guest(number.into()),
         }
     }
@@ -211,6 +214,7 @@ mod tests {
         assert_eq!((Account::HOST.owner(), Account::HOST.host_access()), (PageOwner::Host, true));
         assert_eq!(Holder::guest(MAX_GUESTS), None);
         assert_eq!(Holder::guest(u16::MAX), None);
+        assert_eq!((Holder::POOL.owner(), Holder::POOL.is_guest()), (PageOwner::Pool, false));
         let guests = (0..MAX_GUESTS).map(|number| (Holder::guest(number).unwrap(), PageOwner::Guest(number)));
         for (holder, owner) in guests.chain([(Holder::HYP, PageOwner::Hyp)]) {
             for shared in [false, true] {

@@ -29,6 +29,10 @@ pub enum Change {
     Share(Holder),
     /// The kernel may not map them any more.
     Unshare(Holder),
+    /// The hypervisor's pages, which nobody shares, become the pool's.
+    Lend,
+    /// They become the hypervisor's again.
+    Reclaim,
 }
 
 /// A move that was not made.
@@ -52,13 +56,28 @@ impl Change {
             Self::Share(holder) => (held_by(holder) && !before.host_access()).then(|| before.shared(true)),
             Self::Unshare(holder) => (held_by(holder) && before.host_access())
                 .then(|| before.shared(seeded(Bug::UnshareKeepsAccess))),
+            Self::Lend => (before.holder() == Some(Holder::HYP) && !before.host_access()).then(|| {
+                let lent = if seeded(Bug::LentStaysHyp) { Holder::HYP } else { Holder::POOL };
+                Account::of_other(lent, false)
+            }),
+            Self::Reclaim => held_by(if seeded(Bug::LentStaysHyp) { Holder::HYP } else { Holder::POOL })
+                .then(|| Account::of_other(Holder::HYP, false)),
+        }
+    }
+
+    /// Tells whether the kernel loses what it may use, and whether it gains some.
+    const fn for_the_kernel(self) -> (bool, bool) {
+        match self {
+            Self::Own(_) | Self::Unshare(_) => (true, false),
+            Self::Disown(_) | Self::Share(_) => (false, true),
+            Self::Lend | Self::Reclaim => (false, false),
         }
     }
 
     /// Tells whether the owner stays.
     const fn stays(self) -> bool {
         match self {
-            Self::Own(_) | Self::Disown(_) => false,
+            Self::Own(_) | Self::Disown(_) | Self::Lend | Self::Reclaim => false,
             Self::Share(_) | Self::Unshare(_) => true,
         }
     }
@@ -99,13 +118,13 @@ impl Ownership<'_> {
             }
             before = before.saturating_add(part.pages.len());
         }
-        let loses = matches!(change, Change::Own(_) | Change::Unshare(_));
+        let (loses, gains) = change.for_the_kernel();
         if loses && let Err(status) = followers.lose(pages) {
             parts.iter().for_each(|part| part.finish(part.pages, None));
             return Err(refuse(status, 0));
         }
         parts.iter().for_each(|part| part.finish(part.pages, Some(change)));
-        if !loses {
+        if gains {
             followers.gain(pages);
         }
         Ok(())

@@ -196,11 +196,13 @@ fn steps() -> impl Strategy<Value = Step> {
     let page = prop_oneof![0..PAGES, 0..4_u64, Just(2_u64), Just(514), 500..530_u64];
     let count = prop_oneof![Just(1_u16), 1..20_u16, 500..=513_u16];
     let holder = prop_oneof![Just(Holder::HYP), (0..2_u16).prop_map(|number| Holder::guest(number).unwrap())];
-    let change = (holder, 0..4).prop_map(|(holder, kind)| match kind {
+    let change = (holder, 0..6).prop_map(|(holder, kind)| match kind {
         0 => Change::Own(holder),
         1 => Change::Disown(holder),
         2 => Change::Share(holder),
-        _ => Change::Unshare(holder),
+        3 => Change::Unshare(holder),
+        4 => Change::Lend,
+        _ => Change::Reclaim,
     });
     let leaf = prop_oneof![2 => Just(LeafSize::Page4K), 1 => Just(LeafSize::Block2M)];
     prop_oneof![
@@ -239,6 +241,10 @@ impl Model {
             Change::Unshare(holder) => {
                 (before.holder == Some(holder) && before.shared, (Some(holder), false))
             }
+            Change::Lend => {
+                (before.holder == Some(Holder::HYP) && !before.shared, (Some(Holder::POOL), false))
+            }
+            Change::Reclaim => (before.holder == Some(Holder::POOL), (Some(Holder::HYP), false)),
         };
         match (fits, before.pins) {
             (true, 0) => Ok(Page { holder: after.0, shared: after.1, pins: 0 }),

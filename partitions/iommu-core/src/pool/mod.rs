@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Pages of the carve-out in non-secure memory, where everything that SMMUs fetch for non-secure streams has to stand.
+//! Pages of non-secure memory, where everything that SMMUs fetch for non-secure streams has to stand: the carve-out, and what
+//! the hypervisor has lent.
 //!
 //! What a page holds may be written by the normal world where nobody guards the carve-out. So nothing is believed that
 //! is read from there: which pages are free, and to whom the others belong, stands in [`PageSlot`]s in secure memory,
 //! and an address that was read out of a page becomes a [`Page`] only by [`Pool::page_of`].
 
+mod chunk;
 mod quota;
 mod word;
 
+pub(crate) use chunk::zero_some;
+pub use chunk::{Chunk, LentPages, MAX_CHUNK_PAGES, MAX_CHUNKS};
 pub use quota::{Charge, Quota};
 pub use word::Word;
 #[cfg(feature = "watched-pool")]
@@ -17,12 +21,13 @@ use crate::seeded::{Bug, seeded};
 use crate::smmu::Invalidated;
 use crate::sync::{AtomicU16, Mutex, Rank};
 use crate::table::{ENTRIES, PAGE_BITS, PAGE_SIZE};
+use chunk::Lent;
 use core::fmt;
 use core::sync::atomic::Ordering::Relaxed;
 use ffa_abi::PhysAddr;
 use thiserror::Error;
 
-/// Pages that a pool can have: 64 MiB.
+/// Pages that a carve-out can have: 64 MiB.
 pub const MAX_POOL_PAGES: usize = 1 << 14;
 /// Owners that the bookkeeping can name.
 pub const MAX_OWNERS: usize = 129;
@@ -33,6 +38,15 @@ pub type PageWords = [Word; ENTRIES];
 /// One page of the pool, known to be inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page(u16);
+
+/// What a page is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The carve-out: it counts against its client's share of that.
+    CarveOut,
+    /// A chunk that was lent for its client.
+    Lent,
+}
 
 /// To whom a page belongs: a slot of the domain table or, behind them, the identity domain; plus one. What is reserved at boot belongs to nobody and is
 /// never freed.
@@ -118,6 +132,8 @@ pub struct Pool<'a> {
     pages: &'a [PageWords],
     slots: &'a [PageSlot],
     base: u64,
+    /// Places for what is lent; there may be none.
+    chunks: &'a [Chunk<'a>],
     lists: Mutex<Lists>,
 }
 
@@ -134,6 +150,8 @@ struct Lists {
     available: u16,
     /// First page of each owner.
     owned: [u16; MAX_OWNERS],
+    /// What was lent, by its place.
+    chunks: [Lent; MAX_CHUNKS],
 }
 
 impl<'a> Pool<'a> {
@@ -152,11 +170,24 @@ impl<'a> Pool<'a> {
         }
         let slots = slots.get(..pages.len()).ok_or(PoolError::TooLarge)?;
         let end = u16::try_from(pages.len()).map_err(|_| PoolError::TooLarge)?;
-        let lists = Lists { free: NONE, fresh: 0, end, available: end, owned: [NONE; MAX_OWNERS] };
-        Ok(Self { pages, slots, base: base.0, lists: Mutex::new(Rank::Pool, lists) })
+        let lists = Lists {
+            free: NONE,
+            fresh: 0,
+            end,
+            available: end,
+            owned: [NONE; MAX_OWNERS],
+            chunks: [Lent::NONE; MAX_CHUNKS],
+        };
+        Ok(Self { pages, slots, base: base.0, chunks: &[], lists: Mutex::new(Rank::Pool, lists) })
     }
 
-    /// Returns how many pages can still be handed out.
+    /// Has places for memory that is lent. They must be new.
+    #[must_use]
+    pub fn with_chunks(self, chunks: &'a [Chunk<'a>; MAX_CHUNKS]) -> Self {
+        Self { chunks, ..self }
+    }
+
+    /// Returns how many pages of the carve-out can still be handed out.
     #[must_use]
     pub fn available(&self) -> usize {
         usize::from(self.lists.lock().available)
@@ -187,7 +218,7 @@ impl<'a> Pool<'a> {
         })
     }
 
-    /// Hands out a zeroed page to an owner, or `None` where there is none left.
+    /// Hands out a zeroed page of the carve-out to an owner, or `None` where there is none left.
     pub fn allocate(&self, owner: Owner) -> Option<Page> {
         self.allocate_filled(owner, |words| {
             if !seeded(Bug::OldPage) {
@@ -216,6 +247,12 @@ impl<'a> Pool<'a> {
         } else {
             return None;
         };
+        lists.available = lists.available.saturating_sub(1);
+        self.hand_out(&mut lists, index, owner)
+    }
+
+    /// Makes a page that was taken out of a list of free ones its owner's.
+    fn hand_out(&self, lists: &mut Lists, index: u16, owner: Owner) -> Option<u16> {
         let slot = self.slot(index)?;
         let head = lists.owned.get_mut(owner.slot())?;
         if let Some(second) = self.slot(*head) {
@@ -225,30 +262,29 @@ impl<'a> Pool<'a> {
         slot.next.store(*head, Relaxed);
         slot.previous.store(NONE, Relaxed);
         *head = index;
-        lists.available = lists.available.saturating_sub(1);
         Some(index)
     }
 
-    /// Takes a page back. `_proof` says that no SMMU can reach it any more.
+    /// Takes a page back, and tells what it is of. `_proof` says that no SMMU can reach it any more.
     ///
     /// # Errors
     /// [`PoolError::NotOwned`] where the page is not the owner's, as after a double free; nothing changes then.
-    pub fn free(&self, page: Page, owner: Owner, _proof: Invalidated) -> Result<(), PoolError> {
+    pub fn free(&self, page: Page, owner: Owner, _proof: Invalidated) -> Result<Origin, PoolError> {
         let mut lists = self.lists.lock();
         self.release(&mut lists, page.0, owner)
     }
 
-    /// Takes one of an owner's pages back, whichever, and tells whether there was one. `_proof` as in
+    /// Takes one of an owner's pages back, whichever, and tells what it is of, or `None` where there was none. `_proof` as in
     /// [`free`](Self::free), for all of the owner's pages.
-    pub fn free_any(&self, owner: Owner, _proof: Invalidated) -> bool {
+    pub fn free_any(&self, owner: Owner, _proof: Invalidated) -> Option<Origin> {
         let mut lists = self.lists.lock();
         match lists.owned.get(owner.slot()) {
-            None | Some(&NONE) => false,
-            Some(&index) => self.release(&mut lists, index, owner).is_ok(),
+            None | Some(&NONE) => None,
+            Some(&index) => self.release(&mut lists, index, owner).ok(),
         }
     }
 
-    fn release(&self, lists: &mut Lists, index: u16, owner: Owner) -> Result<(), PoolError> {
+    fn release(&self, lists: &mut Lists, index: u16, owner: Owner) -> Result<Origin, PoolError> {
         let slot =
             self.slot(index).filter(|slot| slot.owner.load(Relaxed) == owner.0).ok_or(PoolError::NotOwned)?;
         let (previous, next) = (slot.previous.load(Relaxed), slot.next.load(Relaxed));
@@ -261,26 +297,34 @@ impl<'a> Pool<'a> {
             after.previous.store(previous, Relaxed);
         }
         slot.owner.store(FREE, Relaxed);
+        if usize::from(index) >= self.slots.len() {
+            self.return_lent(lists, index);
+            return Ok(Origin::Lent);
+        }
         slot.next.store(lists.free, Relaxed);
         lists.free = index;
         lists.available = lists.available.saturating_add(1);
-        Ok(())
+        Ok(Origin::CarveOut)
     }
 
-    fn slot(&self, index: u16) -> Option<&PageSlot> {
-        self.slots.get(usize::from(index))
+    #[inline]
+    fn slot(&self, index: u16) -> Option<&'a PageSlot> {
+        self.slots.get(usize::from(index)).or_else(|| self.lent_slot(index))
     }
 
     /// Returns where a page stands.
     #[must_use]
     pub fn address(&self, page: Page) -> PhysAddr {
+        if usize::from(page.0) >= self.pages.len() {
+            return self.lent_address(page);
+        }
         PhysAddr(self.base.wrapping_add(u64::from(page.0) << PAGE_BITS))
     }
 
     /// Returns the words of a page.
     #[must_use]
     pub fn words(&self, page: Page) -> Option<&'a PageWords> {
-        self.pages.get(usize::from(page.0))
+        self.pages.get(usize::from(page.0)).or_else(|| self.lent_words(page))
     }
 
     /// Tells to whom a page was given, by its slot: `None` for one that is free, reserved, or not of the pool.
@@ -297,8 +341,12 @@ impl<'a> Pool<'a> {
     /// Finds an owner's page by its address, which may have been read from memory that others write.
     #[must_use]
     pub fn page_of(&self, address: PhysAddr, owner: Owner) -> Option<Page> {
-        let index = u16::try_from(address.0.checked_sub(self.base)? >> PAGE_BITS).ok()?;
-        (self.slot(index)?.owner.load(Relaxed) == owner.0).then_some(Page(index))
+        let behind = address.0.checked_sub(self.base).map(|behind| behind >> PAGE_BITS);
+        let index = behind.and_then(|behind| u16::try_from(behind).ok());
+        match index.and_then(|index| Some((index, self.slots.get(usize::from(index))?))) {
+            Some((index, slot)) => (slot.owner.load(Relaxed) == owner.0).then_some(Page(index)),
+            None => self.lent_page_of(address.0, owner),
+        }
     }
 }
 

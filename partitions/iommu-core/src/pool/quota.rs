@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! How many pages of the pool one client may hold, so that a client's exhaustion harms only itself.
+//! How many pages of the pool one client may hold, so that a client's exhaustion harms only itself: its share of the carve-out,
+//! and what was lent for it.
 
+use super::{Origin, Owner, Page, Pool};
 use crate::seeded::{Bug, seeded};
 use crate::sync::AtomicU32;
 use core::sync::atomic::Ordering::Relaxed;
+use ffa_abi::PoolHolder;
 
 /// A client's share of the pool, in pages.
 #[derive(Debug)]
 pub struct Quota {
     limit: u32,
     used: AtomicU32,
+    /// Whose lent pages are taken when the share is used up.
+    holder: Option<PoolHolder>,
+    /// How often there was none of them either.
+    refused: AtomicU32,
 }
 
 /// One page that is charged to a quota; given back when it is dropped, unless [`keep`](Charge::keep) was called.
@@ -17,10 +24,41 @@ pub struct Quota {
 pub struct Charge<'a>(&'a Quota);
 
 impl Quota {
-    /// Makes a share of `limit` pages.
+    /// Makes a share of `limit` pages of the carve-out, and of nothing that is lent.
     #[must_use]
     pub const fn new(limit: u32) -> Self {
-        Self { limit, used: AtomicU32::new(0) }
+        Self { limit, used: AtomicU32::new(0), holder: None, refused: AtomicU32::new(0) }
+    }
+
+    /// Makes a holder's share.
+    #[must_use]
+    pub const fn of(holder: PoolHolder, limit: u32) -> Self {
+        Self { holder: Some(holder), ..Self::new(limit) }
+    }
+
+    /// Returns how many pages of the carve-out it is.
+    #[must_use]
+    pub const fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// Returns how often a page was refused.
+    #[must_use]
+    pub fn refused(&self) -> u32 {
+        self.refused.load(Relaxed)
+    }
+
+    /// Hands out a zeroed page to an owner: one of the carve-out while there is some of the share left, then one that was lent.
+    pub fn allocate(&self, pool: &Pool<'_>, owner: Owner) -> Option<Page> {
+        let page = match self.charge() {
+            Some(charge) => pool.allocate(owner).inspect(|_| charge.keep()),
+            None => self.holder.and_then(|holder| pool.allocate_lent(owner, holder)),
+        };
+        if page.is_none() {
+            // Counted up to where it would begin anew; two cores that are there at once may both stop.
+            let _ = self.refused.fetch_update(Relaxed, Relaxed, |count| count.checked_add(1));
+        }
+        page
     }
 
     /// Returns how many pages are in use.
@@ -43,13 +81,18 @@ impl Quota {
         if self.used.fetch_add(1, Relaxed) < limit {
             Some(Charge(self))
         } else {
-            self.give_back();
+            self.give_back(Origin::CarveOut);
             None
         }
     }
 
-    /// Gives one page back that [`Charge::keep`] kept.
-    pub fn give_back(&self) {
+    /// Takes note that a page came back which [`allocate`](Self::allocate) handed out.
+    pub fn give_back(&self, origin: Origin) {
+        match origin {
+            Origin::CarveOut => {}
+            // It counts against no share.
+            Origin::Lent => return,
+        }
         let before = self.used.fetch_sub(1, Relaxed);
         debug_assert!(before > 0, "a page was given back that was never charged");
     }
@@ -64,7 +107,7 @@ impl Charge<'_> {
 
 impl Drop for Charge<'_> {
     fn drop(&mut self) {
-        self.0.give_back();
+        self.0.give_back(Origin::CarveOut);
     }
 }
 
@@ -81,7 +124,9 @@ mod tests {
         drop(first);
         assert!(quota.charge().is_some());
         assert_eq!(quota.used(), 1);
-        quota.give_back();
+        quota.give_back(Origin::Lent);
+        assert_eq!(quota.used(), 1);
+        quota.give_back(Origin::CarveOut);
         assert_eq!(quota.used(), 0);
     }
 }

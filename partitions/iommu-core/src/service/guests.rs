@@ -24,7 +24,8 @@ impl<S: Smmu> Service<'_, S> {
         match request {
             GuestRequest::DomainAlloc { smmu, owner } => self.guest_alloc(smmu, owner),
             GuestRequest::DomainFree(domain) => {
-                self.domains.free(self.held_by(domain)?, domain, self.held_means())?;
+                let client = self.held_by(domain)?;
+                self.domains.free(client, domain, self.held_means(client))?;
                 Ok(Response::status(Status::Ok))
             }
             GuestRequest::Map { domain, iova, pa, pages, protection } => {
@@ -40,8 +41,8 @@ impl<S: Smmu> Service<'_, S> {
         }
     }
 
-    const fn held_means(&self) -> Means<'_, S> {
-        Means { smmus: self.smmus, quota: &self.held_quota, ownership: &self.ownership }
+    fn held_means(&self, client: Client) -> Means<'_, S> {
+        Means { smmus: self.smmus, quota: self.quotas.of(client), ownership: &self.ownership }
     }
 
     /// Finds whose a domain is that is not the kernel's.
@@ -55,7 +56,7 @@ impl<S: Smmu> Service<'_, S> {
         let window = window(self.policy, client, index.ok_or(Status::InvalidParameters)?);
         let format = self.format(smmu).ok_or(Status::InvalidParameters)?;
         let wanted = Allocation { client, smmu, window: window.ok_or(Status::Denied)?, format };
-        let handle = self.domains.allocate(&wanted, &self.held_quota)?;
+        let handle = self.domains.allocate(&wanted, self.quotas.of(client))?;
         Ok(Response::value(handle.raw().into()))
     }
 
@@ -73,7 +74,7 @@ impl<S: Smmu> Service<'_, S> {
         }
         let client = self.held_by(domain)?;
         let memory = self.ownership.check(client, pa, size).ok_or(Status::Denied)?;
-        self.domains.map(client, domain, (iova, memory, protection), self.held_means()).map(answer)
+        self.domains.map(client, domain, (iova, memory, protection), self.held_means(client)).map(answer)
     }
 
     fn guest_unmap(&self, domain: DomainHandle, iova: Iova, pages: u16) -> Result<Response, Status> {
@@ -82,7 +83,8 @@ impl<S: Smmu> Service<'_, S> {
         if size == 0 {
             return Err(Status::OutOfRange);
         }
-        self.domains.unmap(self.held_by(domain)?, domain, (iova, size), self.held_means()).map(answer)
+        let client = self.held_by(domain)?;
+        self.domains.unmap(client, domain, (iova, size), self.held_means(client)).map(answer)
     }
 
     /// The hypervisor's word for it is the message itself: the device was reset, and its registers are out of the kernel's

@@ -26,6 +26,7 @@ impl<S: Smmu> Service<'_, S> {
             HypRequest::Quarantine { smmu, sid, on } => return self.hyp_quarantine(hyp, smmu, sid, on),
             HypRequest::SmmuStatus(smmu) => return self.hyp_smmu_status(hyp, smmu),
             HypRequest::SmmuCheck(smmu, hint) => return self.hyp_smmu_check(hyp, smmu, hint),
+            HypRequest::Pool(request) => return self.serve_pool(hyp, request),
         };
         self.move_pages(hyp, pages, change(holder(owner)?))
     }

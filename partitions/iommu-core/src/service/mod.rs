@@ -11,6 +11,7 @@ mod guests;
 mod health;
 mod hyp;
 mod nested;
+mod pools;
 mod recipient;
 mod rings;
 mod setup;
@@ -24,6 +25,7 @@ pub use recipient::{Audience, Recipient};
 pub use setup::{Memory, SetupError};
 pub use watch::InterruptError;
 
+use pools::Quotas;
 use streams::Streams;
 
 use crate::client::Client;
@@ -31,10 +33,9 @@ use crate::domain::{Allocation, Device, Domains, Done, ENTRIES_PER_CALL, Identit
 use crate::entropy::Entropy;
 use crate::ownership::{MAX_GUESTS, Ownership, PAGES_PER_MOVE};
 use crate::policy::{self, Digest, MAX_DEVICES, MAX_SMMUS, Policy, Range};
-use crate::pool::Quota;
 use crate::role::Role;
 use crate::seeded::{Bug, seeded};
-use crate::shared::Areas;
+use crate::shared::{Areas, Loans};
 use crate::smmu::Smmu;
 use crate::table::{Format, Geometry, LeafSize, PAGE_SIZE};
 use ffa_abi::{
@@ -59,10 +60,9 @@ pub struct Service<'a, S> {
     ownership: Ownership<'a>,
     areas: Areas<'a>,
     streams: Streams,
-    /// What the host may take of the pool.
-    quota: Quota,
-    /// What the hypervisor and its guests may.
-    held_quota: Quota,
+    /// What each may take of the pool.
+    quotas: Quotas,
+    loans: Loans<'a>,
     /// By SMMU: the IOVAs that all devices allow which the host may hold; none where it may hold no device.
     windows: Vec<Option<Range>, MAX_SMMUS>,
 }
@@ -214,7 +214,7 @@ impl<S: Smmu> Service<'_, S> {
         let window = window.ok_or(Status::Denied)?;
         let format = self.format(smmu).ok_or(Status::InvalidParameters)?;
         let wanted = Allocation { client, smmu, window, format };
-        let handle = self.domains.allocate(&wanted, &self.quota)?;
+        let handle = self.domains.allocate(&wanted, self.quotas.of(client))?;
         Ok(Response::value(handle.raw().into()))
     }
 
@@ -274,7 +274,7 @@ impl<S: Smmu> Service<'_, S> {
 
     /// Returns what the kernel's calls work with.
     const fn means(&self) -> Means<'_, S> {
-        Means { smmus: self.smmus, quota: &self.quota, ownership: &self.ownership }
+        Means { smmus: self.smmus, quota: &self.quotas.host, ownership: &self.ownership }
     }
 
     fn iova_to_pa(&self, client: Client, domain: DomainHandle, iova: Iova) -> Result<Response, Status> {

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Making a service of a policy, memory and SMMUs that are up, or saying why that cannot be.
 
+use super::pools::Quotas;
 use super::{Faults, Service, Streams, may_hold};
 use crate::client::Client;
 use crate::domain::{Device, Domains, Identity, IdentityError, MAX_DOMAINS, Slot};
 use crate::entropy::Entropy;
 use crate::ownership::{Accounts, Ownership};
 use crate::policy::{self, Digest, HypRole, MAX_DEVICES, Policy, Range};
-use crate::pool::{Pool, Quota};
+use crate::pool::Pool;
 use crate::role::Role;
-use crate::shared::{Area, Areas, MAX_AREAS, SharedMemory};
+use crate::shared::{Area, Areas, Loans, MAX_AREAS, SharedMemory};
 use crate::smmu::Smmu;
 use crate::table::ADDRESS_LIMIT;
 use thiserror::Error;
@@ -91,12 +92,10 @@ impl<'a, S: Smmu> Service<'a, S> {
                 IdentityError::Pool(pages) => SetupError::IdentityPool(pages),
                 IdentityError::Format(index) => SetupError::IdentityFormat(index),
             })?;
-        // The host's share is what the drivers and the identity domain leave; half of it, where the hypervisor or its guests
-        // may have devices, too: neither can use up what is the others'.
+        // What is shared out is what the drivers and the identity domain leave.
         let kept = identity.as_ref().map_or(0, Identity::pages_to_come);
         let share = u32::try_from(memory.pool.available()).unwrap_or(u32::MAX).saturating_sub(kept);
         let others = policy.devices.iter().any(|device| device.holders.hyp || device.holders.guests);
-        let theirs = if others { share / 2 } else { 0 };
         let indices = 0..u8::try_from(smmus.len()).unwrap_or(u8::MAX);
         Ok(Self {
             policy,
@@ -111,8 +110,8 @@ impl<'a, S: Smmu> Service<'a, S> {
             ownership,
             areas: Areas::new(memory.areas, memory.shared),
             streams: Streams::new(policy),
-            quota: Quota::new(share.saturating_sub(theirs)),
-            held_quota: Quota::new(theirs),
+            quotas: Quotas::of_policy(policy, share),
+            loans: Loans::new(memory.pool, memory.shared),
             windows: indices.map(|smmu| window(policy, Client::Host, smmu)).collect(),
         })
     }

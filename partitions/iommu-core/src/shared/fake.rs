@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A manager and a window that know what is retrieved and mapped, and panic at what must not be.
 
-use super::{AreaPages, MAX_AREAS, SharedMemory};
-use core::sync::atomic::AtomicU64;
+use super::{AreaPages, LentRange, MAX_AREAS, SharedMemory};
+use crate::kept::kept;
+use crate::pool::{MAX_CHUNKS, Word};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use ffa_abi::{PhysAddr, Status};
 use std::boxed::Box;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::vec::Vec;
 
@@ -16,6 +18,10 @@ const PAGE_WORDS: usize = 512;
 struct State {
     /// What clients share: pages by handle, and how often it is retrieved. Not every manager refuses it the second time.
     shares: BTreeMap<u64, (Vec<u64>, usize)>,
+    /// Handles of what is not shared but lent.
+    lent: BTreeSet<u64>,
+    /// What of that is mapped at a place.
+    chunks: [Option<&'static [Word]>; MAX_CHUNKS],
     /// Length in words of what is mapped at a place.
     mapped: [usize; MAX_AREAS],
     /// How many use what is mapped at a place.
@@ -48,6 +54,17 @@ impl FakeSharedMemory {
     pub(crate) fn share(&self, handle: u64, pages: &[u64]) {
         let before = self.state.lock().unwrap().shares.insert(handle, (pages.to_vec(), 0));
         assert_eq!(before, None);
+    }
+
+    /// The hypervisor lends pages.
+    pub(crate) fn lend(&self, handle: u64, pages: &[u64]) {
+        self.share(handle, pages);
+        self.state.lock().unwrap().lent.insert(handle);
+    }
+
+    /// Returns what stands in a chunk, where one is mapped.
+    pub(crate) fn chunk(&self, place: usize) -> Option<&'static [Word]> {
+        self.state.lock().unwrap().chunks[place]
     }
 
     /// A client wants its pages back; tells whether it gets them.
@@ -88,8 +105,11 @@ impl FakeSharedMemory {
 impl SharedMemory for FakeSharedMemory {
     fn retrieve(&self, sender: u16, memory: u64) -> Result<AreaPages, Status> {
         assert_eq!(sender, 0);
-        let shares = &mut self.state.lock().unwrap().shares;
-        let (pages, retrieved) = shares.get_mut(&memory).ok_or(Status::Denied)?;
+        let mut state = self.state.lock().unwrap();
+        if state.lent.contains(&memory) {
+            return Err(Status::Denied);
+        }
+        let (pages, retrieved) = state.shares.get_mut(&memory).ok_or(Status::Denied)?;
         let pages: AreaPages =
             AreaPages::from_slice(&pages.iter().map(|page| PhysAddr(*page)).collect::<Vec<_>>())
                 .map_err(|_| Status::OutOfRange)?;
@@ -125,6 +145,42 @@ impl SharedMemory for FakeSharedMemory {
         assert_eq!(state.users[place], 0, "somebody uses what is mapped there");
         state.mapped[place] = 0;
         Ok(())
+    }
+
+    fn retrieve_lent(&self, sender: u16, memory: u64) -> Result<LentRange, Status> {
+        assert_eq!(sender, 0);
+        let mut state = self.state.lock().unwrap();
+        if !state.lent.contains(&memory) {
+            return Err(Status::Denied);
+        }
+        let (pages, retrieved) = state.shares.get_mut(&memory).ok_or(Status::Denied)?;
+        let base = *pages.first().unwrap();
+        let follow = pages.iter().zip((base..).step_by(4096)).all(|(page, next)| *page == next);
+        let count = u16::try_from(pages.len()).unwrap();
+        if !follow || count > 64 {
+            return Err(Status::OutOfRange);
+        }
+        *retrieved += 1;
+        assert_eq!(*retrieved, 1, "it is retrieved");
+        Ok(LentRange { base: PhysAddr(base), pages: count })
+    }
+
+    fn map_lent(&self, place: usize, range: LentRange) -> Result<&'static [Word], Status> {
+        let mut state = self.state.lock().unwrap();
+        assert!(state.chunks[place].is_none(), "the place is taken");
+        if state.full {
+            return Err(Status::NoMemory);
+        }
+        // Whatever the hypervisor has left there.
+        let words = (0..usize::from(range.pages) * PAGE_WORDS).map(|_| Word::new(!0)).collect::<Box<[_]>>();
+        let words: &'static [Word] = kept(words);
+        state.chunks[place] = Some(words);
+        Ok(words)
+    }
+
+    fn unmap_lent(&self, place: usize) {
+        let words = self.state.lock().unwrap().chunks[place].take().unwrap();
+        assert!(words.iter().all(|word| word.load(Relaxed) == 0), "the hypervisor is given what stood there");
     }
 
     fn relinquish(&self, memory: u64) -> Result<(), Status> {

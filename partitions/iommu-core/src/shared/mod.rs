@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Memory that clients share with the service by FF-A: rings stand in it.
+//! Memory that clients share with the service by FF-A: rings stand in it. And memory that the hypervisor lends for tables.
 //!
 //! Nothing of it is looked at before it is found to be what the client may map for its devices: its own pages, in managed memory.
 //! They stay pinned like a mapping until the manager has them back, so that none becomes another's meanwhile. How memory
@@ -8,14 +8,19 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `areas` | the table of areas and their handles |
+//! | `loans` | memory that is lent for tables |
 //! | `spec` | descriptors of memory transactions |
 
 mod areas;
 #[cfg(test)]
 pub(crate) mod fake;
+mod loans;
 pub mod spec;
 
 pub use areas::{Area, Areas, Hold};
+pub use loans::{Loans, Unfinished};
+
+use crate::pool::Word;
 
 use core::fmt;
 use core::sync::atomic::AtomicU64;
@@ -29,6 +34,15 @@ pub const MAX_AREA_PAGES: usize = 4;
 
 /// The pages of an area, in their order.
 pub type AreaPages = Vec<PhysAddr, MAX_AREA_PAGES>;
+
+/// Memory that is lent: pages that follow each other, at most [`MAX_CHUNK_PAGES`](crate::pool::MAX_CHUNK_PAGES).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LentRange {
+    /// The first page.
+    pub base: PhysAddr,
+    /// How many there are.
+    pub pages: u16,
+}
 
 /// Who gets memory from the manager, and has a window of [`MAX_AREAS`] places for it, each of [`MAX_AREA_PAGES`] pages. Calls come
 /// from several cores at a time, and return within a bound.
@@ -55,6 +69,22 @@ pub trait SharedMemory: Sync + fmt::Debug {
     /// [`Status::Busy`] while somebody uses it.
     fn unmap(&self, place: usize) -> Result<(), Status>;
 
+    /// Retrieves what an endpoint has lent to the service alone, and touches nothing of it.
+    ///
+    /// # Errors
+    /// As [`retrieve`](Self::retrieve); [`Status::OutOfRange`] also for pages that do not follow each other.
+    fn retrieve_lent(&self, sender: u16, memory: u64) -> Result<LentRange, Status>;
+
+    /// Maps what is lent at one of [`MAX_CHUNKS`](crate::pool::MAX_CHUNKS) places where nothing is mapped. The words stay there
+    /// until the place is unmapped, and nobody uses them after that: the caller sees to it.
+    ///
+    /// # Errors
+    /// [`Status::NoMemory`].
+    fn map_lent(&self, place: usize, range: LentRange) -> Result<&'static [Word], Status>;
+
+    /// Unmaps what is lent. On return no core can reach it.
+    fn unmap_lent(&self, place: usize);
+
     /// Gives memory back that is not mapped.
     ///
     /// # Errors
@@ -80,6 +110,16 @@ impl SharedMemory for NoSharedMemory {
     fn unmap(&self, _place: usize) -> Result<(), Status> {
         Ok(())
     }
+
+    fn retrieve_lent(&self, _sender: u16, _memory: u64) -> Result<LentRange, Status> {
+        Err(Status::NotSupported)
+    }
+
+    fn map_lent(&self, _place: usize, _range: LentRange) -> Result<&'static [Word], Status> {
+        Err(Status::NotSupported)
+    }
+
+    fn unmap_lent(&self, _place: usize) {}
 
     fn relinquish(&self, _memory: u64) -> Result<(), Status> {
         Ok(())

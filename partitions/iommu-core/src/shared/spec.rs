@@ -3,7 +3,8 @@
 //!
 //! What the manager writes is not believed to be well-formed: what is not exactly an answer to what was asked is none.
 
-use super::{AreaPages, MAX_AREA_PAGES};
+use super::{AreaPages, LentRange, MAX_AREA_PAGES};
+use crate::pool::MAX_CHUNK_PAGES;
 use crate::table::PAGE_SIZE;
 use ffa_abi::PhysAddr;
 
@@ -20,8 +21,16 @@ const COMPOSITE_WORDS: usize = 2;
 const WORD: usize = size_of::<u64>();
 /// Bytes of an access descriptor: since FF-A 1.2, and before.
 const ACCESS_BYTES: [u64; 2] = [32, 16];
-/// Flags, bits 4:3: the transaction is FFA_MEM_SHARE (tables 1.22 and 1.21).
-const SHARE: u64 = 1 << 3;
+/// Flags, bits 4:3: which call the transaction is (tables 1.22 and 1.21).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Transaction {
+    /// FFA_MEM_SHARE.
+    Share = 1 << 3,
+    /// FFA_MEM_LEND.
+    Lend = 2 << 3,
+}
+
 const KIND_BITS: u64 = 0b11 << 3;
 /// Permissions (table 1.15): read and write; instruction access is not specified.
 const READ_WRITE: u64 = 0b10;
@@ -32,11 +41,16 @@ const NON_SECURE: u64 = 1 << 6;
 const NORMAL_WRITE_BACK: u64 = 0b10_11 << 2;
 const TYPE_BITS: u64 = 0b11_11 << 2;
 
-/// Makes a request for what `sender` shared with `own` alone.
+/// Makes a request for what `sender` shared with `own` alone, or lent it.
 #[must_use]
-pub fn retrieve_request(own: u16, sender: u16, memory: u64) -> [u64; REQUEST_WORDS] {
+pub fn retrieve_request(
+    transaction: Transaction,
+    own: u16,
+    sender: u16,
+    memory: u64,
+) -> [u64; REQUEST_WORDS] {
     let [size, _] = ACCESS_BYTES;
-    let header = u64::from(sender) | SHARE << 32;
+    let header = u64::from(sender) | (transaction as u64) << 32;
     let access = u64::from(own) | READ_WRITE << 16;
     [header, memory, 0, size | 1 << 32, (HEADER_WORDS * WORD) as u64, 0, access, 0, 0, 0]
 }
@@ -57,11 +71,51 @@ pub enum Unusable {
     Kind,
 }
 
-/// Reads the pages out of a response. `words` is a copy of the beginning of the buffer that it stands in.
+/// Reads the pages out of the response for what is shared. `words` is a copy of the beginning of the buffer that it stands in.
 ///
 /// # Errors
 /// [`Unusable`].
 pub fn retrieve_response(words: &[u64], own: u16, sender: u16, memory: u64) -> Result<AreaPages, Unusable> {
+    let mut pages = AreaPages::new();
+    ranges(words, Transaction::Share, (own, sender, memory), MAX_AREA_PAGES, |first, count| {
+        for page in 0..count {
+            let address = first.checked_add(page.wrapping_mul(PAGE_SIZE)).ok_or(Unusable::Kind)?;
+            // Ends at the first that is too many.
+            pages.push(PhysAddr(address)).map_err(|_| Unusable::Size)?;
+        }
+        Ok(())
+    })?;
+    Ok(pages)
+}
+
+/// Reads the pages out of the response for what is lent: they have to follow each other.
+///
+/// # Errors
+/// [`Unusable`].
+pub fn lent_response(words: &[u64], own: u16, sender: u16, memory: u64) -> Result<LentRange, Unusable> {
+    let mut lent: Option<LentRange> = None;
+    ranges(words, Transaction::Lend, (own, sender, memory), MAX_CHUNK_PAGES, |first, count| {
+        let more = u16::try_from(count).map_err(|_| Unusable::Size)?;
+        let LentRange { base, pages } = lent.unwrap_or(LentRange { base: PhysAddr(first), pages: 0 });
+        let end = u64::from(pages).checked_mul(PAGE_SIZE).and_then(|size| base.0.checked_add(size));
+        if end != Some(first) {
+            return Err(Unusable::Size);
+        }
+        lent = Some(LentRange { base, pages: pages.checked_add(more).ok_or(Unusable::Size)? });
+        Ok(())
+    })?;
+    lent.ok_or(Unusable::Size)
+}
+
+/// Calls `range` with each range of a response, its first address and its number of pages, which together are between one and
+/// `most`.
+fn ranges(
+    words: &[u64],
+    transaction: Transaction,
+    (own, sender, memory): (u16, u16, u64),
+    most: usize,
+    mut range: impl FnMut(u64, u64) -> Result<(), Unusable>,
+) -> Result<(), Unusable> {
     let word = |place: usize| words.get(place).copied().ok_or(Unusable::Kind);
     let header = word(0)?;
     let (attributes, flags) = (header >> 16 & 0xffff, header >> 32);
@@ -69,7 +123,7 @@ pub fn retrieve_response(words: &[u64], own: u16, sender: u16, memory: u64) -> R
     let is_normal = attributes & NON_SECURE != 0 && attributes & TYPE_BITS == NORMAL_WRITE_BACK;
     let size = word(3)?;
     let one_receiver = size >> 32 == 1 && ACCESS_BYTES.contains(&(size & LOW));
-    if !is_asked_for || !is_normal || !one_receiver || flags & KIND_BITS != SHARE {
+    if !is_asked_for || !is_normal || !one_receiver || flags & KIND_BITS != transaction as u64 {
         return Err(Unusable::Kind);
     }
     let access = word(place(word(4)? & LOW)?)?;
@@ -79,24 +133,24 @@ pub fn retrieve_response(words: &[u64], own: u16, sender: u16, memory: u64) -> R
     let composite = place(access >> 32)?;
     let counts = word(composite)?;
     let (total, ranges) = (counts & LOW, counts >> 32);
-    let mut pages = AreaPages::new();
-    if total > MAX_AREA_PAGES as u64 || ranges > total {
+    if total == 0 || total > most as u64 || ranges > total {
         return Err(Unusable::Size);
     }
     let mut at = composite.saturating_add(COMPOSITE_WORDS);
+    let mut seen = 0_u64;
     for _ in 0..ranges {
         let (first, count) = (word(at)?, word(at.saturating_add(1))? & LOW);
         at = at.saturating_add(2);
         if first & (PAGE_SIZE - 1) != 0 {
             return Err(Unusable::Kind);
         }
-        for page in 0..count {
-            let address = first.checked_add(page.wrapping_mul(PAGE_SIZE)).ok_or(Unusable::Kind)?;
-            // Ends at the first that is too many.
-            pages.push(PhysAddr(address)).map_err(|_| Unusable::Size)?;
+        seen = seen.saturating_add(count);
+        if seen > total {
+            return Err(Unusable::Size);
         }
+        range(first, count)?;
     }
-    if pages.is_empty() || pages.len() as u64 != total { Err(Unusable::Size) } else { Ok(pages) }
+    if seen == total { Ok(()) } else { Err(Unusable::Size) }
 }
 
 const LOW: u64 = 0xffff_ffff;
@@ -179,7 +233,7 @@ mod tests {
 
     #[test]
     fn requests_are_laid_out_as_the_specification_says() {
-        let request = retrieve_request(OWN, 0, MEMORY);
+        let request = retrieve_request(Transaction::Share, OWN, 0, MEMORY);
         let bytes: Vec<u8> = request.iter().flat_map(|word| word.to_le_bytes()).collect();
         assert_eq!(&bytes[0..8], [0, 0, 0, 0, 8, 0, 0, 0], "sender, attributes, flags");
         assert_eq!(&bytes[8..16], MEMORY.to_le_bytes());

@@ -255,6 +255,14 @@ impl<T> RwLock<T> {
         Some(self.alone(permit))
     }
 
+    pub(crate) fn wait_until_left(&self, tries: &mut usize) -> Option<()> {
+        while self.try_write().is_none() {
+            *tries = tries.checked_sub(1)?;
+            wait();
+        }
+        Some(())
+    }
+
     fn alone<'a>(&'a self, permit: Permit<'a>) -> RwLockWriteGuard<'a, T> {
         let value = self.value.write().unwrap_or_else(PoisonError::into_inner);
         RwLockWriteGuard { value, permit, lock: self }

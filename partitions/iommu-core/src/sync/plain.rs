@@ -126,6 +126,18 @@ impl<T> RwLock<T> {
     pub(crate) fn try_write(&self) -> Option<RwLockWriteGuard<'_, T>> {
         found(self.rank, self.inner.try_write())
     }
+
+    /// Waits until everybody was out of it at one time, and keeps out who comes meanwhile. `None` where `tries` is used up, or one
+    /// core has it all.
+    pub(crate) fn wait_until_left(&self, tries: &mut usize) -> Option<()> {
+        let mut inside = self.inner.try_upgradeable_read()?;
+        while let Err(not_yet) = inside.try_upgrade() {
+            inside = not_yet;
+            *tries = tries.checked_sub(1)?;
+            wait();
+        }
+        Some(())
+    }
 }
 
 /// Nothing here decides who goes on.

@@ -5,6 +5,8 @@
 /// A kind of lock. A core has at most one of each kind, and takes them in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rank {
+    /// That one request about what is lent is served at a time.
+    Loan,
     /// That one area is opened at a time.
     Opening,
     /// An area.
@@ -27,6 +29,8 @@ pub(crate) enum Rank {
     Events,
     /// The lists of the pool.
     Pool,
+    /// How a chunk of the pool is reached.
+    Chunk,
 }
 
 #[cfg(feature = "count-contention")]
@@ -35,7 +39,8 @@ impl Rank {
     pub(crate) const COUNT: usize = Self::ALL.len();
 
     /// All of them, in their order.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
+        Self::Loan,
         Self::Opening,
         Self::Area,
         Self::Device,
@@ -47,11 +52,13 @@ impl Rank {
         Self::Commands,
         Self::Events,
         Self::Pool,
+        Self::Chunk,
     ];
 
     /// Returns what people call it, and whether there is one for all who use an SMMU or the pool, whatever domain they are in.
     pub(crate) const fn describe(self) -> (&'static str, bool) {
         match self {
+            Self::Loan => ("loans", false),
             Self::Opening => ("opening of areas", false),
             Self::Area => ("areas", false),
             Self::Device => ("devices", false),
@@ -63,6 +70,7 @@ impl Rank {
             Self::Commands => ("command queues", true),
             Self::Events => ("event queues", true),
             Self::Pool => ("pool", true),
+            Self::Chunk => ("chunks of the pool", true),
         }
     }
 }

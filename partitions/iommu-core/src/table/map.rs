@@ -171,19 +171,17 @@ impl<'a> Table<'a> {
     /// faster with.
     #[cold]
     pub(super) fn install(&self, word: &Word, quota: &Quota) -> Result<Entry, MapError> {
-        let charge = quota.charge().ok_or(MapError::NoMemory)?;
-        let page = self.pool.allocate(self.owner).ok_or(MapError::NoMemory)?;
+        let page = quota.allocate(self.pool, self.owner).ok_or(MapError::NoMemory)?;
         let ours = Entry::table(self.pool.address(page));
         // Release: whoever finds the table finds it zeroed.
         match word.compare_exchange(Entry::INVALID.0, ours.0, AcqRel, Acquire) {
-            Ok(_) => {
-                charge.keep();
-                Ok(ours)
-            }
+            Ok(_) => Ok(ours),
             Err(theirs) => {
                 // The page was ours alone until now; it cannot be anybody else's.
-                if !seeded(Bug::LostTable) {
-                    let _ = self.pool.free(page, self.owner, Invalidated::never_reachable());
+                if !seeded(Bug::LostTable)
+                    && let Ok(origin) = self.pool.free(page, self.owner, Invalidated::never_reachable())
+                {
+                    quota.give_back(origin);
                 }
                 Ok(Entry(theirs))
             }

@@ -38,7 +38,7 @@ pub(crate) use spec::ADDRESS_LIMIT;
 pub use spec::Format;
 pub use unmap::{Detached, UnmapError, Unmapped};
 
-use crate::pool::{Owner, Page, PageWords, Pool, Word};
+use crate::pool::{Owner, Page, PageWords, Pool, Quota, Word};
 use crate::sync::AtomicU64;
 use core::sync::atomic::Ordering::Acquire;
 use ffa_abi::PhysAddr;
@@ -82,9 +82,14 @@ pub struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// Makes an empty table, or `None` where the pool has no page left. Its pages belong to `owner`.
-    pub fn new(pool: &'a Pool<'a>, owner: Owner, geometry: Geometry, format: Format) -> Option<Self> {
-        let root = pool.allocate(owner)?;
+    /// Makes an empty table, or `None` where its client's share is used up. Its pages belong to `owner`.
+    pub fn new(
+        pool: &'a Pool<'a>,
+        (owner, quota): (Owner, &Quota),
+        geometry: Geometry,
+        format: Format,
+    ) -> Option<Self> {
+        let root = quota.allocate(pool, owner)?;
         Some(Self { pool, owner, root, geometry, format, removals: AtomicU64::new(0) })
     }
 

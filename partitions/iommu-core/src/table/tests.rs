@@ -45,7 +45,7 @@ impl Memory {
 }
 
 fn table<'a>(pool: &'a Pool<'a>, geometry: Geometry) -> Table<'a> {
-    Table::new(pool, Owner::new(0).unwrap(), geometry, Format::Stage2).unwrap()
+    Table::new(pool, (Owner::new(0).unwrap(), &Quota::new(1)), geometry, Format::Stage2).unwrap()
 }
 
 fn mapping(iova: u64, pa: u64, size: u64, protection: Protection) -> Mapping {
@@ -443,8 +443,8 @@ fn apply(
                     let first = page + done;
                     let gone = (first..first + 512).filter(|page| model.remove(page).is_some()).count();
                     assert_eq!(detached.bytes(), gone as u64 * K4);
-                    table.release(&detached, Invalidated::never_reachable(), pins).unwrap();
-                    quota.give_back();
+                    let freed = table.release(&detached, Invalidated::never_reachable(), pins);
+                    quota.give_back(freed.unwrap());
                 }
                 Err(error) => panic!("{error:?}"),
             }

@@ -16,7 +16,7 @@
 use super::spec::{Entry, Kind};
 use super::{ENTRIES, Found, LeafSize, Level, Progress, Table, Tampered};
 use crate::ownership::Pins;
-use crate::pool::{Page, PageWords, PoolError, Word};
+use crate::pool::{Origin, Page, PageWords, PoolError, Word};
 use crate::seeded::{Bug, seeded};
 use crate::smmu::{Invalidated, TlbRange};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -307,7 +307,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Frees a table that was detached, after the SMMU has forgotten it, and unpins what it mapped.
+    /// Frees a table that was detached, after the SMMU has forgotten it, and unpins what it mapped. Tells what its page is of.
     ///
     /// # Errors
     /// [`PoolError::NotOwned`] where tampering brought two tables to one page: it was freed by the first.
@@ -316,7 +316,7 @@ impl<'a> Table<'a> {
         detached: &Detached<'_>,
         proof: Invalidated,
         pins: &impl Pins,
-    ) -> Result<(), PoolError> {
+    ) -> Result<Origin, PoolError> {
         if !seeded(Bug::TablePinsKept) {
             detached.unpin(pins);
         }

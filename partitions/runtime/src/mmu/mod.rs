@@ -2,9 +2,10 @@
 //! This partition's own stage 1: addresses stay what they are, no page is both writable and executable.
 //!
 //! The image is mapped before translation is on; device registers and memory of the normal world are added later, and
-//! nothing is ever unmapped, but what is in the [`Window`]. What a mapping may reach is decided by the partition manager's stage 2.
+//! nothing is ever unmapped, but what is in the [`Window`] and in [`Chunks`]. What a mapping may reach is decided by the partition manager's stage 2.
 
 mod attributes;
+mod chunks;
 mod tables;
 mod window;
 
@@ -17,6 +18,7 @@ use crate::image;
 use crate::memory::{DeviceMemory, NonSecureMemory, OwnMemory};
 
 pub(crate) use attributes::Registers;
+pub use chunks::Chunks;
 pub(crate) use tables::mark_active;
 pub use window::{InUse, Window};
 

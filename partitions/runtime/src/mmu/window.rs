@@ -14,7 +14,7 @@ use spin::rwlock::RwLock;
 
 use super::attributes::{DATA, of_world};
 use super::tables::{ADDRESS_SPACE, TABLE_ENTRIES, lead_to_window};
-use super::{MapError, PAGE_SIZE, World};
+use super::{MapError, PAGE_SIZE, World, chunks};
 
 /// What the root's last entry translates is kept free for the window.
 pub(super) const RESERVED: usize = ADDRESS_SPACE - (1 << 39);
@@ -57,7 +57,8 @@ impl Window {
     /// [`MapError::Taken`] the second time.
     pub fn new() -> Result<Self, MapError> {
         let [level1, level2, level3] = &TABLES.0;
-        let ([.., to_level2], [.., to_level3]) = (level1, level2);
+        let ([.., to_level2], [.., to_chunks, to_level3]) = (level1, level2);
+        to_chunks.store(chunks::table() | ENTRY, Ordering::Relaxed);
         to_level3.store(level3.as_ptr() as u64 | ENTRY, Ordering::Relaxed);
         to_level2.store(level2.as_ptr() as u64 | ENTRY, Ordering::Relaxed);
         lead_to_window(level1)?;
@@ -79,9 +80,8 @@ impl Window {
         if pages.is_empty() || pages.len() > Self::PAGES || !pages.iter().all(whole) {
             return Err(MapError::BadRange);
         }
-        let attributes = (DATA | of_world(World::NonSecure)).bits() as u64 | ENTRY;
         for (entry, page) in entries(place).iter().zip(pages) {
-            entry.store(*page | attributes, Ordering::Relaxed);
+            entry.store(page_entry(*page), Ordering::Relaxed);
         }
         // The entries were invalid, and invalidated when they became so: no core has anything of them.
         publish();
@@ -119,11 +119,7 @@ impl Window {
         }
         publish();
         for page in 0..*mapped {
-            // TLBI VAAE1IS: bits 43:0 are bits 55:12 of the address (Arm ARM, C5.5.48).
-            let operand = address(place, page) as u64 / PAGE_SIZE as u64;
-            // SAFETY: forgetting a translation changes nothing but that accesses look it up again, which they find nowhere used:
-            // the lock is held.
-            unsafe { asm!("tlbi vaae1is, {}", in(reg) operand, options(nostack, preserves_flags)) };
+            forget(address(place, page));
         }
         // SAFETY: barriers only wait: here until all cores have forgotten.
         unsafe { asm!("dsb ish", "isb", options(nostack, preserves_flags)) };
@@ -144,8 +140,21 @@ fn entries(place: usize) -> &'static [AtomicU64] {
     level3.get(first..first.wrapping_add(Window::PAGES)).unwrap_or_default()
 }
 
+/// Returns the entry that maps a page of the normal world's RAM.
+pub(super) const fn page_entry(page: u64) -> u64 {
+    page | DATA.union(of_world(World::NonSecure)).bits() as u64 | ENTRY
+}
+
+/// Has all cores forget the translation of a page. A barrier has to follow.
+pub(super) fn forget(address: usize) {
+    // TLBI VAAE1IS: bits 43:0 are bits 55:12 of the address (Arm ARM, C5.5.48).
+    let operand = address as u64 / PAGE_SIZE as u64;
+    // SAFETY: forgetting a translation changes nothing but that accesses look it up again.
+    unsafe { asm!("tlbi vaae1is, {}", in(reg) operand, options(nostack, preserves_flags)) };
+}
+
 /// Makes entries visible to the walks of all cores.
-fn publish() {
+pub(super) fn publish() {
     // SAFETY: barriers only wait and order.
     unsafe { asm!("dsb ishst", "isb", options(nostack, preserves_flags)) };
 }

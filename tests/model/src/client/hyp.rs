@@ -9,10 +9,10 @@ use ffa_abi::PageOwner;
 
 /// Owners that there are, mostly.
 const OWNERS: [PageOwner; 4] =
-    [PageOwner::Hyp, PageOwner::Guest(0), PageOwner::Guest(7), PageOwner::Guest(254)];
+    [PageOwner::Hyp, PageOwner::Guest(0), PageOwner::Guest(7), PageOwner::Guest(253)];
 /// Owners that pages cannot be given to.
 const NOBODY: [PageOwner; 4] =
-    [PageOwner::Host, PageOwner::Pool, PageOwner::Guest(255), PageOwner::Guest(u16::MAX)];
+    [PageOwner::Host, PageOwner::Pool, PageOwner::Guest(254), PageOwner::Guest(u16::MAX)];
 /// Mappings of one page, more than can be counted of one that a guest shares.
 const MANY: u64 = 34;
 

@@ -12,7 +12,7 @@ use std::ops::RangeInclusive;
 /// Pages that one call moves (FEATURES).
 const MOST_PAGES: u16 = 512;
 /// Guests that can own pages (FEATURES).
-const MOST_GUESTS: u16 = 255;
+const MOST_GUESTS: u16 = 254;
 const PAGE: u64 = 4096;
 
 fn claim(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {

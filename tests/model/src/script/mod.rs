@@ -60,7 +60,8 @@ impl Move {
             | HypRequest::FaultPoll
             | HypRequest::Quarantine { .. }
             | HypRequest::SmmuStatus(_)
-            | HypRequest::SmmuCheck(..) => return None,
+            | HypRequest::SmmuCheck(..)
+            | HypRequest::Pool(_) => return None,
         };
         Some(Self { change, first: pages.first.0, count: pages.count, owner })
     }

@@ -36,7 +36,7 @@ pub(super) fn claimed() -> Machine {
 
 /// With so many faults of a device in a second that are fine.
 pub(super) fn claimed_with_rate(fault_rate: u32) -> Machine {
-    let machine = Machine::of(Policy { fault_rate, ..with_guests() }, 256);
+    let machine = Machine::of(Policy { fault_rate, ..with_guests() }, 288);
     assert_eq!(machine.status(Request::Claim), Status::Ok);
     machine
 }

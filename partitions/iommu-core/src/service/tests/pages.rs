@@ -45,7 +45,7 @@ fn disown(machine: &Machine, first: u64, count: u16) -> (Status, u64) {
 fn a_page_that_was_taken_is_out_of_reach_and_comes_back() {
     let (machine, domain) = claimed();
     let dma = || machine.smmus[0].dma(EDU, AT, true);
-    for owner in [GUEST, PageOwner::Hyp, PageOwner::Guest(0), PageOwner::Guest(254)] {
+    for owner in [GUEST, PageOwner::Hyp, PageOwner::Guest(0), PageOwner::Guest(253)] {
         assert_eq!(machine.map(domain, AT, RAM, K4, BOTH), (Status::Ok, K4));
         assert_eq!(dma(), Some(RAM));
         // While a device can reach it, it is not taken.
@@ -206,7 +206,7 @@ fn a_page_is_mapped_only_so_often() {
 fn what_a_hypervisor_cannot_ask_for_has_its_status() {
     let (machine, _) = claimed();
     let one = pages(RAM, 1);
-    for owner in [PageOwner::Host, PageOwner::Pool, PageOwner::Guest(255)] {
+    for owner in [PageOwner::Host, PageOwner::Pool, PageOwner::Guest(254)] {
         for request in [
             HypRequest::Own(one, owner),
             HypRequest::Disown(one, owner),
@@ -226,7 +226,7 @@ fn what_a_hypervisor_cannot_ask_for_has_its_status() {
     assert_eq!(state(&machine, POOL_BASE).owner, PageOwner::Pool);
     let values = machine.ask(Request::Features).values;
     let limits = Limits::from_registers([values[1], values[2], values[3]]).unwrap();
-    assert_eq!((limits.pages_per_move, limits.guests), (512, 255));
+    assert_eq!((limits.pages_per_move, limits.guests), (512, 254));
 }
 
 /// Where nobody keeps the normal world from the tables, a guest would only seem protected.
