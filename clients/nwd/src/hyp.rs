@@ -2,7 +2,9 @@
 //! The iommu service as a hypervisor calls it: each message with the key that the claim gave.
 
 use crate::iommu::{Iommu, IommuError};
-use ffa_abi::{Fault, HypRequest, Key, PageOwner, PageState, Pages, PhysAddr, Request, Response, Status};
+use ffa_abi::{
+    Fault, HypRequest, Key, PageOwner, PageState, Pages, PhysAddr, PoolRequest, Request, Response, Status,
+};
 use thiserror::Error;
 
 /// Bytes of a page.
@@ -57,6 +59,14 @@ impl Hyp {
             Response { status: Status::Ok, values } => Ok(values),
             Response { status, .. } => Err(IommuError::Status(status)),
         }
+    }
+
+    /// Asks for something about memory for tables, by one call; returns x4–x7 of a successful answer.
+    ///
+    /// # Errors
+    /// See [`IommuError`].
+    pub fn pool(&self, request: PoolRequest) -> Result<[u64; 4], IommuError> {
+        self.request(HypRequest::Pool(request))
     }
 
     /// Asks how many messages came with a wrong key since boot.

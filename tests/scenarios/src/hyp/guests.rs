@@ -44,8 +44,8 @@ const GUEST: PageOwner = PageOwner::Guest(9);
 /// Until faults count anew, in microseconds.
 const SECOND_US: u64 = 1_100_000;
 
-fn alloc(world: &World, hyp: &Hyp) -> Result<DomainHandle, Failure> {
-    let request = GuestRequest::DomainAlloc { smmu: world.smmu(), owner: GUEST };
+pub(super) fn alloc(world: &World, hyp: &Hyp, owner: PageOwner) -> Result<DomainHandle, Failure> {
+    let request = GuestRequest::DomainAlloc { smmu: world.smmu(), owner };
     let [raw, ..] = hyp.request(HypRequest::Guest(request))?;
     let handle = u32::try_from(raw).ok().and_then(DomainHandle::from_raw);
     handle.ok_or_else(|| Failure::new(format_args!("{raw:#x} is no handle")))
@@ -55,7 +55,7 @@ fn ask(hyp: &Hyp, request: GuestRequest) -> Result<(), IommuError> {
     hyp.request(HypRequest::Guest(request)).map(|_| ())
 }
 
-fn map(hyp: &Hyp, domain: DomainHandle, iova: Iova, pa: PhysAddr) -> Result<(), IommuError> {
+pub(super) fn map(hyp: &Hyp, domain: DomainHandle, iova: Iova, pa: PhysAddr) -> Result<(), IommuError> {
     ask(hyp, GuestRequest::Map { domain, iova, pa, pages: 1, protection: READ_WRITE })
 }
 
@@ -63,15 +63,15 @@ fn unmap(hyp: &Hyp, domain: DomainHandle, iova: Iova) -> Result<(), IommuError> 
     ask(hyp, GuestRequest::Unmap { domain, iova, pages: 1 })
 }
 
-fn assign(world: &World, hyp: &Hyp, domain: DomainHandle) -> Result<(), IommuError> {
+pub(super) fn assign(world: &World, hyp: &Hyp, domain: DomainHandle) -> Result<(), IommuError> {
     ask(hyp, GuestRequest::DeviceAssign { smmu: world.smmu(), sid: world.device.stream(), domain })
 }
 
-fn take_back(world: &World, hyp: &Hyp) -> Result<(), IommuError> {
+pub(super) fn take_back(world: &World, hyp: &Hyp) -> Result<(), IommuError> {
     ask(hyp, GuestRequest::DeviceReturn { smmu: world.smmu(), sid: world.device.stream() })
 }
 
-fn free(hyp: &Hyp, domain: DomainHandle) -> Result<(), Failure> {
+pub(super) fn free(hyp: &Hyp, domain: DomainHandle) -> Result<(), Failure> {
     // By as many calls as its window has parts of a call's work.
     for _ in 0..100_000 {
         match ask(hyp, GuestRequest::DomainFree(domain)) {
@@ -97,7 +97,7 @@ fn device(world: &mut World) -> Outcome {
     world.map(own_domain, iova, &kernel_s, READ_WRITE)?;
     let pattern = world.load()?;
     hyp.own(at, 1, GUEST)?;
-    let domain = alloc(world, &hyp)?;
+    let domain = alloc(world, &hyp, GUEST)?;
     map(&hyp, domain, iova, at)?;
     refused("a page of the kernel's", map(&hyp, domain, beside, kernel_s.address()), Status::Denied)?;
     require("blocked", world.put(&pattern, iova, &page)?, Arrival::Nothing)?;
@@ -135,7 +135,7 @@ fn pages(world: &mut World) -> Outcome {
     let (hyp, page, other) = (world.hyp()?, world.page(6), world.page(7));
     let (at, iova) = (page.address(), world.iova(0x7_0000));
     let one = Pages { first: at, count: 1 };
-    let domain = alloc(world, &hyp)?;
+    let domain = alloc(world, &hyp, GUEST)?;
     refused("before it is taken", map(&hyp, domain, iova, at), Status::Denied)?;
     hyp.own(at, 1, GUEST)?;
     hyp.own(other.address(), 1, PageOwner::Guest(10))?;
@@ -159,7 +159,7 @@ fn from_blocked(world: &mut World) -> Outcome {
     let (at, iova) = (page.address(), world.iova(0x6_0000));
     let pattern = world.load()?;
     hyp.own(at, 1, GUEST)?;
-    let (domain, kernel_s) = (alloc(world, &hyp)?, world.domain()?);
+    let (domain, kernel_s) = (alloc(world, &hyp, GUEST)?, world.domain()?);
     map(&hyp, domain, iova, at)?;
     for state in [DeviceState::Paging(kernel_s), DeviceState::Identity] {
         world.set(state)?;

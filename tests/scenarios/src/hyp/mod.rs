@@ -5,6 +5,7 @@ mod faults;
 mod guests;
 mod identity;
 mod pages;
+mod pools;
 mod rings;
 mod role;
 
@@ -16,6 +17,7 @@ pub(crate) const SCENARIOS: &[&[Scenario]] = &[
     pages::SCENARIOS,
     identity::SCENARIOS,
     guests::SCENARIOS,
+    pools::SCENARIOS,
     rings::SCENARIOS,
     faults::SCENARIOS,
 ];
