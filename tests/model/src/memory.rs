@@ -8,7 +8,7 @@
 mod theirs;
 
 use crate::random::Random;
-use iommu_core::pool::Word;
+use iommu_core::pool::{MAX_CHUNKS, Word};
 use std::sync::atomic::Ordering;
 use theirs::Theirs;
 
@@ -60,22 +60,38 @@ pub(crate) struct Memory {
     seen: Vec<u64>,
     pending: Vec<Pending>,
     theirs: Theirs,
+    /// Words of the carve-out; those of chunks stand behind them.
+    carve_out: usize,
+    /// What is lent and mapped: its first address, and its words.
+    chunks: [Option<(u64, usize)>; MAX_CHUNKS],
 }
+
+/// Pages of a chunk at most.
+pub(crate) const CHUNK_PAGES: u64 = 6;
+const CHUNK_WORDS: usize = 6 * 512;
+/// Words of all chunks.
+pub(crate) const ALL_CHUNKS: usize = MAX_CHUNKS * CHUNK_WORDS;
 
 /// Writes that a core can have on their way.
 const MOST_PENDING: usize = 24;
 
 impl Memory {
-    /// Makes memory of regions, with the words of a pool.
+    /// Makes memory of regions, with the words of a pool, and those of chunks behind them.
     pub(crate) fn new(regions: Vec<Region>, base: u64, words: &'static [Word]) -> Self {
         let seen = words.iter().map(Word::peek).collect();
-        Self { regions, base, words, seen, pending: Vec::new(), theirs: Theirs::default() }
+        let pool = regions.iter().find(|region| region.place == Place::Pool);
+        let carve_out = pool.and_then(|pool| usize::try_from(pool.size / 8).ok()).unwrap_or(0);
+        let (pending, theirs) = (Vec::new(), Theirs::default());
+        Self { regions, base, words, seen, pending, theirs, carve_out, chunks: [None; MAX_CHUNKS] }
     }
 
     /// Tells what is at an address.
     pub(crate) fn place(&self, address: u64) -> Place {
         let here =
             |region: &&Region| address.checked_sub(region.base).is_some_and(|offset| offset < region.size);
+        if self.chunk_word(address).is_some() {
+            return Place::Pool;
+        }
         self.regions.iter().find(here).map_or(Place::Hole, |region| region.place)
     }
 
@@ -88,12 +104,68 @@ impl Memory {
 
     /// Returns the physical address of a word.
     pub(crate) fn address(&self, index: usize) -> u64 {
-        self.base + 8 * u64::try_from(index).unwrap_or(0)
+        let far = |index: usize| 8 * u64::try_from(index).unwrap_or(0);
+        match index.checked_sub(self.carve_out) {
+            None => self.base + far(index),
+            Some(behind) => {
+                let chunk = self.chunks.get(behind / CHUNK_WORDS).copied().flatten();
+                // No memory is at the last word of all.
+                chunk.map_or(!7, |(base, _)| base + far(behind % CHUNK_WORDS))
+            }
+        }
     }
 
     fn word_at(&self, address: u64) -> Option<usize> {
-        let offset = address.checked_sub(self.base)?;
-        usize::try_from(offset / 8).ok().filter(|index| *index < self.words.len())
+        let offset = address.checked_sub(self.base).and_then(|offset| usize::try_from(offset / 8).ok());
+        offset.filter(|index| *index < self.carve_out).or_else(|| self.chunk_word(address))
+    }
+
+    fn chunk_word(&self, address: u64) -> Option<usize> {
+        self.chunks.iter().enumerate().find_map(|(place, chunk)| {
+            let (base, words) = (*chunk)?;
+            let offset = usize::try_from(address.checked_sub(base)? / 8).ok()?;
+            (offset < words).then_some(self.carve_out + place * CHUNK_WORDS + offset)
+        })
+    }
+
+    /// Tells whether a word is of the carve-out or of a chunk that is mapped.
+    pub(crate) fn is_mapped(&self, index: usize) -> bool {
+        self.word_at(self.address(index)) == Some(index)
+    }
+
+    /// Tells whether a word is one of page tables, of which the carve-out has so many pages: it has them before all else.
+    pub(crate) fn is_table(&self, index: usize, tables: Option<usize>) -> bool {
+        index >= self.carve_out || tables.is_some_and(|tables| index / 512 < tables)
+    }
+
+    /// Has a chunk's words stand for memory that is lent. What it holds is nobody's business.
+    pub(crate) fn map_chunk(
+        &mut self,
+        place: usize,
+        base: u64,
+        pages: u64,
+        holds: u64,
+    ) -> Option<&'static [Word]> {
+        let words =
+            usize::try_from(pages).ok().map(|pages| pages * 512).filter(|words| *words <= CHUNK_WORDS)?;
+        let chunk = self.chunks.get_mut(place).filter(|chunk| chunk.is_none())?;
+        *chunk = Some((base, words));
+        let first = self.carve_out + place * CHUNK_WORDS;
+        let mapped = self.words.get(first..first + words)?;
+        for (word, seen) in mapped.iter().zip(self.seen.get_mut(first..)?) {
+            word.poke(holds);
+            *seen = holds;
+        }
+        Some(mapped)
+    }
+
+    /// Ends that. Tells whether there are zeros alone.
+    pub(crate) fn unmap_chunk(&mut self, place: usize) -> bool {
+        let first = self.carve_out + place * CHUNK_WORDS;
+        // What cores wrote there is seen by whoever has the memory next.
+        self.show_all(|pending| (first..first + CHUNK_WORDS).contains(&pending.word));
+        let Some((_, words)) = self.chunks.get_mut(place).and_then(Option::take) else { return false };
+        self.words.get(first..first + words).is_some_and(|words| words.iter().all(|word| word.peek() == 0))
     }
 
     /// Reads a word as an SMMU does.

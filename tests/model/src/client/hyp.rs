@@ -5,7 +5,7 @@
 use super::{Clients, K4, M2};
 use crate::machine::Inner;
 use crate::script::{Act, Change, KeyError, Move};
-use ffa_abi::PageOwner;
+use ffa_abi::{PageOwner, PoolHolder};
 
 /// Owners that there are, mostly.
 const OWNERS: [PageOwner; 4] =
@@ -20,7 +20,7 @@ impl Clients {
     /// Returns something that the hypervisor sends.
     pub(super) fn hyp(&mut self, inner: &Inner) -> Act {
         let key = self.key();
-        match self.random.below(40) {
+        match self.random.below(52) {
             0 => Act::Claim,
             1 => Act::Statistics { key },
             2 => {
@@ -34,6 +34,9 @@ impl Clients {
                 Act::State { address: address.wrapping_add(self.random.below(K4)), key }
             }
             10..24 => Act::Move { pages: self.taken(inner), key },
+            40..46 => self.lend(inner, key),
+            46..50 => self.reclaim(inner, key),
+            50..52 => Act::Shares { holder: self.pool_holder(), key },
             24 if self.planned.is_empty() => self.pile_up(inner),
             _ => Act::Move { pages: self.returned(inner), key },
         }
@@ -103,6 +106,37 @@ impl Clients {
         step(Change::Own)
     }
 
+    fn pool_holder(&mut self) -> PoolHolder {
+        self.random.pick(&PoolHolder::ALL).copied().unwrap_or(PoolHolder::Host)
+    }
+
+    /// Returns pages of the hypervisor's that it lends, mostly for the kernel's tables: the kernel has some.
+    fn lend(&mut self, inner: &Inner, key: KeyError) -> Act {
+        let holder = if self.random.once_in(2) { PoolHolder::Host } else { self.pool_holder() };
+        let from = self.random.any(&[0, self.moved]);
+        let mut first = inner.oracle.pages.hyp_s(from).unwrap_or_else(|| self.memory(inner)) & !(K4 - 1);
+        first = first.wrapping_add(self.random.any(&[0, 0, K4, 8 * K4]));
+        if self.random.once_in(10) {
+            first =
+                self.random.any(&[inner.policy.pool.base, self.moved & !(K4 - 1), 0xe000_0000, !(K4 - 1)]);
+        }
+        let count = if self.random.once_in(12) { self.random.any(&[0, 7]) } else { 1 + self.random.below(6) };
+        self.planned.extend(self.random.once_in(8).then_some(Act::Reclaim { memory: first | count, key }));
+        Act::Lend { memory: first | count, holder, key }
+    }
+
+    /// Returns that something is taken back: more than once, until it is.
+    fn reclaim(&mut self, inner: &Inner, key: KeyError) -> Act {
+        let loans = inner.oracle.loans.handles();
+        let odd = self.memory(inner) & !(K4 - 1) | 1;
+        let memory = self.random.pick(&loans).copied().filter(|_| !self.random.once_in(20)).unwrap_or(odd);
+        let again = Act::Reclaim { memory, key };
+        if self.random.once_in(2) {
+            self.planned.extend([again.clone(), again.clone()]);
+        }
+        again
+    }
+
     fn owner(&mut self) -> PageOwner {
         let owners = if self.random.once_in(24) { &NOBODY } else { &OWNERS };
         self.random.pick(owners).copied().unwrap_or(PageOwner::Hyp)
@@ -122,7 +156,9 @@ impl Clients {
 
     /// Returns registers of the hypervisor's that mean something, or nearly.
     fn keyed(&mut self) -> [u64; 5] {
-        let operation = self.random.any(&[0x8005, 0x8010, 0x8011, 0x8012, 0x8013, 0x8014, 0x8000, 0xffff]);
+        let operation = self
+            .random
+            .any(&[0x8005, 0x8010, 0x8011, 0x8012, 0x8013, 0x8014, 0x8060, 0x8061, 0x8062, 0x8000, 0xffff]);
         let count = self.random.any(&[0, 1, 2, 512, 0xffff]);
         let memory = self.random.any(&self.memory);
         let owner = self.random.any(&[0, 1, 2, 3, 0x7_0002]);

@@ -6,8 +6,8 @@ use crate::finding::Invariant;
 use crate::oracle::{Asked, Domain};
 use crate::script::{Act, KeyError, Move};
 use ffa_abi::{
-    DeviceState, DomainHandle, DomainKind, HypRequest, Iova, Key, PhysAddr, PowerHint, Protection, Registers,
-    Request, Response, SmmuIndex, Status, StreamId,
+    DeviceState, DomainHandle, DomainKind, HypRequest, Iova, Key, PhysAddr, PoolRequest, PowerHint,
+    Protection, Registers, Request, Response, SmmuIndex, Status, StreamId,
 };
 
 /// The endpoint of the kernel, and of the hypervisor.
@@ -117,6 +117,18 @@ impl Inner {
             Act::Move { pages, key } => return Some((HOST, pages.request().encode(self.key(key)))),
             Act::State { address, key } => {
                 return Some((HOST, HypRequest::PageState(PhysAddr(address)).encode(self.key(key))));
+            }
+            Act::Lend { memory, holder, key } => {
+                let request = HypRequest::Pool(PoolRequest::Lend { memory, holder });
+                return Some((HOST, request.encode(self.key(key))));
+            }
+            Act::Reclaim { memory, key } => {
+                let request = HypRequest::Pool(PoolRequest::Reclaim { memory });
+                return Some((HOST, request.encode(self.key(key))));
+            }
+            Act::Shares { holder, key } => {
+                let request = HypRequest::Pool(PoolRequest::Status(holder));
+                return Some((HOST, request.encode(self.key(key))));
             }
             Act::Statistics { key } => return Some((HOST, HypRequest::Statistics.encode(self.key(key)))),
             Act::Raw { endpoint, registers } => return Some((endpoint, registers)),

@@ -4,9 +4,10 @@
 
 use super::entropy::Source;
 use super::interrupts::Wires;
+use super::lending::Manager;
 use super::{Cost, Counts, Inner, Machine, Port, edge};
 use crate::finding::{Findings, Invariant};
-use crate::memory::{Memory, Place, Region};
+use crate::memory::{ALL_CHUNKS, Memory, Place, Region};
 use crate::oracle::{Granted, Oracle};
 use crate::random::Random;
 use crate::smmu::{Features, Smmu, Surroundings};
@@ -16,9 +17,9 @@ use iommu_core::ownership::Accounts;
 use iommu_core::policy::{
     self, FORMAT_VERSION, Guard, Holders, HypRole, Interrupts, MAX_DEVICES, Name, Policy, Range,
 };
-use iommu_core::pool::{PageSlot, Pool, Word};
+use iommu_core::pool::{Chunk, MAX_CHUNKS, PageSlot, Pool, Word};
 use iommu_core::service::{Faults, Memory as State, Service};
-use iommu_core::shared::{Area, MAX_AREAS, NoSharedMemory};
+use iommu_core::shared::{Area, MAX_AREAS};
 use iommu_core::smmu::{PoolMapping, Quiet, SmmuV3};
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,9 +48,11 @@ fn words(pages: usize) -> &'static [Word] {
         static WORDS: OnceCell<&'static [Word]> = const { OnceCell::new() };
     }
     let all = WORDS.with(|words| {
-        *words.get_or_init(|| (0..MOST_PAGES * 512).map(|_| Word::new(0)).collect::<Vec<_>>().leak())
+        *words.get_or_init(|| {
+            (0..MOST_PAGES * 512 + ALL_CHUNKS).map(|_| Word::new(0)).collect::<Vec<_>>().leak()
+        })
     });
-    let words = all.get(..pages * 512).unwrap_or(all);
+    let words = all.get(..pages * 512 + ALL_CHUNKS).unwrap_or(all);
     // What was there before is nobody's business, and no service may rely on it.
     words.iter().for_each(|word| word.poke(0xdead_beef_dead_beef));
     words
@@ -191,6 +194,7 @@ impl Machine {
             wires: Wires::default(),
             dry,
             granted: Granted::default(),
+            lent: BTreeSet::new(),
             focus: vec![0x10_0000, MANAGED[0].base, POOL, SECURE.base],
             cost: Cost::default(),
             time: 0,
@@ -214,9 +218,11 @@ impl Machine {
         if let Err(error) = policy.check() {
             return wrong(format!("policy: {error}"));
         }
+        let carve_out = words.len().saturating_sub(ALL_CHUNKS);
+        let words = words.get(..carve_out).unwrap_or_default();
         let slots: Vec<PageSlot> = (0..words.len() / 512).map(|_| PageSlot::new()).collect();
         let pool = match Pool::new(words, PhysAddr(POOL), slots.leak()) {
-            Ok(pool) => leak(pool),
+            Ok(pool) => leak(pool.with_chunks(leak([const { Chunk::new() }; MAX_CHUNKS]))),
             Err(error) => return wrong(format!("pool: {error}")),
         };
         let mut quiet = Vec::new();
@@ -240,7 +246,7 @@ impl Machine {
             faults: leak(Faults::new()),
             entropy: &Source,
             areas: leak([const { Area::new() }; MAX_AREAS]),
-            shared: &NoSharedMemory,
+            shared: &Manager,
             accounts: policy.accounts.map(|_| accounts(policy)),
         };
         match Service::new(policy, [7; 32], smmus.leak(), &state) {

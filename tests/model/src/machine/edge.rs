@@ -52,6 +52,9 @@ impl Machine {
         let mut inner = self.inner();
         let Some(index) = inner.around.memory.index(word) else { return };
         inner.cost.words += 1;
+        if !inner.around.memory.is_mapped(index) {
+            inner.note(Invariant::Service, || "memory is used that was given back".to_owned());
+        }
         let core = inner.core;
         let (mut due, mut store) = (None, false);
         match access {
@@ -60,7 +63,7 @@ impl Machine {
                 let around = &mut inner.around;
                 around.memory.stored(core, index, value, order, &mut around.random);
                 inner.turn();
-                if self.tables.get().is_some_and(|tables| index / 512 < *tables) {
+                if inner.around.memory.is_table(index, self.tables.get().copied()) {
                     due = inner.due();
                     store = true;
                 }

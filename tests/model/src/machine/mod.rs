@@ -9,6 +9,7 @@
 //! | `acts` | what a step stands for |
 //! | `interrupts` | interrupts on their way to the service |
 //! | `messages` | a message and its answer, and other cores' messages in its middle |
+//! | `lending` | memory that is lent for tables |
 //! | `entropy` | random numbers for the hypervisor's key |
 //! | `settle` | what must be back when everything is freed |
 //! | `sweep` | what must hold between messages, looked at as a whole |
@@ -19,23 +20,26 @@ mod build;
 mod edge;
 mod entropy;
 mod interrupts;
+mod lending;
 mod messages;
 mod settle;
 mod sweep;
 
 pub(crate) use build::FIRST_WIRE;
 pub(crate) use edge::Port;
+pub(crate) use lending::pages_of;
 
 use crate::finding::{Finding, Invariant};
 use crate::oracle::{Granted, Oracle};
 use crate::script::Act;
 use crate::smmu::{Smmu, Surroundings};
+use ffa_abi::PoolHolder;
 use iommu_core::policy::Policy;
 use iommu_core::pool::Pool;
 use iommu_core::service::Service;
 use iommu_core::smmu::SmmuV3;
 use std::cell::{OnceCell, RefCell, RefMut};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// The service as the partition calls it.
@@ -83,6 +87,8 @@ pub(crate) struct Inner {
     armed: Vec<bool>,
     /// Random words that the source does not have before it has some.
     dry: u64,
+    /// Handles of what the service got of what is lent.
+    lent: BTreeSet<u64>,
     /// What the source gave to the message under way.
     granted: Granted,
     /// By SMMU: what somebody has written over, since it was written by the service.
@@ -148,14 +154,19 @@ impl Machine {
         self.pool.get().map_or(0, |pool| pool.available())
     }
 
-    /// Returns how many of them are the kernel's to take: half of all are set aside where others may hold devices.
+    /// Returns how many pages are the kernel's to take: half of the carve-out is set aside where others may hold devices, and what
+    /// was lent for the kernel comes on top of the rest.
     pub(crate) fn left_for_the_kernel(&self) -> usize {
         let set_aside = if self.inner().oracle.others_may_hold_devices() {
             self.tables.get().map_or(0, |all| all / 2)
         } else {
             0
         };
-        self.available().saturating_sub(set_aside)
+        let lent = self.pool.get().map_or(0, |pool| {
+            let lent = pool.lent(PoolHolder::Host);
+            lent.there.saturating_sub(lent.used)
+        });
+        self.available().saturating_sub(set_aside).saturating_add(usize::try_from(lent).unwrap_or(0))
     }
 
     /// Returns what was found, if anything was.

@@ -4,7 +4,10 @@
 use super::acts::HOST;
 use super::{Inner, Machine};
 use crate::finding::Invariant;
-use ffa_abi::{DeviceState, DomainHandle, HypRequest, Key, PhysAddr, Request, SmmuIndex, Status, StreamId};
+use ffa_abi::{
+    DeviceState, DomainHandle, HypRequest, Key, PhysAddr, PoolHolder, PoolRequest, Request, SmmuIndex,
+    Status, StreamId,
+};
 
 /// How often a domain is asked to be freed before that is called endless.
 const MOST_FREES: usize = 1024;
@@ -41,6 +44,12 @@ impl Machine {
         drop(inner);
         for page in mapped {
             self.ask_state(page);
+        }
+        let key = self.inner().oracle.key();
+        for holder in PoolHolder::ALL {
+            if let Some(key) = key.map(Key::from_registers) {
+                self.send(HOST, HypRequest::Pool(PoolRequest::Status(holder)).encode(key));
+            }
         }
     }
 

@@ -8,12 +8,14 @@
 //! | `answers` | whether an answer can be right |
 //! | `role` | whether the hypervisor is there, and its key |
 //! | `pages` | whose each page is |
+//! | `loans` | what is lent for tables |
 //! | `moves` | whether an answer to the hypervisor can be right |
 //!
 //! It knows the protocol and the policy, and nothing of how the service keeps its state.
 
 mod answers;
 mod calls;
+mod loans;
 mod moves;
 mod pages;
 mod role;
@@ -26,6 +28,7 @@ pub(crate) use space::{Extent, Space};
 use calls::Call;
 use ffa_abi::{DomainHandle, HypMessage, Request, Status};
 use iommu_core::policy::{Device, HypRole, Policy, Range};
+use loans::Loans;
 use pages::Pages;
 use role::Role;
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,6 +80,7 @@ pub(crate) struct Oracle {
     calls: Vec<Call>,
     role: Role,
     pub(crate) pages: Pages,
+    pub(crate) loans: Loans,
     /// Whether somebody wrote into the pool: then nothing that is mapped is known.
     pub(crate) tampered: bool,
 }
@@ -114,6 +118,7 @@ impl Oracle {
             calls: Vec::new(),
             role: Role::new(policy.hyp == HypRole::Required),
             pages: Pages::default(),
+            loans: Loans::default(),
             tampered: false,
         }
     }

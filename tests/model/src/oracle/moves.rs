@@ -33,6 +33,7 @@ impl Oracle {
             (None, HypRequest::Guest(_)) => {
                 claim(response.status != Status::Ok, || "no device there is a guest's".to_owned())
             }
+            (None, HypRequest::Pool(request)) => self.check_pool(request, response, !call.met),
             (None, HypRequest::Statistics) => self.role.check_statistics(response),
             // What it says of SMMUs and of faults is looked at where the kernel asks.
             (None, _) => Ok(()),
@@ -52,7 +53,7 @@ impl Oracle {
         };
         let meets =
             |pages: Move| pages.first < base.saturating_add(size) && base < pages.first + pages.size();
-        self.calls.iter().filter_map(moves).any(meets)
+        self.calls.iter().filter_map(moves).any(meets) || self.is_being_lent(base, size)
     }
 
     /// Returns all that may lead to memory: where, and whether it must.
@@ -118,6 +119,8 @@ impl Oracle {
             }
             Status::Denied if unguarded => Ok(()),
             Status::Denied if !managed => Ok(()),
+            // It is the pool's already, or still.
+            Status::Denied if self.is_being_lent(first, pages.size()) => Ok(()),
             Status::Denied | Status::Busy => {
                 claim(here.contains(&Range { base: at, size: PAGE }) && at % PAGE == 0, || {
                     "it names another page".to_owned()
@@ -172,6 +175,9 @@ impl Oracle {
 
     /// Takes note of an answer to a request of the hypervisor.
     pub(super) fn apply_hyp(&mut self, request: HypRequest, response: &Response) {
+        if let HypRequest::Pool(request) = request {
+            self.apply_pool(request, response);
+        }
         let Some(pages) = Move::of(request).filter(|_| response.status == Status::Ok) else { return };
         self.pages.apply(pages);
         let spaces = self.domains.values_mut().map(|domain| &mut domain.space);

@@ -43,6 +43,12 @@ impl Pages {
         self.within(address, u64::MAX).next()
     }
 
+    /// Returns the first that is the hypervisor's alone, from an address on.
+    pub(crate) fn hyp_s(&self, address: u64) -> Option<u64> {
+        let hyp_s = Foreign { owner: PageOwner::Hyp, shared: false };
+        self.within(address, u64::MAX).find(|(_, foreign)| *foreign == hyp_s).map(|(address, _)| address)
+    }
+
     /// Tells whether a move can be made with a page of managed memory.
     pub(crate) fn allow(&self, Move { change, owner, .. }: Move, address: u64) -> bool {
         match (change, self.get(address)) {
@@ -52,6 +58,12 @@ impl Pages {
             (Change::Share, Some(foreign)) => foreign == Foreign { owner, shared: false },
             (Change::Unshare, Some(foreign)) => foreign == Foreign { owner, shared: true },
         }
+    }
+
+    /// Says what pages are from now on.
+    pub(crate) fn set(&mut self, (first, count): (u64, u64), foreign: Foreign) {
+        let first = first >> PAGE_BITS;
+        self.0.extend((first..first + count).map(|page| (page, foreign)));
     }
 
     /// Makes a move.

@@ -11,7 +11,7 @@
 
 mod text;
 
-use ffa_abi::{HypRequest, PageOwner, Pages, PhysAddr};
+use ffa_abi::{HypRequest, PageOwner, Pages, PhysAddr, PoolHolder};
 
 /// What a hypervisor does with pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,6 +115,12 @@ pub(crate) enum Act {
     State { address: u64, key: KeyError },
     /// STATISTICS.
     Statistics { key: KeyError },
+    /// POOL_LEND; the handle says which pages: the first one's address and how many.
+    Lend { memory: u64, holder: PoolHolder, key: KeyError },
+    /// POOL_RECLAIM.
+    Reclaim { memory: u64, key: KeyError },
+    /// POOL_STATUS.
+    Shares { holder: PoolHolder, key: KeyError },
     /// Whatever the registers say.
     Raw { endpoint: u16, registers: [u64; 5] },
     /// Whatever the registers say, with the hypervisor's key.
@@ -151,6 +157,9 @@ impl Act {
                 | Self::Move { .. }
                 | Self::State { .. }
                 | Self::Statistics { .. }
+                | Self::Lend { .. }
+                | Self::Reclaim { .. }
+                | Self::Shares { .. }
         )
     }
 }

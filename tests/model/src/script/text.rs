@@ -2,7 +2,7 @@
 //! Scripts as text, and back.
 
 use super::{Act, Change, KeyError, Move, Script, Step};
-use ffa_abi::PageOwner;
+use ffa_abi::{PageOwner, PoolHolder};
 use std::fmt;
 use std::str::FromStr;
 
@@ -40,6 +40,9 @@ impl fmt::Display for Act {
             }
             Self::State { address, key } => write!(f, "state {address:#x}{key}"),
             Self::Statistics { key } => write!(f, "statistics{key}"),
+            Self::Lend { memory, holder, key } => write!(f, "lend {memory:#x} {}{key}", u8::from(*holder)),
+            Self::Reclaim { memory, key } => write!(f, "reclaim {memory:#x}{key}"),
+            Self::Shares { holder, key } => write!(f, "shares {}{key}", u8::from(*holder)),
             Self::Raw { endpoint, registers: [a, b, c, d, e] } => {
                 write!(f, "raw {endpoint:#x} {a:#x} {b:#x} {c:#x} {d:#x} {e:#x}")
             }
@@ -133,6 +136,11 @@ impl<'a> Words<'a> {
         Ok(Act::Move { pages: Move { change, first, count, owner }, key: self.key()? })
     }
 
+    fn holder(&mut self) -> Result<PoolHolder, String> {
+        let number: u8 = self.small()?;
+        PoolHolder::try_from(number).map_err(|_| format!("{number} is no holder"))
+    }
+
     fn key(&mut self) -> Result<KeyError, String> {
         match self.0.next() {
             None => Ok(KeyError::default()),
@@ -185,6 +193,9 @@ fn act(words: &mut Words<'_>) -> Result<Act, String> {
         "unshare" => words.moves(Change::Unshare)?,
         "state" => Act::State { address: words.number()?, key: words.key()? },
         "statistics" => Act::Statistics { key: words.key()? },
+        "lend" => Act::Lend { memory: words.number()?, holder: words.holder()?, key: words.key()? },
+        "reclaim" => Act::Reclaim { memory: words.number()?, key: words.key()? },
+        "shares" => Act::Shares { holder: words.holder()?, key: words.key()? },
         "raw" => Act::Raw { endpoint: words.small()?, registers: words.registers()? },
         "keyed" => Act::Keyed { registers: words.registers()? },
         "burst" => Act::Burst { count: words.number()? },
