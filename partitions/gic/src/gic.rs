@@ -5,8 +5,8 @@ use crate::cores::{Core, Cores};
 use crate::hardware::Hardware;
 use crate::spec::{
     CTLR, CTLR_AFFINITY_ROUTING, CTLR_ENABLE_GROUP_1_SECURE, CTLR_SECURITY_DISABLED, CTLR_WRITE_PENDING,
-    FIRST_SPECIAL, ICACTIVER, ICENABLER, ICFGR, ICFGR_EDGE, ICPENDR, IGROUPR, IGRPMODR, IPRIORITYR,
-    ISENABLER, Spi, TYPER, TYPER_LINES,
+    FIRST_SHARED, FIRST_SPECIAL, ICACTIVER, ICENABLER, ICFGR, ICFGR_EDGE, ICPENDR, IGROUPR, IGRPMODR,
+    IPRIORITYR, ISENABLER, Spi, TYPER, TYPER_LINES,
 };
 use spin::mutex::SpinMutex;
 use thiserror::Error;
@@ -51,22 +51,25 @@ impl State {
     /// No core is on, no interrupt the partition's.
     pub const NEW: Self = Self { cores: Cores::NONE, own: [0; WORDS] };
 
+    /// Returns the interrupts that are the partition's.
     fn own(&self) -> impl Iterator<Item = Spi> {
-        let numbered = (0..FIRST_SPECIAL).step_by(32).zip(self.own);
-        numbered.flat_map(|(first, word)| {
-            (0..32)
-                .filter(move |bit| word & 1 << bit != 0)
-                .filter_map(move |bit| Spi::new(first.wrapping_add(bit)))
-        })
+        (FIRST_SHARED..FIRST_SPECIAL).filter_map(Spi::new).filter(|spi| self.has(*spi))
     }
 
-    fn word(&mut self, spi: Spi) -> (Option<&mut u32>, u32) {
-        (self.own.get_mut((spi.intid() / 32) as usize), 1 << (spi.intid() % 32))
+    fn has(&self, spi: Spi) -> bool {
+        let (place, bit) = Self::place(spi);
+        self.own.get(place).is_some_and(|word| word & bit != 0)
     }
 
-    fn has(&mut self, spi: Spi) -> bool {
-        let (word, bit) = self.word(spi);
-        word.is_some_and(|word| *word & bit != 0)
+    fn take_over(&mut self, spi: Spi) {
+        let (place, bit) = Self::place(spi);
+        if let Some(word) = self.own.get_mut(place) {
+            *word |= bit;
+        }
+    }
+
+    const fn place(spi: Spi) -> (usize, u32) {
+        ((spi.intid() / 32) as usize, 1 << (spi.intid() % 32))
     }
 }
 
@@ -110,9 +113,7 @@ impl<'a, H: Hardware> Gic<'a, H> {
         if let Some(core) = state.cores.receiver() {
             self.hardware.write64(spi.router(), core.route());
         }
-        if let (Some(word), bit) = state.word(spi) {
-            *word |= bit;
-        }
+        state.take_over(spi);
         self.put(spi, ISENABLER);
         self.get(spi, ISENABLER, 1) == 1
     }
