@@ -79,14 +79,19 @@ impl Machine {
 
     /// Lets a private interrupt be signalled to the core of this number, which is the one that calls.
     pub fn receive(&self, core: usize, interrupt: u32) {
-        // SAFETY: `start`'s caller vouches for the range, which it mapped as device memory.
-        let distributor = unsafe { Mmio::new(self.description.distributor) };
-        gic::let_wake(distributor, self.redistributor(core), interrupt);
+        gic::let_wake(self.distributor(), self.redistributor(core), interrupt);
     }
 
     /// Ends what [`Machine::receive`] did.
     pub fn refuse(&self, core: usize, interrupt: u32) {
         gic::keep_off(self.redistributor(core), interrupt);
+    }
+
+    /// Returns the GIC's distributor.
+    #[must_use]
+    pub fn distributor(&self) -> Mmio {
+        // SAFETY: `start`'s caller vouches for the range, which it mapped as device memory.
+        unsafe { Mmio::new(self.description.distributor) }
     }
 
     fn redistributor(&self, core: usize) -> Mmio {

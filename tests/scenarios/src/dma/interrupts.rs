@@ -48,7 +48,7 @@ const WAIT_US: u64 = 1_000;
 pub(super) const ONE: u16 = 4;
 
 /// Waits until something holds; tells whether it does.
-fn comes(mut holds: impl FnMut() -> Result<bool, Failure>) -> Result<bool, Failure> {
+pub(super) fn comes(mut holds: impl FnMut() -> Result<bool, Failure>) -> Result<bool, Failure> {
     for _ in 0..TRIES {
         if holds()? {
             return Ok(true);

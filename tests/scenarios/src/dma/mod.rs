@@ -10,6 +10,7 @@ pub(crate) mod flood;
 mod identity;
 mod interrupts;
 mod interrupts_elsewhere;
+mod interrupts_shut;
 pub(crate) mod memory;
 pub(crate) mod messages;
 mod nested;
@@ -39,6 +40,7 @@ pub(crate) const SCENARIOS: &[&[Scenario]] = &[
     flood::SCENARIOS,
     interrupts::SCENARIOS,
     interrupts_elsewhere::SCENARIOS,
+    interrupts_shut::SCENARIOS,
     cores::SCENARIOS,
     parallel::SCENARIOS,
     dispute::SCENARIOS,
