@@ -41,9 +41,9 @@ impl Wanted {
         let leaf = COMMAND1::LEAF.val(second.read(COMMAND1::LEAF));
         // What the command is made of, and what stands in its place of our own.
         let (low_part, high_part, replaced) = match opcode {
-            Value::CfgiCd => (COMMAND0::OPCODE::CfgiCd.into(), leaf, STREAM),
-            Value::CfgiCdAll => (COMMAND0::OPCODE::CfgiCdAll.into(), none, STREAM),
-            Value::TlbiNhAll => (COMMAND0::OPCODE::TlbiNhAll.into(), none, VMID),
+            Value::CfgiCd => (COMMAND0::OPCODE::CfgiCd, leaf, STREAM),
+            Value::CfgiCdAll => (COMMAND0::OPCODE::CfgiCdAll, none, STREAM),
+            Value::TlbiNhAll => (COMMAND0::OPCODE::TlbiNhAll, none, VMID),
             Value::TlbiNhAsid => (COMMAND0::OPCODE::TlbiNhAsid + asid, none, VMID),
             Value::TlbiNhVa => (COMMAND0::OPCODE::TlbiNhVa + asid + range, address, VMID),
             Value::TlbiNhVaa => (COMMAND0::OPCODE::TlbiNhVaa + range, address, VMID),

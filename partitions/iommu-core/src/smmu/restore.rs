@@ -126,8 +126,9 @@ impl StreamTable<'_> {
     fn restore_contexts(&self, page: usize, pass: Pass) -> Result<(), BringUpError> {
         let contexts = self.contexts.ok_or(BringUpError::Table)?;
         let shadow = self.shadow.lock();
-        let devices = shadow.iter().enumerate().skip(page.saturating_mul(CONTEXTS_PER_PAGE));
-        for (place, device) in devices.take(CONTEXTS_PER_PAGE) {
+        let from = page.saturating_mul(CONTEXTS_PER_PAGE);
+        let devices = shadow.get(from..).unwrap_or_default().iter().take(CONTEXTS_PER_PAGE);
+        for (place, device) in (from..=usize::MAX).zip(devices) {
             let Some(values) = self.context_words(&device.config) else { continue };
             let words = contexts.words(place).ok_or(BringUpError::Table)?;
             words.iter().zip(values).try_for_each(|(word, value)| pass.word(word, value))?;

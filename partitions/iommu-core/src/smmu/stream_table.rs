@@ -130,9 +130,8 @@ impl<'p> StreamTable<'p> {
         forget: impl Fn() -> Result<(), SmmuError>,
     ) -> Result<(), SmmuError> {
         let mut shadow = self.shadow.lock();
-        let (place, device) = shadow
-            .iter_mut()
-            .enumerate()
+        let (place, device) = (0..=usize::MAX)
+            .zip(shadow.iter_mut())
             .find(|(_, device)| device.first == first && device.count == count)
             .ok_or(SmmuError::Stream(first))?;
         let result = usable().and_then(|()| self.change((place, device), config, forget));

@@ -61,8 +61,9 @@ impl Chunks {
         if pages == 0 || pages > Self::PAGES || !whole || last.is_none_or(|end| end > ADDRESS_SPACE as u64) {
             return Err(MapError::BadRange);
         }
-        for (entry, page) in entries(place).iter().zip((first..).step_by(PAGE_SIZE)).take(pages) {
-            entry.store(page_entry(page), Ordering::Relaxed);
+        for (entry, page) in entries(place).iter().zip(0..=u64::MAX).take(pages) {
+            let address = first.wrapping_add(page.wrapping_mul(PAGE_SIZE as u64));
+            entry.store(page_entry(address), Ordering::Relaxed);
         }
         // The entries were invalid, and invalidated when they became so: no core has anything of them.
         publish();
