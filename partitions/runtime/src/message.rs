@@ -121,45 +121,56 @@ pub(crate) fn serve<P: Partition>(partition: &P, vcpu: VcpuId) -> ! {
     loop {
         let [function, ids, flags, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17] =
             received;
-        let from = sender(ids);
-        let answer = match low(function) {
-            DIRECT_REQ_64 if flags & FRAMEWORK_MESSAGE == 0 => {
-                let [r3, r4, r5, r6, r7] = partition.direct_request(vcpu, from, [a3, a4, a5, a6, a7]);
-                [DIRECT_RESP_64, answer_ids(ids), 0, r3, r4, r5, r6, r7]
-            }
-            DIRECT_REQ_32 if flags & FRAMEWORK_MESSAGE == 0 => {
-                let answer = partition.direct_request_32(vcpu, from, [a3, a4, a5, a6, a7].map(low));
-                let [r3, r4, r5, r6, r7] = answer.map(u64::from);
-                [DIRECT_RESP_32, answer_ids(ids), 0, r3, r4, r5, r6, r7]
-            }
-            DIRECT_REQ_64 | DIRECT_REQ_32 => {
-                let (kind, status) = framework_message(partition, vcpu, flags, low(a3));
-                [DIRECT_RESP_32, answer_ids(ids), FRAMEWORK_MESSAGE | kind, status, 0, 0, 0, 0]
-            }
-            DIRECT_REQ2 => {
-                // Values of its own, here and below: what passes through memory would do so for every request.
-                let arguments = [a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17];
-                let answer = partition.direct_request2(vcpu, from, [flags, a3], arguments);
-                let [x0, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13, x14, x15, x16, x17] =
-                    exchange_extended([DIRECT_RESP2, answer_ids(ids), 0, 0], answer);
-                received = [x0, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13, x14, x15, x16, x17];
-                continue;
-            }
-            // Whoever asked has aborted, so that nobody wants the answer (FF-A 1.2 table 15.12).
-            ERROR if low(flags) == ABORTED => WAIT,
-            ERROR => refused(low(flags)),
-            INTERRUPT => {
-                partition.interrupted(vcpu);
-                WAIT
-            }
-            _ => {
-                let [r0, r1, r2, r3, r4, r5, r6, r7] =
-                    partition.other(vcpu, [function, ids, flags, a3, a4, a5, a6, a7]);
-                [r0, r1, r2, r3, r4, r5, r6, r7]
-            }
+        received = if low(function) == DIRECT_REQ_64 && flags & FRAMEWORK_MESSAGE == 0 {
+            let [r3, r4, r5, r6, r7] = partition.direct_request(vcpu, sender(ids), [a3, a4, a5, a6, a7]);
+            partition.exchange(vcpu, [DIRECT_RESP_64, answer_ids(ids), 0, r3, r4, r5, r6, r7])
+        } else {
+            // Values of its own, both ways: what passes through memory would do so for every request.
+            let [x0, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13, x14, x15, x16, x17] =
+                serve_other(
+                    partition,
+                    vcpu,
+                    [
+                        function, ids, flags, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16,
+                        a17,
+                    ],
+                );
+            [x0, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13, x14, x15, x16, x17]
         };
-        received = partition.exchange(vcpu, answer);
     }
+}
+
+/// Answers what is no 64-bit direct request of an endpoint, gives the core back, and returns what comes next.
+#[cold]
+#[inline(never)]
+fn serve_other<P: Partition>(partition: &P, vcpu: VcpuId, received: Received) -> Received {
+    let [function, ids, flags, a3, a4, a5, a6, a7, ..] = received;
+    let from = sender(ids);
+    let answer = match low(function) {
+        DIRECT_REQ_32 if flags & FRAMEWORK_MESSAGE == 0 => {
+            let answer = partition.direct_request_32(vcpu, from, [a3, a4, a5, a6, a7].map(low));
+            let [r3, r4, r5, r6, r7] = answer.map(u64::from);
+            [DIRECT_RESP_32, answer_ids(ids), 0, r3, r4, r5, r6, r7]
+        }
+        DIRECT_REQ_64 | DIRECT_REQ_32 => {
+            let (kind, status) = framework_message(partition, vcpu, flags, low(a3));
+            [DIRECT_RESP_32, answer_ids(ids), FRAMEWORK_MESSAGE | kind, status, 0, 0, 0, 0]
+        }
+        DIRECT_REQ2 => {
+            let [_, _, _, _, arguments @ ..] = received;
+            let answer = partition.direct_request2(vcpu, from, [flags, a3], arguments);
+            return exchange_extended([DIRECT_RESP2, answer_ids(ids), 0, 0], answer);
+        }
+        // Whoever asked has aborted, so that nobody wants the answer (FF-A 1.2 table 15.12).
+        ERROR if low(flags) == ABORTED => WAIT,
+        ERROR => refused(low(flags)),
+        INTERRUPT => {
+            partition.interrupted(vcpu);
+            WAIT
+        }
+        _ => partition.other(vcpu, [function, ids, flags, a3, a4, a5, a6, a7]),
+    };
+    partition.exchange(vcpu, answer)
 }
 
 /// Gives the core back with x0 to x7 = `registers`, and returns x0 to x17 of what comes next. For

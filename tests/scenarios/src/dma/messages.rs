@@ -133,7 +133,7 @@ pub(crate) fn bad_messages(world: &mut World) -> Outcome {
     seen!("{} wrong messages, each with its status; a correct request works before and after", messages.len())
 }
 
-pub(crate) fn long_messages(world: &mut World) -> Outcome {
+fn long_messages(world: &mut World) -> Outcome {
     let (domain, page, iova) = (world.attached_domain()?, world.page(0), world.iova(0x2_4000));
     let host = ServiceId::Host.to_registers();
     let pa = PhysAddr(page.address().0);
@@ -168,7 +168,7 @@ pub(crate) fn long_messages(world: &mut World) -> Outcome {
     seen!("mapped, DMA arrived, unmapped, stopped; nine registers and five UUIDs refused")
 }
 
-fn random_messages(world: &mut World) -> Outcome {
+pub(crate) fn random_messages(world: &mut World) -> Outcome {
     const MESSAGES: u32 = 2000;
     /// All operations but the one that sets a device's state: it must stay, so that the end can be seen.
     const OPERATIONS: [u64; 10] = [0x01, 0x02, 0x03, 0x04, 0x10, 0x11, 0x20, 0x21, 0x22, 0x30];
