@@ -157,6 +157,12 @@ static inline struct sidguard_registers sidguard_doorbell(uint32_t area, uint16_
 	return sidguard_request(SIDGUARD_OPERATION_DOORBELL, 0, area, first | (uint64_t)slots << 16, 0, 0, 0);
 }
 
+/* The first `bytes` bytes of page `page` of the area hold the request, in postcard's format. */
+static inline struct sidguard_registers sidguard_call(uint32_t area, uint16_t page, uint16_t bytes)
+{
+	return sidguard_request(SIDGUARD_OPERATION_CALL, 0, area, page | (uint64_t)bytes << 16, 0, 0, 0);
+}
+
 static inline struct sidguard_registers sidguard_smmu_status(uint16_t smmu)
 {
 	return sidguard_request(SIDGUARD_OPERATION_SMMU_STATUS, smmu, 0, 0, 0, 0, 0);

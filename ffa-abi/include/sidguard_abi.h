@@ -127,6 +127,10 @@ enum sidguard_operation
          */
         SIDGUARD_OPERATION_DOORBELL = 66,
         /**
+         * Has a request in a page of shared memory answered there.
+         */
+        SIDGUARD_OPERATION_CALL = 67,
+        /**
          * Asks how an SMMU is.
          */
         SIDGUARD_OPERATION_SMMU_STATUS = 80,

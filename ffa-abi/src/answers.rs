@@ -51,6 +51,7 @@ impl Operation {
             Self::AreaOpen => &[NotSupported, OutOfRange, Denied, NoMemory, Saturated, Busy],
             Self::AreaClose => &[InvalidHandle, Denied, Busy],
             Self::Doorbell => &[InvalidHandle, OutOfRange, Busy],
+            Self::Call => &[InvalidHandle, OutOfRange, NotSupported, InvalidParameters, Busy],
             Self::SmmuStatus => &[InvalidParameters, Denied],
             Self::SmmuCheck => &[InvalidParameters, Denied, Again, Hardware],
         }

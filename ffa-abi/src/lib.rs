@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod answers;
+mod call;
 mod fault;
 mod features;
 mod guests;
@@ -23,6 +24,9 @@ pub mod ring;
 mod service;
 mod status;
 
+pub use call::{
+    CALL_ANSWER_BYTES, CALL_REQUEST_BYTES, Call, CallAnswer, CallRequest, DEVICES_PER_CALL, DeviceEntry,
+};
 pub use fault::{Fault, FaultKind, FaultReport};
 pub use features::{Features, GuardLevel, Limits};
 pub use guests::GuestRequest;

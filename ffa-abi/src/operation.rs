@@ -43,6 +43,8 @@ pub enum Operation {
     AreaClose = 0x41,
     /// Has descriptors of a ring handled.
     Doorbell = 0x42,
+    /// Has a request in a page of shared memory answered there.
+    Call = 0x43,
     /// Asks how an SMMU is.
     SmmuStatus = 0x50,
     /// Has an SMMU's registers compared, and what is wrong with it set right.

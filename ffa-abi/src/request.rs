@@ -6,7 +6,7 @@
 
 use crate::ring::Doorbell;
 use crate::{
-    AreaHandle, DeviceRecord, DomainHandle, Header, Iova, Operation, PhysAddr, PowerHint, Registers,
+    AreaHandle, Call, DeviceRecord, DomainHandle, Header, Iova, Operation, PhysAddr, PowerHint, Registers,
     SmmuIndex, Status, StreamId, Version,
 };
 use bitflags::bitflags;
@@ -148,6 +148,9 @@ pub enum Request {
     /// Handle: the area; x4: first slot in bits 15:0, number of slots in 31:16. Answer x4: slots that are done with; x5: how
     /// many descriptors among them failed.
     Doorbell(Doorbell),
+    /// Handle: the area; x4: page in bits 15:0, bytes of the request in 31:16. Answer x4: bytes of the answer, a
+    /// [`CallAnswer`](crate::CallAnswer) from the page's start on.
+    Call(Call),
     /// Field: SMMU. Answer: an [`SmmuReport`](crate::SmmuReport).
     SmmuStatus(SmmuIndex),
     /// Field: SMMU; x4: a [`PowerHint`]. Answer x4: [`SmmuRegisters`](crate::SmmuRegisters) that differed, where this call
@@ -237,6 +240,12 @@ impl Request {
             Operation::FaultPoll => (Self::FaultPoll, [field | raw, x4, x5, x6, x7]),
             Operation::AreaOpen => (Self::AreaOpen { memory: x4 }, [field, raw, x5, x6, x7]),
             Operation::AreaClose => (Self::AreaClose(area()?), [field, x4, x5, x6, x7]),
+            Operation::Call => {
+                let [p0, p1, b0, b1, rest @ ..] = x4.to_le_bytes();
+                let (page, bytes) = (u16::from_le_bytes([p0, p1]), u16::from_le_bytes([b0, b1]));
+                let high = u64::from(u32::from_le_bytes(rest));
+                (Self::Call(Call { area: area()?, page, bytes }), [field, high, x5, x6, x7])
+            }
             Operation::Doorbell => {
                 let [f0, f1, s0, s1, rest @ ..] = x4.to_le_bytes();
                 let (first, slots) = (u16::from_le_bytes([f0, f1]), u16::from_le_bytes([s0, s1]));
@@ -305,6 +314,10 @@ impl Request {
             Self::Doorbell(Doorbell { area, first, slots }) => {
                 let slots = u64::from(first) | u64::from(slots) << 16;
                 [header(Operation::Doorbell, 0, area.raw()), slots, 0, 0, 0]
+            }
+            Self::Call(Call { area, page, bytes }) => {
+                let place = u64::from(page) | u64::from(bytes) << 16;
+                [header(Operation::Call, 0, area.raw()), place, 0, 0, 0]
             }
             Self::SmmuStatus(smmu) => [header(Operation::SmmuStatus, smmu.0, 0), 0, 0, 0, 0],
             Self::SmmuCheck { smmu, hint } => {

@@ -7,6 +7,7 @@
 //! it, is the binary's.
 #![no_std]
 
+pub mod call;
 pub mod console;
 pub mod core_off;
 pub mod cores;

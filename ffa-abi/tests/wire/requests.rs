@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use ffa_abi::ring::Doorbell;
 use ffa_abi::{
-    AreaHandle, DeviceRecord, DeviceState, DomainHandle, DomainKind, GuestRequest, Header, HypMessage,
+    AreaHandle, Call, DeviceRecord, DeviceState, DomainHandle, DomainKind, GuestRequest, Header, HypMessage,
     HypOperation, HypRequest, Iova, Key, Operation, PageOwner, Pages, PhysAddr, PoolHolder, PoolRequest,
     PowerHint, Protection, Request, SmmuIndex, StreamId, Version,
 };
@@ -75,6 +75,7 @@ pub(super) fn all() -> Vec<(&'static str, Request)> {
         ("AREA_OPEN", Request::AreaOpen { memory: 0x2000_0000_0000_0005 }),
         ("AREA_CLOSE", Request::AreaClose(area())),
         ("DOORBELL", Request::Doorbell(Doorbell { area: area(), first: 0x102, slots: 0x200 })),
+        ("CALL", Request::Call(Call { area: area(), page: 0x102, bytes: 0x10 })),
     ]
 }
 

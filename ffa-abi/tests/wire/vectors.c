@@ -52,6 +52,7 @@ static void requests(void)
 	print("AREA_OPEN", sidguard_area_open(0x2000000000000005));
 	print("AREA_CLOSE", sidguard_area_close(domain));
 	print("DOORBELL", sidguard_doorbell(domain, 0x102, 0x200));
+	print("CALL", sidguard_call(domain, 0x102, 0x10));
 	print("SMMU_STATUS", sidguard_smmu_status(0x102));
 	print("SMMU_CHECK", sidguard_smmu_check(0x102, SIDGUARD_POWER_HINT_RETURNED));
 	print("hyp.FAULT_POLL", sidguard_hyp_fault_poll(key));

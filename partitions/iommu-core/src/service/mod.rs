@@ -5,6 +5,7 @@
 //! so ([`Client`], [`Owned`](crate::ownership::Owned), a device out of the policy). Several cores call at a time; the
 //! locks and their order are described in `domain/lock.rs`.
 
+mod calls;
 mod extended;
 mod faults;
 mod guests;
@@ -126,6 +127,7 @@ impl<S: Smmu> Service<'_, S> {
             }
             Request::FaultPoll => self.fault_poll(client),
             Request::Doorbell(bell) => self.doorbell(client, bell),
+            Request::Call(call) => self.call(client, call),
             Request::AreaOpen { memory } => self.area_open(client, memory),
             Request::AreaClose(area) => self.area_close(client, area),
             Request::SmmuStatus(smmu) => self.smmu_status(client, smmu),

@@ -19,6 +19,7 @@ use std::boxed::Box;
 
 mod areas;
 mod attacks;
+mod calls;
 mod devices;
 mod extended;
 mod guests;

@@ -2,6 +2,7 @@
 //! What a device's DMA reaches: the service's promise, seen in bytes.
 
 mod bounds;
+mod call_pages;
 mod cores;
 pub(crate) mod devices;
 pub(crate) mod dispute;
@@ -37,6 +38,7 @@ pub(crate) const SCENARIOS: &[&[Scenario]] = &[
     messages::SCENARIOS,
     sizes::SCENARIOS,
     rings::SCENARIOS,
+    call_pages::SCENARIOS,
     flood::SCENARIOS,
     interrupts::SCENARIOS,
     interrupts_elsewhere::SCENARIOS,

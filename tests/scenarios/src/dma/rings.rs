@@ -64,9 +64,13 @@ pub(crate) fn buffers(world: &World) -> [Ram; 2] {
 
 /// Makes a ring of four pages.
 pub(crate) fn make(world: &World) -> Result<Ring, Failure> {
+    Ok(Ring::new(world.iommu, memory_of(world), &buffers(world))?)
+}
+
+/// Returns the four pages of that ring.
+pub(crate) fn memory_of(world: &World) -> Ram {
     let scratch = world.machine.scratch();
-    let memory = scratch.part(world.page(RING).address().0 - scratch.address().0, 4 * PAGE);
-    Ok(Ring::new(world.iommu, memory, &buffers(world))?)
+    scratch.part(world.page(RING).address().0 - scratch.address().0, 4 * PAGE)
 }
 
 pub(crate) const fn list(entries: u16) -> List {
