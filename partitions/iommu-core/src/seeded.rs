@@ -166,6 +166,12 @@ pub enum Bug {
     LentToAnybody,
     /// What was lent is given back while tables stand there.
     ReclaimedInUse,
+    /// What the kernel loses stays in the identity domain.
+    IdentityKeeps,
+    /// A page is mapped for a guest whichever guest has it.
+    AnyGuestsPage,
+    /// A guest's page goes back to the kernel whatever the guest has mapped.
+    OwnPinsIgnored,
 }
 
 #[cfg(feature = "seeded-bugs")]
@@ -217,7 +223,7 @@ mod chosen {
 
     impl Bug {
         /// All of them.
-        pub const ALL: [Self; 79] = {
+        pub const ALL: [Self; 82] = {
             use Bug::*;
             [
                 NoInvalidation,
@@ -299,6 +305,9 @@ mod chosen {
                 LentStaysHyp,
                 LentToAnybody,
                 ReclaimedInUse,
+                IdentityKeeps,
+                AnyGuestsPage,
+                OwnPinsIgnored,
             ]
         };
     }

@@ -132,7 +132,8 @@ impl Account {
     /// the holder's own mappings are not in the way.
     pub(super) fn moving(self, stays: bool) -> Option<Self> {
         let mark = if self.is_host_s() { HOST_MOVING } else { MOVING };
-        let free = self.pins() == 0 && (stays || self.own_pins() == 0) || seeded(Bug::MovedThoughPinned);
+        let free = self.pins() == 0 && (stays || self.own_pins() == 0 || seeded(Bug::OwnPinsIgnored))
+            || seeded(Bug::MovedThoughPinned);
         (free && !self.is_moving()).then_some(Self(self.0 | mark))
     }
 
@@ -152,7 +153,8 @@ impl Account {
 
     /// Returns the account with one pin more of this holder, or `None` where it is not its page, or there can be none.
     pub(super) fn own_pinned(self, holder: Holder) -> Option<Self> {
-        let its = self.holder() == Some(holder) && !self.is_moving();
+        let anybody_s = self.holder().is_some() && seeded(Bug::AnyGuestsPage);
+        let its = (self.holder() == Some(holder) || anybody_s) && !self.is_moving();
         (its && self.0 & OWN_PINS != OWN_PINS).then(|| Self(self.0.wrapping_add(OWN_PIN)))
     }
 

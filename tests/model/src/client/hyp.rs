@@ -6,6 +6,7 @@ use super::{Clients, K4, M2};
 use crate::machine::Inner;
 use crate::script::{Act, Change, KeyError, Move};
 use ffa_abi::{PageOwner, PoolHolder};
+use iommu_core::policy::Guard;
 
 /// Owners that there are, mostly.
 const OWNERS: [PageOwner; 4] =
@@ -20,6 +21,9 @@ impl Clients {
     /// Returns something that the hypervisor sends.
     pub(super) fn hyp(&mut self, inner: &Inner) -> Act {
         let key = self.key();
+        if inner.policy.guard != Guard::Nobody && self.random.once_in(3) {
+            return self.for_guests(inner, key);
+        }
         match self.random.below(52) {
             0 => Act::Claim,
             1 => Act::Statistics { key },
@@ -137,7 +141,7 @@ impl Clients {
         again
     }
 
-    fn owner(&mut self) -> PageOwner {
+    pub(super) fn owner(&mut self) -> PageOwner {
         let owners = if self.random.once_in(24) { &NOBODY } else { &OWNERS };
         self.random.pick(owners).copied().unwrap_or(PageOwner::Hyp)
     }
@@ -156,9 +160,10 @@ impl Clients {
 
     /// Returns registers of the hypervisor's that mean something, or nearly.
     fn keyed(&mut self) -> [u64; 5] {
-        let operation = self
-            .random
-            .any(&[0x8005, 0x8010, 0x8011, 0x8012, 0x8013, 0x8014, 0x8060, 0x8061, 0x8062, 0x8000, 0xffff]);
+        let operation = self.random.any(&[
+            0x8005, 0x8010, 0x8011, 0x8012, 0x8013, 0x8014, 0x8020, 0x8022, 0x8025, 0x8026, 0x8031, 0x8060,
+            0x8061, 0x8062, 0x8000, 0xffff,
+        ]);
         let count = self.random.any(&[0, 1, 2, 512, 0xffff]);
         let memory = self.random.any(&self.memory);
         let owner = self.random.any(&[0, 1, 2, 3, 0x7_0002]);

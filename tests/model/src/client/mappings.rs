@@ -3,13 +3,22 @@
 
 use super::{Clients, G1, K4, M2};
 use crate::machine::Inner;
-use crate::script::Act;
+use crate::script::{Act, Guests};
 
 impl Clients {
     /// Returns what another core may do to the same range meanwhile.
     pub(super) fn related(&mut self, inner: &Inner, act: &Act) -> Option<Act> {
         let (label, first, length) = match *act {
             Act::Map { label, iova, size, .. } | Act::Unmap { label, iova, size } => (label, iova, size),
+            // What is being mapped for a guest, or unmapped, goes back to the kernel.
+            Act::Guests { what: Guests::Map { pa, pages, .. }, .. } if self.random.once_in(2) => {
+                return Some(self.move_of(inner, pa, u64::from(pages) * K4));
+            }
+            Act::Guests { what: Guests::Unmap { label, iova, pages }, .. } if self.random.once_in(2) => {
+                let mut there = inner.domain_of(label)?.space.overlapping(iova, u64::from(pages) * K4);
+                let (_, extent) = there.next()?;
+                return Some(self.move_of(inner, extent.pa, extent.size));
+            }
             _ => return None,
         };
         let often = if matches!(act, Act::Unmap { .. }) { 2 } else { 3 };

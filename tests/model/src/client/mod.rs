@@ -4,10 +4,12 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `mappings` | what is mapped and unmapped |
+//! | `guests` | what the hypervisor does for its guests |
 //! | `hyp` | what the hypervisor does, or who would like to be it |
 //! | `trouble` | what somebody hostile, or hardware, does beside messages |
 //! | `places` | domains, streams, addresses and sizes that are worth a try |
 
+mod guests;
 mod hyp;
 mod mappings;
 mod nested;

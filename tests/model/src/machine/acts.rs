@@ -3,8 +3,8 @@
 
 use super::{Inner, Machine};
 use crate::finding::Invariant;
-use crate::oracle::{Asked, Domain};
-use crate::script::{Act, KeyError, Move};
+use crate::oracle::{Asked, Domain, IDENTITY};
+use crate::script::{Act, Guests, KeyError, Move};
 use ffa_abi::{
     DeviceState, DomainHandle, DomainKind, HypRequest, Iova, Key, PhysAddr, PoolRequest, PowerHint,
     Protection, Registers, Request, Response, SmmuIndex, Status, StreamId,
@@ -25,14 +25,14 @@ pub(super) struct Concerned {
 
 impl Inner {
     /// Returns the handle of a label; one that was never given has none that exists.
-    fn handle(&self, label: u8) -> Option<DomainHandle> {
+    pub(super) fn handle(&self, label: u8) -> Option<DomainHandle> {
         let given = self.labels.get(&label).copied().and_then(DomainHandle::from_raw);
         given.or_else(|| DomainHandle::new(usize::from(label), DomainHandle::MAX_GENERATION))
     }
 
     /// Returns what a request is about: where devices find it, domain by domain.
     pub(super) fn concerned(&self, asked: &Asked) -> Vec<Concerned> {
-        match *asked {
+        match asked.plain() {
             Asked::Kernel(
                 Request::Map { domain, iova: Iova(iova), size, .. }
                 | Request::Unmap { domain, iova: Iova(iova), size },
@@ -50,7 +50,8 @@ impl Inner {
             let size = pages.size().min(extent.size - inside);
             Some(Concerned { domain: DomainHandle::from_raw(handle)?, iova: iova + inside, size })
         });
-        concerned.collect()
+        let identity = Concerned { domain: IDENTITY, iova: pages.first, size: pages.size() };
+        concerned.chain([identity]).collect()
     }
 
     /// Returns the hypervisor's key, or one like it. Before there is one, all of its bits are zero.
@@ -131,6 +132,9 @@ impl Inner {
                 return Some((HOST, request.encode(self.key(key))));
             }
             Act::Statistics { key } => return Some((HOST, HypRequest::Statistics.encode(self.key(key)))),
+            Act::Guests { what, key } => {
+                return Some((HOST, self.guest_request(what)?.encode(self.key(key))));
+            }
             Act::Raw { endpoint, registers } => return Some((endpoint, registers)),
             Act::Keyed { registers: [x3, _, _, x6, x7] } => {
                 let [x4, x5] = self.key(KeyError::default()).to_registers();
@@ -157,6 +161,12 @@ impl Machine {
         if let Some((endpoint, registers)) = message {
             match (act, self.send(endpoint, registers)) {
                 (Act::Alloc { label, .. }, Some(Response { status: Status::Ok, values: [raw, ..] })) => {
+                    self.inner().labels.insert(*label, crate::architecture::low(raw));
+                }
+                (
+                    Act::Guests { what: Guests::Alloc { label, .. }, .. },
+                    Some(Response { status: Status::Ok, values: [raw, ..] }),
+                ) => {
                     self.inner().labels.insert(*label, crate::architecture::low(raw));
                 }
                 (Act::Check { smmu }, Some(Response { status: Status::Ok, .. })) => {

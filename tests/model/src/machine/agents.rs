@@ -13,6 +13,11 @@ use ffa_abi::DomainHandle;
 /// Addresses that are remembered as worth a try.
 const MOST_FOCUS: usize = 24;
 
+/// Tells whether something may come while a core is inside of an SMMU's driver: what needs none. Pages that move may need one.
+pub(super) const fn may_come(act: &Act, moves_reach_identity: bool) -> bool {
+    act.needs_no_driver() && !(matches!(act, Act::Move { .. }) && moves_reach_identity)
+}
+
 impl Inner {
     /// Lets others act, if it is their turn.
     pub(super) fn turn(&mut self) {
@@ -49,8 +54,9 @@ impl Inner {
     /// Returns another core's message, if it is its turn.
     pub(super) fn due(&mut self) -> Option<Act> {
         let driver_at_work = self.driver_at_work;
+        let moves_reach = self.oracle.moves_reach_identity();
         let (left, act) = self.meanwhile.first_mut()?;
-        if driver_at_work && !act.needs_no_driver() {
+        if driver_at_work && !may_come(act, moves_reach) {
             return None;
         }
         if *left > 0 {

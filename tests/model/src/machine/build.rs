@@ -33,6 +33,9 @@ const MOST_PAGES: usize = 256;
 /// The host's memory: enough for a block of 1 GiB, and a range that ends at no boundary.
 const MANAGED: [Range; 2] =
     [Range { base: 0x4000_0000, size: 0x8000_0000 }, Range { base: 0x1_0000_0000, size: 0x40_3000 }];
+/// Less of it, where identity follows the moves of its pages: its tables are looked at page by page.
+const LITTLE: [Range; 2] =
+    [Range { base: 0x4000_0000, size: 0x60_0000 }, Range { base: 0x1_0000_0000, size: 0x40_3000 }];
 /// The first interrupt that an SMMU has.
 pub(crate) const FIRST_WIRE: u32 = 106;
 const SECURE: Range = Range { base: 0xe000_0000, size: 0x100_0000 };
@@ -58,16 +61,18 @@ fn words(pages: usize) -> &'static [Word] {
     words
 }
 
-/// Returns zeroed accounts of this thread, for each managed page and block.
-fn accounts(policy: &Policy) -> Accounts<'static> {
+/// Returns zeroed accounts of this thread, for as many pages and blocks as any machine has.
+fn accounts() -> Accounts<'static> {
     thread_local! {
         static ACCOUNTS: OnceCell<Accounts<'static>> = const { OnceCell::new() };
     }
-    let count = |count| usize::try_from(count).unwrap_or(0);
+    let count = |count: u64| usize::try_from(count).unwrap_or(0);
+    let most: u64 = MANAGED.iter().map(|range| range.size).sum();
     let accounts = ACCOUNTS.with(|accounts| {
         *accounts.get_or_init(|| Accounts {
-            pages: (0..count(policy.managed_pages())).map(|_| AtomicU16::new(0)).collect::<Vec<_>>().leak(),
-            blocks: (0..count(policy.managed_blocks())).map(|_| AtomicU32::new(0)).collect::<Vec<_>>().leak(),
+            pages: (0..count(most >> 12)).map(|_| AtomicU16::new(0)).collect::<Vec<_>>().leak(),
+            // A range that ends within a block has a part of one more.
+            blocks: (0..count((most >> 21) + 2)).map(|_| AtomicU32::new(0)).collect::<Vec<_>>().leak(),
         })
     });
     accounts.pages.iter().for_each(|page| page.store(0, Ordering::Relaxed));
@@ -112,18 +117,25 @@ fn policy(random: &mut Random) -> Policy {
     // A device of somebody else's: the host is not to hear of it.
     let guard = *random.pick(&[Guard::Nobody, Guard::El2, Guard::BusFilter]).unwrap_or(&Guard::Nobody);
     if let Some(device) = devices.last_mut().filter(|_| guard != Guard::Nobody) {
-        device.holders.hyp = true;
+        device.holders = Holders { host: false, hyp: true, guests: random.once_in(2) };
+        device.iova = wide;
     }
     if second {
         devices.push(device("other", 1, 0x10, 1, true, random.any_range(&[wide, narrow])));
         devices.push(device("far", 1, random.any(&[0x11, 0x1c0]), 3, true, wide));
     }
+    // Devices that go between the kernel and others.
+    for device in devices.iter_mut().filter(|device| device.holders.host && guard != Guard::Nobody) {
+        device.holders = Holders { host: true, hyp: random.once_in(3), guests: random.once_in(2) };
+    }
     let count = if second { 3 } else { 1 };
+    let hyp = if random.once_in(3) { HypRole::Absent } else { HypRole::Required };
+    let follows = hyp == HypRole::Required && random.once_in(4);
     let mut policy = Policy {
         version: FORMAT_VERSION,
         guard,
-        hyp: if random.once_in(3) { HypRole::Absent } else { HypRole::Required },
-        managed: MANAGED.into_iter().collect(),
+        hyp,
+        managed: if follows { LITTLE } else { MANAGED }.into_iter().collect(),
         pool: Range { base: POOL, size: PAGE },
         smmus: (0..).zip(["smmu0", "smmu1", "smmu2"]).zip(wires).take(count).map(smmu).collect(),
         devices: devices.into_iter().collect(),
@@ -135,9 +147,8 @@ fn policy(random: &mut Random) -> Policy {
         policy.accounts =
             Some(Range { base: SECURE.base, size: policy.accounts_bytes_needed().next_multiple_of(PAGE) });
     }
-    // Where pages move, identity would need a pool of many more pages.
     for device in policy.devices.iter_mut().filter(|device| device.holders.host) {
-        device.identity = random.once_in(2) && policy.hyp == HypRole::Absent;
+        device.identity = random.once_in(2) && (hyp == HypRole::Absent || follows);
         device.nested = random.once_in(2);
     }
     let spare = random.any(&[0, 3, 8, 24, 60]);
@@ -171,7 +182,8 @@ impl Machine {
         }
         let dry = random.any(&[0, 0, 0, 1, 2, 7]);
         let region = |range: &Range, place| Region { base: range.base, size: range.size, place };
-        let mut regions: Vec<Region> = MANAGED.iter().map(|range| region(range, Place::Host)).collect();
+        let mut regions: Vec<Region> =
+            policy.managed.iter().map(|range| region(range, Place::Host)).collect();
         regions.push(region(&policy.pool, Place::Pool));
         regions.push(region(&SECURE, Place::Secure));
         regions.extend(policy.smmus.iter().map(|smmu| region(&smmu.frame, Place::Frame)));
@@ -247,7 +259,7 @@ impl Machine {
             entropy: &Source,
             areas: leak([const { Area::new() }; MAX_AREAS]),
             shared: &Manager,
-            accounts: policy.accounts.map(|_| accounts(policy)),
+            accounts: policy.accounts.map(|_| accounts()),
         };
         match Service::new(policy, [7; 32], smmus.leak(), &state) {
             Ok(service) => {

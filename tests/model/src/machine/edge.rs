@@ -3,6 +3,7 @@
 //!
 //! Between any two of them others act.
 
+use super::agents::may_come;
 use super::{CURRENT, Inner, Machine};
 use crate::architecture::registers::{CMDQ_CONS, CR0, CR0ACK, EVENTQ_PROD, GBPA, IRQ_CTRLACK};
 use crate::finding::Invariant;
@@ -106,9 +107,11 @@ impl Machine {
             self.inner().driver_at_work = before;
             return;
         }
+        let moves_reach = inner.oracle.moves_reach_identity();
         let seldom = match inner.meanwhile.first() {
+            Some((_, act)) if !may_come(act, moves_reach) => return,
             Some((_, Act::Move { .. })) => 3,
-            Some((_, act)) if act.needs_no_driver() => 8,
+            Some(_) => 8,
             _ => return,
         };
         if !inner.around.random.once_in(seldom) {

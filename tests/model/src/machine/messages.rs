@@ -7,7 +7,7 @@ use super::{Cost, Inner, Machine};
 use crate::finding::Invariant;
 use crate::oracle::{Asked, Beside};
 use crate::script::{Act, Step};
-use ffa_abi::{HypMessage, Registers, Request, Response, Status};
+use ffa_abi::{HypMessage, HypRequest, Registers, Request, Response, Status};
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
@@ -73,7 +73,8 @@ impl Machine {
             inner.oracle.begin(core, asked);
         }
         inner.cost = Cost::default();
-        let polls = asked == Ok(Asked::Kernel(Request::FaultPoll));
+        let polls =
+            matches!(asked, Ok(Asked::Kernel(Request::FaultPoll) | Asked::Hyp(HypRequest::FaultPoll)));
         let looked = std::mem::replace(&mut inner.looking, polls);
         let granted_before = std::mem::take(&mut inner.granted);
         inner.around.memory.begun(core);

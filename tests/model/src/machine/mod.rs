@@ -7,6 +7,7 @@
 //! | `edge` | where the service's accesses come in |
 //! | `agents` | devices, and who else acts between two accesses |
 //! | `acts` | what a step stands for |
+//! | `guests` | what a hypervisor asks for its guests |
 //! | `interrupts` | interrupts on their way to the service |
 //! | `messages` | a message and its answer, and other cores' messages in its middle |
 //! | `lending` | memory that is lent for tables |
@@ -19,6 +20,7 @@ mod agents;
 mod build;
 mod edge;
 mod entropy;
+mod guests;
 mod interrupts;
 mod lending;
 mod messages;
@@ -166,7 +168,14 @@ impl Machine {
             let lent = pool.lent(PoolHolder::Host);
             lent.there.saturating_sub(lent.used)
         });
-        self.available().saturating_sub(set_aside).saturating_add(usize::try_from(lent).unwrap_or(0))
+        // What identity has not taken yet is its own.
+        let to_come = if self.inner().oracle.moves_reach_identity() {
+            usize::try_from(self.inner().policy.identity_pages_needed()).unwrap_or(0)
+        } else {
+            0
+        };
+        let left = self.available().saturating_sub(set_aside).saturating_sub(to_come);
+        left.saturating_add(usize::try_from(lent).unwrap_or(0))
     }
 
     /// Returns what was found, if anything was.

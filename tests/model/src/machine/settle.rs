@@ -5,8 +5,8 @@ use super::acts::HOST;
 use super::{Inner, Machine};
 use crate::finding::Invariant;
 use ffa_abi::{
-    DeviceState, DomainHandle, HypRequest, Key, PhysAddr, PoolHolder, PoolRequest, Request, SmmuIndex,
-    Status, StreamId,
+    DeviceState, DomainHandle, GuestRequest, HypRequest, Key, PageOwner, PhysAddr, PoolHolder, PoolRequest,
+    Request, SmmuIndex, Status, StreamId,
 };
 
 /// How often a domain is asked to be freed before that is called endless.
@@ -26,11 +26,23 @@ impl Machine {
             let (smmu, sid) = (SmmuIndex(device.smmu.into()), StreamId(device.first_sid));
             self.send(HOST, Request::DeviceSetState { smmu, sid, state: DeviceState::Blocked }.encode());
         }
+        let key = self.inner().oracle.key().map(Key::from_registers);
+        for device in policy.devices.iter().filter(|device| device.holders.hyp || device.holders.guests) {
+            let (smmu, sid) = (SmmuIndex(device.smmu.into()), StreamId(device.first_sid));
+            if let Some(key) = key {
+                self.send(HOST, HypRequest::Guest(GuestRequest::DeviceReturn { smmu, sid }).encode(key));
+            }
+        }
         let mapped = self.inner().some_mapped();
         let handles = self.inner().oracle.handles();
-        for handle in handles.into_iter().filter_map(DomainHandle::from_raw) {
+        for (handle, owner) in handles {
+            let Some(handle) = DomainHandle::from_raw(handle) else { continue };
+            let registers = match (owner, key) {
+                (PageOwner::Host, _) | (_, None) => Request::DomainFree(handle).encode(),
+                (_, Some(key)) => HypRequest::Guest(GuestRequest::DomainFree(handle)).encode(key),
+            };
             for _ in 0..MOST_FREES {
-                let answer = self.send(HOST, Request::DomainFree(handle).encode());
+                let answer = self.send(HOST, registers);
                 if answer.is_none_or(|response| response.status != Status::Again) {
                     break;
                 }
@@ -38,7 +50,9 @@ impl Machine {
         }
         let (available, tables) = (self.available(), self.tables.get().copied().unwrap_or(0));
         let mut inner = self.inner();
-        if available != tables && !hurt && !inner.oracle.tampered {
+        let kept = inner.oracle.kept_by_identity();
+        let back = (tables.saturating_sub(kept)..=tables).contains(&available);
+        if !back && !hurt && !inner.oracle.tampered {
             inner.note(Invariant::Balance, || format!("{available} of {tables} pages came back"));
         }
         drop(inner);

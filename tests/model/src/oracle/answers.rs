@@ -5,8 +5,8 @@
 use super::calls::{Asked, Call};
 use super::{Beside, Domain, Oracle};
 use ffa_abi::{
-    DeviceState, DomainHandle, Fault, Header, HypOperation, Key, Operation, Protection, Registers, Request,
-    Response, SmmuIndex, Status, StreamId,
+    DeviceState, DomainHandle, Fault, GuestRequest, Header, HypOperation, HypRequest, Key, Operation,
+    PageOwner, Protection, Registers, Request, Response, SmmuIndex, Status, StreamId,
 };
 use iommu_core::policy::Range;
 
@@ -15,6 +15,8 @@ const MOST_DOMAINS: usize = 128;
 /// Mappings of a page of the kernel's, and of one that another shares.
 const MOST_PINS: u32 = 16_383;
 const MOST_FOREIGN_PINS: u32 = 14;
+/// Those of its owner's, of one that is not the kernel's.
+const MOST_OWN_PINS: u32 = 3;
 /// The smallest page.
 const PAGE: u64 = 4096;
 
@@ -23,8 +25,12 @@ fn claim(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
 }
 
 /// Tells whether a request may be answered so by anybody.
-fn is_known(asked: &Asked, status: Status) -> bool {
+fn is_known(call: &Call, status: Status) -> bool {
     let number = |[x3, ..]: Registers| Header::from_register(x3).operation;
+    let asked = match call.guests {
+        Some(request) => Asked::Hyp(HypRequest::Guest(request)),
+        None => call.asked,
+    };
     match asked {
         Asked::Kernel(request) => {
             Operation::try_from(number(request.encode())).is_ok_and(|operation| operation.may_answer(status))
@@ -40,13 +46,18 @@ impl Oracle {
         let Response { status, values } = *response;
         let (alone, available) = (!call.met, beside.available);
         let wrong = |why: &str| Err(format!("{:x?} was answered {status:?} {values:x?}: {why}", call.asked));
-        if !is_known(&call.asked, status) {
+        if !is_known(call, status) {
             return wrong("the protocol has no such answer to it");
         }
         let request = match call.asked {
             Asked::Kernel(request) => request,
             Asked::Hyp(request) => return self.check_hyp(request, response, call).or_else(|why| wrong(&why)),
         };
+        if let Some(guests) = call.guests
+            && self.check_guest(guests, call, status).or_else(|why| wrong(&why).map(|()| true))?
+        {
+            return Ok(());
+        }
         match (request, status) {
             // Nobody was there to be busy with, unless a failed SMMU left something behind for ever.
             (Request::Map { .. } | Request::Unmap { .. } | Request::DeviceSetState { .. }, Status::Busy)
@@ -61,22 +72,22 @@ impl Oracle {
                 .check_map((domain, protection), (iova.0, pa.0, size), status, values, call, available)
                 .or_else(|why| wrong(&why)),
             (Request::Unmap { domain, iova, size }, status) => {
-                self.check_unmap(domain, (iova.0, size), status, values, alone).or_else(|why| wrong(&why))
+                self.check_unmap(domain, (iova.0, size), status, values, call).or_else(|why| wrong(&why))
             }
             (Request::IovaToPa { domain, iova }, status) => {
-                self.check_lookup(domain, iova.0, status, values).or_else(|why| wrong(&why))
+                self.check_lookup((domain, call), iova.0, status, values).or_else(|why| wrong(&why))
             }
             (Request::DomainAlloc { smmu, .. }, status) => {
-                self.check_alloc(smmu, status, values, (alone, available)).or_else(|why| wrong(&why))
+                self.check_alloc(smmu, status, values, (call, available)).or_else(|why| wrong(&why))
             }
             (Request::DomainFree(handle), status) => {
-                self.check_free(handle, status, alone).or_else(|why| wrong(&why))
+                self.check_free(handle, status, call).or_else(|why| wrong(&why))
             }
             (Request::DeviceSetState { smmu, sid, state }, status) => {
-                self.check_set(smmu, sid, state, status).or_else(|why| wrong(&why))
+                self.check_set((smmu, sid), state, status, call).or_else(|why| wrong(&why))
             }
             (Request::NestedSet { smmu, sid, domain, context }, status) => {
-                self.check_nest((smmu, sid), domain, context.0, status).or_else(|why| wrong(&why))
+                self.check_nest((smmu, sid), domain, context.0, (status, call)).or_else(|why| wrong(&why))
             }
             (Request::NestedInvalidate { smmu, sid, command: [first, _] }, Status::Ok) => claim(
                 self.may_be_nested(smmu.0, sid.0) && matches!(first & 0xff, 0x05 | 0x06 | 0x10..=0x13),
@@ -101,8 +112,11 @@ impl Oracle {
         claim(holders.host || !holders.hyp && !holders.guests, || "it is somebody else's".to_owned())
     }
 
-    fn live(&self, handle: DomainHandle) -> Result<&Domain, String> {
-        self.domains.get(&handle.raw()).ok_or_else(|| "the handle names nothing".to_owned())
+    /// Returns a domain of the kernel's, or of others where they ask.
+    fn live(&self, handle: DomainHandle, call: &Call) -> Result<&Domain, String> {
+        let domain = self.domains.get(&handle.raw());
+        let whose = |domain: &&Domain| (domain.owner != PageOwner::Host) == call.guests.is_some();
+        domain.filter(whose).ok_or_else(|| "the handle names nothing of the caller's".to_owned())
     }
 
     fn is_managed(&self, pa: u64, size: u64) -> bool {
@@ -126,17 +140,17 @@ impl Oracle {
         let alone = !call.met;
         let changes = matches!(status, Status::Ok | Status::AlreadyMapped | Status::NoMemory);
         if changes {
-            let domain = self.live(handle)?;
-            let window = self.window(domain.smmu).unwrap_or(Range { base: 0, size: 0 });
+            let domain = self.live(handle, call)?;
+            let window = self.window_of(domain.owner, domain.smmu).unwrap_or(Range { base: 0, size: 0 });
             claim(!self.is_more_than_can_be(domain, protection), || {
                 "reading would be allowed, too".to_owned()
             })?;
             claim((iova | pa | size) % PAGE == 0, || "it is misaligned".to_owned())?;
             claim(self.is_managed(pa, size), || "the memory is not the host's".to_owned())?;
             let closed = self
-                .pages
-                .closed(pa, bytes)
-                .filter(|page| !call.moved.iter().any(|(base, size)| (*base..base + size).contains(page)));
+                .unusable(domain.owner, pa, bytes)
+                .filter(|page| !call.moved.iter().any(|(base, size)| (*base..base + size).contains(page)))
+                .filter(|page| !self.is_moving(*page, PAGE));
             claim(closed.is_none(), || format!("{closed:x?} is another's"))?;
             claim(window.contains(&Range { base: iova, size }), || "it is not in the window".to_owned())?;
             claim(bytes <= size && bytes % PAGE == 0, || "it says more than was asked for".to_owned())?;
@@ -150,26 +164,37 @@ impl Oracle {
         }
         match status {
             Status::Ok => claim(bytes > 0, || "it did nothing".to_owned()),
-            Status::NotSupported => claim(self.is_more_than_can_be(self.live(handle)?, protection), || {
-                "the SMMU can do that".to_owned()
-            }),
+            Status::NotSupported => {
+                claim(self.is_more_than_can_be(self.live(handle, call)?, protection), || {
+                    "the SMMU can do that".to_owned()
+                })
+            }
             Status::AlreadyMapped => {
-                let there = self.live(handle)?.space.overlapping(iova + bytes, PAGE).next().is_some();
+                let there = self.live(handle, call)?.space.overlapping(iova + bytes, PAGE).next().is_some();
                 claim(there || !alone || self.tampered, || "nothing is mapped there".to_owned())
             }
-            Status::NoMemory => claim(available == 0 || !alone, || format!("{available} pages are left")),
+            Status::NoMemory => claim(available == 0 || !alone || call.guests.is_some(), || {
+                format!("{available} pages are left")
+            }),
             Status::Denied => {
-                let another_s = self.pages.closed(pa, 1).is_some() || !alone;
+                let owner = self.domains.get(&handle.raw()).map_or(PageOwner::Host, |domain| domain.owner);
+                let another_s = self.unusable(owner, pa, 1).is_some() || !alone;
                 claim(another_s || !self.is_managed(pa, size), || "the memory is the host's".to_owned())
             }
             Status::Saturated => {
                 let foreign = self.pages.get(pa).is_some();
-                let most = if foreign { MOST_FOREIGN_PINS } else { MOST_PINS };
+                let most = match (foreign, call.guests) {
+                    (_, Some(_)) => MOST_OWN_PINS,
+                    (true, None) => MOST_FOREIGN_PINS,
+                    (false, None) => MOST_PINS,
+                };
                 claim(*self.pins(pa & !(PAGE - 1)).end() >= most || !alone, || {
                     "it is not mapped that often".to_owned()
                 })
             }
-            Status::InvalidHandle => claim(self.live(handle).is_err(), || "the handle is good".to_owned()),
+            Status::InvalidHandle => {
+                claim(self.live(handle, call).is_err(), || "the handle is good".to_owned())
+            }
             Status::Misaligned => claim((iova | pa | size) % PAGE != 0, || "it is aligned".to_owned()),
             _ => Ok(()),
         }
@@ -181,28 +206,31 @@ impl Oracle {
         (iova, size): (u64, u64),
         status: Status,
         [bytes, removed, ..]: [u64; 4],
-        alone: bool,
+        call: &Call,
     ) -> Result<(), String> {
+        let alone = !call.met;
         match status {
             Status::Ok => {
-                let space = &self.live(handle)?.space;
+                let space = &self.live(handle, call)?.space;
                 claim(bytes > 0 && bytes <= size, || "it says more than was asked for".to_owned())?;
                 let mapped = space.certain_bytes(iova, bytes);
                 let exact = alone && !space.is_doubtful(iova, bytes) && !self.tampered;
                 claim(!exact || removed == mapped, || format!("{mapped:#x} bytes were mapped"))
             }
             Status::WouldSplit => {
-                let there = self.live(handle)?.space.overlapping(iova, PAGE).next().is_some();
+                let there = self.live(handle, call)?.space.overlapping(iova, PAGE).next().is_some();
                 claim(there || !alone || self.tampered, || "nothing is mapped there".to_owned())
             }
-            Status::InvalidHandle => claim(self.live(handle).is_err(), || "the handle is good".to_owned()),
+            Status::InvalidHandle => {
+                claim(self.live(handle, call).is_err(), || "the handle is good".to_owned())
+            }
             _ => Ok(()),
         }
     }
 
     fn check_lookup(
         &self,
-        handle: DomainHandle,
+        (handle, call): (DomainHandle, &Call),
         iova: u64,
         status: Status,
         [pa, protection, ..]: [u64; 4],
@@ -216,19 +244,21 @@ impl Oracle {
         };
         match status {
             Status::Ok => {
-                let space = &self.live(handle)?.space;
+                let space = &self.live(handle, call)?.space;
                 let coming = self.calls.iter().any(|call| call.maps(handle).is_some());
                 claim(coming || space.overlapping(iova, 1).any(found), || "it is not mapped so".to_owned())
             }
             Status::NotMapped => {
                 let page = iova & !(PAGE - 1);
-                let space = &self.live(handle)?.space;
+                let space = &self.live(handle, call)?.space;
                 // Another call may be removing it.
                 let unmaps = |call: &Call| matches!(call.asked, Asked::Kernel(Request::Unmap { .. }));
                 let going = self.calls.iter().any(unmaps);
                 claim(going || space.certain_bytes(page, PAGE) == 0, || "it is mapped".to_owned())
             }
-            Status::InvalidHandle => claim(self.live(handle).is_err(), || "the handle is good".to_owned()),
+            Status::InvalidHandle => {
+                claim(self.live(handle, call).is_err(), || "the handle is good".to_owned())
+            }
             _ => Ok(()),
         }
     }
@@ -238,16 +268,23 @@ impl Oracle {
         smmu: SmmuIndex,
         status: Status,
         [raw, ..]: [u64; 4],
-        (alone, available): (bool, usize),
+        (call, available): (&Call, usize),
     ) -> Result<(), String> {
+        let alone = !call.met;
+        let owner = match call.guests {
+            Some(GuestRequest::DomainAlloc { owner, .. }) => owner,
+            _ => PageOwner::Host,
+        };
         match status {
             Status::Ok => {
-                claim(self.window(smmu.0).is_some(), || "no device there is the host's".to_owned())?;
+                let there = self.window_of(owner, smmu.0).is_some();
+                claim(there, || "no device there is the caller's".to_owned())?;
                 let fresh = u32::try_from(raw).is_ok_and(|raw| !self.given.contains(&raw));
                 claim(fresh, || "the handle was given out before".to_owned())
             }
-            Status::NoMemory => {
-                let used = self.domains.len() + self.freeing.len();
+            Status::NoMemory if owner == PageOwner::Host => {
+                let all = self.domains.values().chain(self.freeing.values());
+                let used = all.filter(|domain| domain.owner == PageOwner::Host).count();
                 let most = if self.others_may_hold_devices() {
                     MOST_DOMAINS - MOST_DOMAINS / 4
                 } else {
@@ -264,10 +301,14 @@ impl Oracle {
         self.policy.devices.iter().any(|device| device.holders.hyp || device.holders.guests)
     }
 
-    fn check_free(&self, handle: DomainHandle, status: Status, alone: bool) -> Result<(), String> {
-        let attached = self.settings.iter().any(|settings| settings.contains(&Some(handle)));
+    fn check_free(&self, handle: DomainHandle, status: Status, call: &Call) -> Result<(), String> {
+        let alone = !call.met;
+        let kept = self.settings.iter().chain(self.quarantined.values());
+        let attached = kept.into_iter().any(|settings| settings.contains(&Some(handle)));
         let surely = self.settings.iter().any(|settings| settings.as_slice() == [Some(handle)]);
-        let known = self.domains.contains_key(&handle.raw()) || self.freeing.contains_key(&handle.raw());
+        let going = self.freeing.get(&handle.raw());
+        let whose = |domain: &Domain| (domain.owner != PageOwner::Host) == call.guests.is_some();
+        let known = self.live(handle, call).is_ok() || going.is_some_and(whose);
         match status {
             Status::Ok | Status::Again => {
                 claim(known, || "the handle names nothing".to_owned())?;
@@ -284,18 +325,19 @@ impl Oracle {
         (smmu, sid): (SmmuIndex, StreamId),
         domain: Option<DomainHandle>,
         context: u64,
-        status: Status,
+        (status, call): (Status, &Call),
     ) -> Result<(), String> {
+        let (surely, maybe) = self.is_another_s(smmu.0, sid.0);
         let device = self.policy.device(smmu.0, sid.0).map(|(_, device)| device);
         let may = device.is_some_and(|device| device.holders.host && device.nested);
         match status {
             Status::Ok => {
-                claim(may, || "the policy says no".to_owned())?;
+                claim(may && !surely, || "the policy says no, or it is another's".to_owned())?;
                 claim(self.both_stages.contains(&smmu.0), || "a stage is missing".to_owned())?;
                 claim(context.is_multiple_of(64), || "it is misaligned".to_owned())?;
                 match domain {
                     Some(handle) => {
-                        let domain = self.live(handle)?;
+                        let domain = self.live(handle, call)?;
                         claim(domain.smmu == smmu.0, || "the domain is another SMMU's".to_owned())
                     }
                     None => claim(device.is_some_and(|device| device.identity), || {
@@ -309,10 +351,10 @@ impl Oracle {
             Status::Misaligned => claim(!context.is_multiple_of(64), || "it is aligned".to_owned()),
             Status::Denied => {
                 let identity = domain.is_none() && device.is_some_and(|device| !device.identity);
-                claim(!may || identity, || "the policy says yes".to_owned())
+                claim(maybe || !may || identity, || "the policy says yes".to_owned())
             }
             Status::InvalidHandle => {
-                let good = domain.is_some_and(|handle| self.live(handle).is_ok());
+                let good = domain.is_some_and(|handle| self.live(handle, call).is_ok());
                 claim(!good, || "the handle is good".to_owned())
             }
             _ => Ok(()),
@@ -321,33 +363,34 @@ impl Oracle {
 
     fn check_set(
         &self,
-        smmu: SmmuIndex,
-        sid: StreamId,
+        (smmu, sid): (SmmuIndex, StreamId),
         state: DeviceState,
         status: Status,
+        call: &Call,
     ) -> Result<(), String> {
+        let (surely, maybe) = self.is_another_s(smmu.0, sid.0);
         let device = self.policy.device(smmu.0, sid.0).map(|(_, device)| device);
         let held = device.is_some_and(|device| device.holders.host);
         match status {
             Status::Ok => {
-                claim(held, || "the device is not the host's".to_owned())?;
+                claim(held && !surely, || "the device is not the host's".to_owned())?;
                 match state {
                     DeviceState::Blocked => Ok(()),
                     DeviceState::Identity => claim(device.is_some_and(|device| device.identity), || {
                         "the policy says no".to_owned()
                     }),
                     DeviceState::Paging(handle) => {
-                        let domain = self.live(handle)?;
+                        let domain = self.live(handle, call)?;
                         claim(domain.smmu == smmu.0, || "the domain is another SMMU's".to_owned())
                     }
                 }
             }
             Status::Denied => {
                 let never = state == DeviceState::Identity && device.is_some_and(|device| !device.identity);
-                claim(!held || never, || "the device is the host's".to_owned())
+                claim(!held || never || maybe, || "the device is the host's".to_owned())
             }
             Status::InvalidHandle => {
-                let good = matches!(state, DeviceState::Paging(handle) if self.live(handle).is_ok());
+                let good = matches!(state, DeviceState::Paging(handle) if self.live(handle, call).is_ok());
                 claim(!good, || "the handle is good".to_owned())
             }
             _ => Ok(()),

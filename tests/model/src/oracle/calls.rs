@@ -4,9 +4,11 @@
 //! Calls of several cores may meet. What one maps while another unmaps the same range is there afterwards or not: the
 //! protocol does not say, and neither does the oracle.
 
-use super::{Beside, Domain, Extent, IDENTITY, Oracle, Space};
+use super::{Beside, Domain, Extent, IDENTITY, Oracle, Space, guests};
+use crate::script::{Change, Move};
 use ffa_abi::{
-    DeviceState, DomainHandle, HypRequest, Protection, Request, Response, SmmuIndex, Status, StreamId,
+    DeviceState, DomainHandle, GuestRequest, HypRequest, PageOwner, Protection, Request, Response, SmmuIndex,
+    Status, StreamId,
 };
 
 /// A request, and whose it is.
@@ -16,11 +18,31 @@ pub(crate) enum Asked {
     Hyp(HypRequest),
 }
 
+impl Asked {
+    /// Returns the kernel's request where this is one like it for guests.
+    pub(crate) const fn plain(self) -> Self {
+        match self {
+            Self::Hyp(HypRequest::Guest(request)) => Self::Kernel(guests::like(request)),
+            other => other,
+        }
+    }
+
+    /// Returns what is asked for guests, if something is.
+    const fn for_guests(self) -> Option<GuestRequest> {
+        match self {
+            Self::Hyp(HypRequest::Guest(request)) => Some(request),
+            _ => None,
+        }
+    }
+}
+
 /// A message without its answer.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
     pub(super) core: usize,
     pub(super) asked: Asked,
+    /// What it asks for guests: then `asked` is the like request of the kernel's.
+    pub(super) guests: Option<GuestRequest>,
     /// Ranges that others unmapped, or may have, since it began.
     pub(super) unmapped: Vec<(DomainHandle, u64, u64)>,
     /// Ranges that others mapped since it began.
@@ -30,7 +52,7 @@ pub(super) struct Call {
     /// Whether other calls were under way at any time of this one's.
     pub(super) met: bool,
     /// What the device was set to before.
-    before: Vec<Option<DomainHandle>>,
+    pub(super) before: Vec<Option<DomainHandle>>,
 }
 
 impl Call {
@@ -42,6 +64,15 @@ impl Call {
             }
             _ => None,
         }
+    }
+
+    /// Tells whether the call gives a page to the kernel, which then is in identity.
+    pub(super) fn gives(&self, pa: u64) -> bool {
+        let Asked::Hyp(request) = self.asked else { return false };
+        Move::of(request).is_some_and(|pages| {
+            matches!(pages.change, Change::Share | Change::Disown)
+                && pa.checked_sub(pages.first).is_some_and(|inside| inside < pages.size())
+        })
     }
 }
 
@@ -57,12 +88,14 @@ const fn overlap((one, size): (u64, u64), (other, other_size): (u64, u64)) -> bo
 impl Oracle {
     /// Takes note that a core sends a request.
     pub(crate) fn begin(&mut self, core: usize, asked: Asked) {
+        let guests = asked.for_guests();
+        let asked = asked.plain();
         let met = !self.calls.is_empty();
         for other in &mut self.calls {
             other.met = true;
         }
         let (unmapped, mapped, moved, before) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut call = Call { core, asked, unmapped, mapped, moved, met, before };
+        let mut call = Call { core, asked, guests, unmapped, mapped, moved, met, before };
         // What others are unmapping counts too.
         for other in &self.calls {
             if let Asked::Kernel(Request::Unmap { domain, iova, size }) = other.asked {
@@ -92,7 +125,8 @@ impl Oracle {
                     self.nested.insert(index);
                 }
             }
-            _ => {}
+            Asked::Hyp(request) => self.begin_quarantine(request, &mut call),
+            Asked::Kernel(_) => {}
         }
         self.calls.push(call);
     }
@@ -103,8 +137,13 @@ impl Oracle {
         let call = self.calls.remove(place);
         let judged = self.check(&call, response, beside);
         match call.asked {
-            Asked::Kernel(request) => self.apply(&call, request, response),
-            Asked::Hyp(request) => self.apply_hyp(request, response),
+            Asked::Kernel(request) => {
+                self.apply(&call, request, response);
+                if let Some(request) = call.guests {
+                    self.apply_guest(request, response.status);
+                }
+            }
+            Asked::Hyp(request) => self.apply_hyp(request, response, &call),
         }
         judged
     }
@@ -139,7 +178,10 @@ impl Oracle {
                         for (iova, extent) in found.space.leading_to(*base, *size).collect::<Vec<_>>() {
                             found.space.doubt(iova, extent.size);
                         }
-                        for (page, _) in self.pages.within(*base, *size).filter(|(_, page)| !page.shared) {
+                        let owner = found.owner;
+                        for (page, _) in self.pages.within(*base, *size).filter(|(_, page)| {
+                            if owner == PageOwner::Host { !page.shared } else { page.owner != owner }
+                        }) {
                             found.space.forget(page, 0x1000);
                         }
                     }
@@ -158,7 +200,12 @@ impl Oracle {
             Request::DomainAlloc { smmu, .. } if status == Status::Ok => {
                 if let Some(handle) = u32::try_from(bytes).ok().and_then(DomainHandle::from_raw) {
                     self.given.insert(handle.raw());
-                    self.domains.insert(handle.raw(), Domain { smmu: smmu.0, space: Space::default() });
+                    let owner = match call.guests {
+                        Some(GuestRequest::DomainAlloc { owner, .. }) => owner,
+                        _ => PageOwner::Host,
+                    };
+                    self.domains
+                        .insert(handle.raw(), Domain { smmu: smmu.0, owner, space: Space::default() });
                 }
             }
             Request::DomainFree(handle) => match status {
@@ -168,7 +215,7 @@ impl Oracle {
                 }
                 Status::Again | Status::Hardware => {
                     if let Some(domain) = self.domains.remove(&handle.raw()) {
-                        self.freeing.insert(handle.raw(), domain.space);
+                        self.freeing.insert(handle.raw(), domain);
                     }
                 }
                 _ => {}
@@ -193,6 +240,7 @@ impl Oracle {
                             if !self.calls.iter().any(nests) {
                                 self.nested.remove(&index);
                             }
+                            self.quarantined.remove(&index);
                         }
                         // On the way: either, or what it was before that. It is known again when it is set.
                         Status::Hardware => {}

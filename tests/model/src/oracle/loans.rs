@@ -82,7 +82,9 @@ impl Oracle {
                 claim(!known, || "it is lent already".to_owned())?;
                 claim(count > 0, || "there are no pages".to_owned())?;
                 let other = all().find(|page| !is_hyp_s(page));
-                claim(other.is_none(), || format!("{other:x?} is not the hypervisor's alone"))
+                claim(other.is_none(), || format!("{other:x?} is not the hypervisor's alone"))?;
+                let left = self.is_mapped(first, count * PAGE, |_| true);
+                claim(!left, || "a mapping is left".to_owned())
             }
             // The manager may have said so.
             Status::Denied if value == 0 => Ok(()),
@@ -90,7 +92,10 @@ impl Oracle {
                 let named = all().any(|page| page == value) && !is_hyp_s(&value);
                 claim(named || !alone, || format!("{value:#x} is the hypervisor's"))
             }
-            Status::Busy => claim(!alone, || "nobody else is there".to_owned()),
+            Status::Busy => {
+                let mapped = self.mappings(first, count * PAGE).next().is_some();
+                claim(mapped || !alone, || "nobody else is there, and nothing is mapped".to_owned())
+            }
             Status::NoMemory | Status::OutOfRange => Ok(()),
             _ => Err("it is no answer to this".to_owned()),
         }
@@ -127,8 +132,8 @@ impl Oracle {
         let asked = its().any(|(_, loan)| loan.asked);
         let fits = if asked { u64::from(lent) <= all } else { u64::from(lent) == all };
         claim(fits, || format!("{lent} pages are lent in place of {all}"))?;
-        // Only the kernel has domains here.
-        let none = holder != PoolHolder::Host || self.domains.is_empty() && self.freeing.is_empty();
+        let mut domains = self.domains.values().chain(self.freeing.values());
+        let none = !domains.any(|domain| (domain.owner == PageOwner::Host) == (holder == PoolHolder::Host));
         let all_back = used == 0 && lent_used == 0;
         claim(!none || all_back || self.tampered || self.is_hurt(), || {
             format!("{report:?}, and nobody has any tables")

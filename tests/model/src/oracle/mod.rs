@@ -8,6 +8,7 @@
 //! | `answers` | whether an answer can be right |
 //! | `role` | whether the hypervisor is there, and its key |
 //! | `pages` | whose each page is |
+//! | `guests` | domains and devices that are not the kernel's |
 //! | `loans` | what is lent for tables |
 //! | `moves` | whether an answer to the hypervisor can be right |
 //!
@@ -15,6 +16,7 @@
 
 mod answers;
 mod calls;
+mod guests;
 mod loans;
 mod moves;
 mod pages;
@@ -26,8 +28,9 @@ pub(crate) use role::Granted;
 pub(crate) use space::{Extent, Space};
 
 use calls::Call;
-use ffa_abi::{DomainHandle, HypMessage, Request, Status};
-use iommu_core::policy::{Device, HypRole, Policy, Range};
+use ffa_abi::{DomainHandle, HypMessage, PageOwner, Request, Status};
+use guests::Has;
+use iommu_core::policy::{Device, HypRole, Policy};
 use loans::Loans;
 use pages::Pages;
 use role::Role;
@@ -37,11 +40,13 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug)]
 pub(crate) struct Domain {
     pub(crate) smmu: u16,
+    /// Whose pages can be mapped in it.
+    pub(crate) owner: PageOwner,
     pub(crate) space: Space,
 }
 
 /// Stands for the identity domain, which has no handle: the service has no slot that this one could name.
-pub(super) const IDENTITY: DomainHandle = match DomainHandle::from_raw(u32::MAX) {
+pub(crate) const IDENTITY: DomainHandle = match DomainHandle::from_raw(u32::MAX) {
     Some(handle) => handle,
     None => panic!("no handle has all bits set"),
 };
@@ -71,10 +76,16 @@ pub(crate) struct Oracle {
     /// All that the host may use, at its physical addresses. Its SMMU is any.
     identity: Domain,
     /// Domains that are being freed in steps, and what was mapped in them.
-    freeing: BTreeMap<u32, Space>,
+    freeing: BTreeMap<u32, Domain>,
     /// Handles that were ever given out.
     given: BTreeSet<u32>,
     settings: Vec<Settings>,
+    /// By device: who has it.
+    has: Vec<Has>,
+    /// Devices in quarantine, and what they were set to, which they keep.
+    quarantined: BTreeMap<usize, Settings>,
+    /// Blocks of identity that moves may have cut.
+    cut: BTreeSet<u64>,
     /// SMMUs that something was done to which makes them useless.
     hurt: BTreeSet<u16>,
     calls: Vec<Call>,
@@ -110,10 +121,17 @@ impl Oracle {
             both_stages,
             nested: BTreeSet::new(),
             domains: BTreeMap::new(),
-            identity: Domain { smmu: u16::MAX, space: Space::identity(&policy.managed) },
+            identity: Domain {
+                smmu: u16::MAX,
+                owner: PageOwner::Host,
+                space: Space::identity(&policy.managed),
+            },
             freeing: BTreeMap::new(),
             given: BTreeSet::new(),
             settings: policy.devices.iter().map(|_| vec![None]).collect(),
+            has: policy.devices.iter().map(|_| Has::Kernel).collect(),
+            quarantined: BTreeMap::new(),
+            cut: BTreeSet::new(),
             hurt: BTreeSet::new(),
             calls: Vec::new(),
             role: Role::new(policy.hyp == HypRole::Required),
@@ -178,7 +196,12 @@ impl Oracle {
         if handles.is_empty() {
             return Verdict::StreamReachesNothing;
         }
-        if self.is_closed(pa, 1) {
+        let mut domains = handles.iter().filter_map(|handle| self.domain(handle.raw())).peekable();
+        let taken = match domains.peek() {
+            Some(_) => domains.all(|domain| self.is_out_of_reach(domain.owner, pa)),
+            None => self.is_closed(pa, 1),
+        };
+        if taken {
             return Verdict::Taken;
         }
         let leads = |first: u64, extent: &Extent| {
@@ -189,11 +212,17 @@ impl Oracle {
         let mapped = handles.iter().any(|handle| {
             let domain = self.domain(handle.raw());
             let here = |domain: &Domain| domain.space.overlapping(iova, 1).any(|(first, e)| leads(first, &e));
-            let coming =
-                |call: &Call| call.maps(*handle).is_some_and(|(first, extent)| leads(first, &extent));
+            let coming = |call: &Call| {
+                call.maps(*handle).is_some_and(|(first, extent)| leads(first, &extent))
+                    || *handle == IDENTITY && iova == pa && call.gives(pa)
+            };
             domain.is_some_and(here) || self.calls.iter().any(coming)
         });
-        let mapped = mapped || self.may_be_nested(smmu, stream) && self.is_in_any(&handles, pa, write);
+        let nested = || {
+            let coming = handles.contains(&IDENTITY) && self.calls.iter().any(|call| call.gives(pa));
+            self.may_be_nested(smmu, stream) && (coming || self.is_in_any(&handles, pa, write))
+        };
+        let mapped = mapped || nested();
         if mapped { Verdict::Fine } else { Verdict::NotMapped }
     }
 
@@ -240,8 +269,19 @@ impl Oracle {
     }
 
     /// Returns the handles of all domains that exist, those that are on their way out included.
-    pub(crate) fn handles(&self) -> Vec<u32> {
-        self.domains.keys().chain(self.freeing.keys()).copied().collect()
+    pub(crate) fn handles(&self) -> Vec<(u32, PageOwner)> {
+        let all = self.domains.iter().chain(&self.freeing);
+        all.map(|(handle, domain)| (*handle, domain.owner)).collect()
+    }
+
+    /// Returns how many pages of the pool identity may keep because pages moved.
+    pub(crate) fn kept_by_identity(&self) -> usize {
+        self.cut.len()
+    }
+
+    /// Tells whether a move of pages has something to say to SMMUs.
+    pub(crate) fn moves_reach_identity(&self) -> bool {
+        self.policy.hyp == HypRole::Required && self.policy.devices.iter().any(|device| device.identity)
     }
 
     /// Returns the requests that have no answer yet.
@@ -252,15 +292,5 @@ impl Oracle {
     /// Tells whether a call is under way.
     pub(crate) const fn is_busy(&self) -> bool {
         !self.calls.is_empty()
-    }
-
-    /// Returns the window of a domain for an SMMU: what all devices allow that the host may hold.
-    pub(crate) fn window(&self, smmu: u16) -> Option<Range> {
-        let held = |device: &&Device| u16::from(device.smmu) == smmu && device.holders.host;
-        self.policy.devices.iter().filter(held).map(|device| device.iova).reduce(|one, other| {
-            let base = one.base.max(other.base);
-            let end = (one.base + one.size).min(other.base + other.size);
-            Range { base, size: end.saturating_sub(base) }
-        })
     }
 }

@@ -9,7 +9,10 @@
 //! 0x1f 3 map d1 0x100000 0x40000000 0x3000 rw | 2 unmap d1 0x100000 0x1000
 //! ```
 
+mod guests;
 mod text;
+
+pub(crate) use guests::Guests;
 
 use ffa_abi::{HypRequest, PageOwner, Pages, PhysAddr, PoolHolder};
 
@@ -121,6 +124,8 @@ pub(crate) enum Act {
     Reclaim { memory: u64, key: KeyError },
     /// POOL_STATUS.
     Shares { holder: PoolHolder, key: KeyError },
+    /// Something for the hypervisor itself or its guests.
+    Guests { what: Guests, key: KeyError },
     /// Whatever the registers say.
     Raw { endpoint: u16, registers: [u64; 5] },
     /// Whatever the registers say, with the hypervisor's key.
@@ -148,6 +153,9 @@ pub(crate) enum Act {
 impl Act {
     /// Tells whether it has nothing to say to an SMMU.
     pub(crate) const fn needs_no_driver(&self) -> bool {
+        if let Self::Guests { what, .. } = self {
+            return what.needs_no_driver();
+        }
         matches!(
             self,
             Self::Alloc { .. }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Scripts as text, and back.
 
-use super::{Act, Change, KeyError, Move, Script, Step};
+use super::{Act, Change, KeyError, Move, Script, Step, guests};
 use ffa_abi::{PageOwner, PoolHolder};
 use std::fmt;
 use std::str::FromStr;
 
 /// How accesses are written, by their bits.
-const ACCESSES: [&str; 4] = ["-", "r", "w", "rw"];
+pub(super) const ACCESSES: [&str; 4] = ["-", "r", "w", "rw"];
 
 impl fmt::Display for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -43,6 +43,7 @@ impl fmt::Display for Act {
             Self::Lend { memory, holder, key } => write!(f, "lend {memory:#x} {}{key}", u8::from(*holder)),
             Self::Reclaim { memory, key } => write!(f, "reclaim {memory:#x}{key}"),
             Self::Shares { holder, key } => write!(f, "shares {}{key}", u8::from(*holder)),
+            Self::Guests { what, key } => write!(f, "{what}{key}"),
             Self::Raw { endpoint, registers: [a, b, c, d, e] } => {
                 write!(f, "raw {endpoint:#x} {a:#x} {b:#x} {c:#x} {d:#x} {e:#x}")
             }
@@ -87,14 +88,14 @@ impl fmt::Display for Script {
 }
 
 /// The words of a line, one after the other.
-struct Words<'a>(std::str::SplitWhitespace<'a>);
+pub(super) struct Words<'a>(std::str::SplitWhitespace<'a>);
 
 impl<'a> Words<'a> {
     fn next(&mut self) -> Result<&'a str, String> {
         self.0.next().ok_or_else(|| "the line ends too early".to_owned())
     }
 
-    fn number(&mut self) -> Result<u64, String> {
+    pub(super) fn number(&mut self) -> Result<u64, String> {
         let word = self.next()?;
         let parsed = match word.strip_prefix("0x") {
             Some(digits) => u64::from_str_radix(digits, 16),
@@ -103,12 +104,12 @@ impl<'a> Words<'a> {
         parsed.map_err(|_| format!("`{word}` is no number"))
     }
 
-    fn small<T: TryFrom<u64>>(&mut self) -> Result<T, String> {
+    pub(super) fn small<T: TryFrom<u64>>(&mut self) -> Result<T, String> {
         let number = self.number()?;
         T::try_from(number).map_err(|_| format!("{number} is too large"))
     }
 
-    fn label(&mut self) -> Result<u8, String> {
+    pub(super) fn label(&mut self) -> Result<u8, String> {
         self.label_if_any()?.ok_or_else(|| "the line ends too early".to_owned())
     }
 
@@ -149,7 +150,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    fn access(&mut self) -> Result<u64, String> {
+    pub(super) fn access(&mut self) -> Result<u64, String> {
         let word = self.next()?;
         let place = ACCESSES.iter().position(|access| *access == word);
         place.and_then(|place| u64::try_from(place).ok()).ok_or_else(|| format!("`{word}` is no access"))
@@ -157,7 +158,11 @@ impl<'a> Words<'a> {
 }
 
 fn act(words: &mut Words<'_>) -> Result<Act, String> {
-    Ok(match words.next()? {
+    let first = words.next()?;
+    if let Some(what) = guests::read(first, words) {
+        return Ok(Act::Guests { what: what?, key: words.key()? });
+    }
+    Ok(match first {
         "alloc" => Act::Alloc { label: words.label()?, smmu: words.small()? },
         "free" => Act::Free { label: words.label()? },
         "attach" => Act::Attach { smmu: words.small()?, stream: words.small()?, label: words.label()? },
@@ -255,9 +260,12 @@ mod tests {
             0x14 1 statistics\n0x15 1 keyed 0x8010 0x2 0x3 0x4 0x5\n\
             0x16 1 storm 1\n0x17 1 poll | 2 interrupt 106\n0x18 1 check 2\n0x19 1 meddle 0 2\n\
             0x1a 1 identity 1 0x38\n0x1b 1 nest 0 0x10 0x100040 d3\n0x1c 1 nest 0 0x10 0x40000000\n\
-            0x1d 1 forget 0 0x10 0x12 0x100001\n";
+            0x1d 1 forget 0 0x10 0x12 0x100001\n0x1e 1 guest-alloc d12 0 0x70002\n\
+            0x1f 1 guest-map d12 0x1000 0x40000000 3 rw wrong 0x1 0x0 | 2 guest-unmap d12 0x1000 1\n\
+            0x20 1 assign 0 0x38 d12\n0x21 1 return 0 0x38\n0x22 1 quarantine 1 0x10\n0x23 1 release 1 0x10\n\
+            0x24 1 guest-free d12 | 0 guest-look d12 0x1fff\n0x25 1 guest-poll\n";
         let script: Script = text.parse().unwrap();
-        assert_eq!(script.len(), 29);
+        assert_eq!(script.len(), 37);
         assert_eq!(script.to_string(), text);
         assert!("machine".parse::<Script>().is_err());
         assert!("machine 1\n0 0 dance".parse::<Script>().is_err());
