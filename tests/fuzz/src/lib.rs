@@ -23,12 +23,25 @@ pub struct Target {
     pub run: fn(&[u8]),
     /// What it starts from beside its corpus.
     pub seeds: fn() -> Vec<Vec<u8>>,
+    /// How often it can run in one process, if that is not without an end.
+    pub most_runs: Option<u64>,
+}
+
+impl Target {
+    const fn new(name: &'static str, run: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>) -> Self {
+        Self { name, run, seeds, most_runs: None }
+    }
 }
 
 /// All of them.
-pub const TARGETS: [Target; 4] = [
-    Target { name: "calls", run: targets::calls::target, seeds: Vec::new },
-    Target { name: "manifests", run: targets::manifests::target, seeds: fixture::manifests },
-    Target { name: "packages", run: targets::packages::target, seeds: fixture::packages },
-    Target { name: "requests", run: targets::requests::target, seeds: Vec::new },
+pub const TARGETS: &[Target] = &[
+    Target::new("calls", targets::calls::target, Vec::new),
+    Target::new("manifests", targets::manifests::target, fixture::manifests),
+    #[cfg(feature = "model")]
+    Target {
+        most_runs: Some(targets::model::MOST_RUNS),
+        ..Target::new("model", targets::model::target, targets::model::seeds)
+    },
+    Target::new("packages", targets::packages::target, fixture::packages),
+    Target::new("requests", targets::requests::target, Vec::new),
 ];

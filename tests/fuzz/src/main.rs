@@ -12,7 +12,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// Parts of the time that a target gets, of a hundred.
-const SHARES: [(&str, u32); 4] = [("calls", 70), ("manifests", 20), ("packages", 5), ("requests", 5)];
+const SHARES: [(&str, u32); 5] =
+    [("calls", 45), ("model", 30), ("manifests", 15), ("packages", 5), ("requests", 5)];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -57,7 +58,7 @@ fn all(folder: &Path, time: Duration, only: Option<&str>, keep: bool) -> Result<
         let mut inputs = corpus::read(&place)?;
         inputs.extend((target.seeds)());
         inputs.push(Vec::new());
-        let Outcome { runs, edges, inputs, failure } = campaign(&target, inputs, time);
+        let Outcome { runs, edges, inputs, failure } = campaign(target, inputs, time);
         println!(
             "{}: {runs} runs in {} s, {} places reached by {} inputs",
             target.name,
@@ -66,7 +67,7 @@ fn all(folder: &Path, time: Duration, only: Option<&str>, keep: bool) -> Result<
             inputs.len()
         );
         if keep && failure.is_none() {
-            corpus::write(&place, &smallest(&target, inputs), &(target.seeds)())?;
+            corpus::write(&place, &smallest(target, inputs), &(target.seeds)())?;
         }
         match failure {
             None => passed += 1,

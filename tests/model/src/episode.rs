@@ -43,6 +43,26 @@ pub fn run(seed: u64, number: u64, length: u64) -> Episode {
     end(&machine, script)
 }
 
+/// Bytes that a step is decided by, about.
+const BYTES_OF_A_STEP: u64 = 8;
+
+/// Runs the episode that bytes stand for: the first two of them name the machine, and the nature of its clients.
+#[must_use]
+pub fn of_bytes(bytes: &[u8]) -> Episode {
+    let mut random = Random::of_bytes(bytes);
+    let machine_seed = random.word();
+    let length = u64::try_from(bytes.len()).unwrap_or(0) / BYTES_OF_A_STEP;
+    let machine = Machine::new(machine_seed);
+    let mut script = Script { machine: machine_seed, steps: Vec::new() };
+    let mut clients = Clients::new(machine_seed, length.min(STEPS), &machine.inner()).led_by(random);
+    while machine.finding().is_none() {
+        let Some(step) = clients.next(&machine.inner()) else { break };
+        machine.run(&step);
+        script.steps.push(step);
+    }
+    end(&machine, script)
+}
+
 /// Runs a script.
 #[must_use]
 pub fn replay(script: &Script) -> Episode {
@@ -120,4 +140,20 @@ fn simpler(step: &Step) -> Vec<Step> {
         forms.push(Step { act: Act::Map { label, iova, pa, size: 0x1000, access }, ..step.clone() });
     }
     forms
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_bytes_are_the_same_episode() {
+        let mut random = Random::new(1);
+        let bytes: Vec<u8> = (0..400).flat_map(|_| random.word().to_le_bytes()).collect();
+        let one = of_bytes(&bytes);
+        assert_eq!((&one.finding, one.steps), (&None, 400));
+        assert!(one.counts.accepted > 0 && one.counts.reached > 0, "{:?}", one.counts);
+        assert_eq!(of_bytes(&bytes).digest, one.digest);
+        assert_eq!(replay(&one.script).digest, one.digest, "a script stands for the same");
+    }
 }

@@ -27,7 +27,8 @@ pub(super) fn fuzz(workspace: &Workspace, arguments: &Fuzz) -> Result<ExitCode> 
     cargo
         .current_dir(workspace.root())
         // With a target named, flags are for the program and not for what runs while it is compiled.
-        .args(["build", "--profile", "fuzz", "--package", "fuzz", "--target", &host, "--target-dir"])
+        .args(["build", "--profile", "fuzz", "--package", "fuzz", "--features", "model"])
+        .args(["--target", &host, "--target-dir"])
         .arg(&target_dir)
         .env_remove("RUSTFLAGS")
         .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"));

@@ -17,8 +17,9 @@ const INTERLEAVINGS: [[&str; 6]; 2] = [
     ["--package", "iommu-core", "--lib", "--features", "interleavings", "interleavings"],
 ];
 
-/// The model machine is compiled against a service that tells it of its accesses: apart from the others.
-const MODEL: [&str; 2] = ["--package", "model"];
+/// The model machine is compiled against a service that tells it of its accesses: apart from the others, with the fuzz target that
+/// stands on it.
+const MODEL: [&str; 6] = ["--package", "model", "--package", "fuzz", "--features", "fuzz/model"];
 
 /// Runs all host tests but those of interleavings and of the model machine; those that fail are named.
 pub(super) fn run(workspace: &Workspace) -> Result<Tally> {

@@ -38,8 +38,9 @@ pub(super) fn lint(workspace: &Workspace) -> Result<ExitCode> {
         let arguments = [&["clippy", "--quiet"][..], &interleavings, &["--", "-D", "warnings"]].concat();
         cargo(workspace, &arguments, &[])?;
     }
-    let model = ["clippy", "--quiet", "--package", "model", "--all-targets", "--", "-D", "warnings"];
-    cargo(workspace, &model, &[])?;
+    let model = ["--package", "model", "--package", "fuzz", "--features", "fuzz/model", "--all-targets"];
+    let arguments = [&["clippy", "--quiet"][..], &model, &["--", "-D", "warnings"]].concat();
+    cargo(workspace, &arguments, &[])?;
     let constants = workspace.cache_dir("platforms")?.join("lint.rs");
     let platform = manifests::Platform::load(&workspace.root().join("manifests"), manifests::PLATFORMS[0])?;
     write_whole(&constants, platform.constants()?.as_bytes())?;

@@ -40,6 +40,7 @@ pub(crate) fn campaign(target: &Target, inputs: Vec<Vec<u8>>, time: Duration) ->
         let (input, is_given) = match given.next() {
             Some(input) => (input, true),
             None if Instant::now() >= end => break,
+            None if target.most_runs.is_some_and(|most| outcome.runs >= most) => break,
             None => (next(&outcome.inputs, &mut random), false),
         };
         coverage::clear();
@@ -103,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_found_and_made_as_small_as_it_can_be() {
-        let target = Target { name: "test", run: fails, seeds: Vec::new };
+        let target = Target { name: "test", run: fails, seeds: Vec::new, most_runs: None };
         let start = vec![vec![0x41; 300], (0..=255).collect()];
         let outcome = campaign(&target, start, Duration::from_secs(60));
         let failure = outcome.failure.expect("chance finds it soon");
@@ -113,10 +114,16 @@ mod tests {
 
     #[test]
     fn what_never_fails_runs_until_its_time_is_over() {
-        let target = Target { name: "test", run: |_| {}, seeds: Vec::new };
+        let target = Target { name: "test", run: |_| {}, seeds: Vec::new, most_runs: None };
         let outcome = campaign(&target, vec![vec![1]], Duration::from_millis(50));
         assert!(outcome.runs > 1 && outcome.failure.is_none());
         assert_eq!(outcome.inputs, [[1]], "nothing is counted in a test, so that what was given is kept");
+    }
+
+    #[test]
+    fn what_can_run_so_often_only_does() {
+        let target = Target { name: "test", run: |_| {}, seeds: Vec::new, most_runs: Some(5) };
+        assert_eq!(campaign(&target, vec![vec![1]], Duration::from_secs(60)).runs, 5);
     }
 
     #[test]
@@ -124,8 +131,9 @@ mod tests {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
         for target in fuzz::TARGETS {
             let corpus = corpus::read(&folder.join(target.name)).unwrap();
-            assert!(!corpus.is_empty(), "{} has no corpus", target.name);
-            for input in corpus.into_iter().chain((target.seeds)()) {
+            let inputs: Vec<_> = corpus.into_iter().chain((target.seeds)()).collect();
+            assert!(!inputs.is_empty(), "{} has nothing to start from", target.name);
+            for input in inputs {
                 (target.run)(&input);
             }
         }

@@ -5,5 +5,7 @@ pub mod calls;
 mod generate;
 pub mod manifests;
 mod memory;
+#[cfg(feature = "model")]
+pub mod model;
 pub mod packages;
 pub mod requests;

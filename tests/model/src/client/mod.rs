@@ -82,6 +82,11 @@ impl Clients {
         Self { random, mood, length, step: 0, places, memory, moved: 0, planned: VecDeque::new() }
     }
 
+    /// Has bytes decide what they do from here on.
+    pub(crate) fn led_by(self, random: Random) -> Self {
+        Self { random, ..self }
+    }
+
     /// Returns the next step, until the episode is over; the last one finds out whether everything comes back.
     pub(crate) fn next(&mut self, inner: &Inner) -> Option<Step> {
         self.step += 1;
