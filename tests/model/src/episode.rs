@@ -49,7 +49,7 @@ const BYTES_OF_A_STEP: u64 = 8;
 /// Runs the episode that bytes stand for: the first two of them name the machine, and the nature of its clients.
 #[must_use]
 pub fn of_bytes(bytes: &[u8]) -> Episode {
-    let mut random = Random::of_bytes(bytes);
+    let mut random = Random::of_bytes(bytes.to_vec());
     let machine_seed = random.word();
     let length = u64::try_from(bytes.len()).unwrap_or(0) / BYTES_OF_A_STEP;
     let machine = Machine::new(machine_seed);

@@ -17,12 +17,12 @@ impl Random {
     }
 
     /// Has bytes decide: a small change of them is a small change of what is decided.
-    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
-        Self { state: 0, bytes: Some(bytes.to_vec().into_iter()) }
+    pub(crate) fn of_bytes(bytes: Vec<u8>) -> Self {
+        Self { state: 0, bytes: Some(bytes.into_iter()) }
     }
 
     /// Returns the next bytes as a number, where bytes decide.
-    fn from_bytes(&mut self, count: u32) -> Option<u64> {
+    fn next_bytes(&mut self, count: u32) -> Option<u64> {
         let bytes = self.bytes.as_mut()?;
         Some((0..count).fold(0, |number, _| number << 8 | u64::from(bytes.next().unwrap_or(0))))
     }
@@ -37,7 +37,7 @@ impl Random {
 
     /// Returns the next word.
     pub fn word(&mut self) -> u64 {
-        if let Some(number) = self.from_bytes(2) {
+        if let Some(number) = self.next_bytes(2) {
             // Few words mean anything by themselves: one of as many as there are numbers.
             return Self::new(number).word();
         }
@@ -51,7 +51,7 @@ impl Random {
     /// Returns a number below a limit, or 0 where that is 0.
     pub fn below(&mut self, limit: u64) -> u64 {
         let bytes = (u64::BITS - limit.saturating_sub(1).leading_zeros()).div_ceil(8);
-        if let Some(number) = self.from_bytes(bytes) {
+        if let Some(number) = self.next_bytes(bytes) {
             return number.checked_rem(limit).unwrap_or(0);
         }
         // The high half of a product: no division.
@@ -86,10 +86,10 @@ mod tests {
 
     #[test]
     fn bytes_decide_one_after_the_other() {
-        let mut random = Random::of_bytes(&[3, 13, 1, 0]);
+        let mut random = Random::of_bytes(vec![3, 13, 1, 0]);
         assert_eq!((random.below(10), random.below(10), random.below(300)), (3, 3, 256));
         assert_eq!((random.below(10), random.below(1)), (0, 0), "there are no more");
-        assert_eq!(Random::of_bytes(&[1, 2]).word(), Random::new(0x102).word());
+        assert_eq!(Random::of_bytes(vec![1, 2]).word(), Random::new(0x102).word());
     }
 
     #[test]
