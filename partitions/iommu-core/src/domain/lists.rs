@@ -180,15 +180,16 @@ impl<'a> Domains<'a> {
                 break;
             }
             while let [first, ..] = rest {
-                if budget.is_spent() {
+                let left = removal.left_of(budget);
+                if left.is_spent() {
                     listed.status = Status::Again;
                     break 'list;
                 }
-                let some = rest.get(..budget.room_for(steps)).unwrap_or(rest);
+                let some = rest.get(..left.room_for(steps)).unwrap_or(rest);
                 let (mut count, end) =
                     domain.table.unmap_pages(&mut near, some, &domain.window, &mut removal.unmapped);
                 budget.take(count.saturating_mul(steps));
-                removal.charge(count, budget);
+                removal.paid = removal.paid.saturating_add(count);
                 let mut bytes = (count as u64).wrapping_mul(PAGE_SIZE);
                 let end = match end {
                     Ok(()) if count > 0 => Ok(()),
@@ -253,24 +254,26 @@ struct Removal<'d, 'a, S> {
     pins: &'d PinsOf<'d>,
     /// What SMMUs may still know.
     unmapped: Unmapped<'a>,
-    /// How many entries of it were paid for.
-    charged: usize,
+    /// How many entries of it were paid for when they were removed.
+    paid: usize,
     /// Bytes that they have forgotten.
     removed: u64,
 }
 
 impl<'d, 'a, S: Smmu> Removal<'d, 'a, S> {
     fn new(smmu: &'d S, domain: &'d Domain<'a>, pins: &'d PinsOf<'d>) -> Self {
-        Self { smmu, domain, pins, unmapped: domain.table.removal(pins), charged: 0, removed: 0 }
+        Self { smmu, domain, pins, unmapped: domain.table.removal(pins), paid: 0, removed: 0 }
     }
 
-    /// Takes from the budget what it will cost to let go what was removed, beside what was paid for so many entries by themselves:
-    /// all between the first and the last of a table are looked at.
-    fn charge(&mut self, paid: usize, budget: &mut Budget) {
-        let entries = self.unmapped.entries();
-        let more = entries.saturating_sub(self.charged);
-        self.charged = entries;
-        budget.take(more.saturating_sub(paid).div_ceil(ENTRIES_PER_STEP));
+    /// Returns what it will cost to let go what was removed, beside what was paid for: all entries between the first and the last
+    /// of a table are looked at, until those between are removed as well.
+    fn owed(&self) -> usize {
+        self.unmapped.entries().saturating_sub(self.paid).div_ceil(ENTRIES_PER_STEP)
+    }
+
+    /// Returns what of a budget is left for more.
+    fn left_of(&self, budget: &Budget) -> Budget {
+        Budget(budget.0.saturating_sub(self.owed()))
     }
 
     /// Removes what one entry names, or some of it, as for a single range: returns how many bytes, and why it was not all.
@@ -285,7 +288,7 @@ impl<'d, 'a, S: Smmu> Removal<'d, 'a, S> {
         }
         let mut done = 0_u64;
         while done < entry.bytes() {
-            if budget.is_spent() {
+            if self.left_of(budget).is_spent() {
                 return Ok((done, Err(Status::Again)));
             }
             let rest = (Iova(entry.address().wrapping_add(done)), entry.bytes().wrapping_sub(done));
@@ -293,12 +296,12 @@ impl<'d, 'a, S: Smmu> Removal<'d, 'a, S> {
             let Progress { bytes, end } =
                 self.domain.table.unmap_within(rest, &mut budget.0, false, &mut self.unmapped);
             done = done.wrapping_add(bytes);
-            self.charge(before.saturating_sub(budget.0), budget);
+            self.paid = self.paid.saturating_add(before.saturating_sub(budget.0));
             match end {
                 // The list names a page twice.
                 Err(UnmapError::Raced) if self.settle_early(budget)? => {}
                 Err(error) => return Ok((done, Err(unmap_status(error)))),
-                Ok(()) if done < entry.bytes() && !budget.is_spent() => {
+                Ok(()) if done < entry.bytes() && !self.left_of(budget).is_spent() => {
                     // There was no room to note one more table.
                     let _: bool = self.settle_early(budget)?;
                 }
@@ -326,7 +329,7 @@ impl<'d, 'a, S: Smmu> Removal<'d, 'a, S> {
         if self.unmapped.bytes == 0 {
             return Ok(false);
         }
-        budget.take(SYNC_STEPS);
+        budget.take(self.owed().saturating_add(SYNC_STEPS));
         let (table, unmapped) = (&self.domain.table, &self.unmapped);
         if seeded(Bug::SettledEarly) {
             table.settle(unmapped, Invalidated::never_reachable(), self.pins);
@@ -338,7 +341,7 @@ impl<'d, 'a, S: Smmu> Removal<'d, 'a, S> {
         })?;
         table.settle(unmapped, proof, self.pins);
         self.removed = self.removed.wrapping_add(unmapped.bytes);
-        (self.unmapped, self.charged) = (table.removal(self.pins), 0);
+        (self.unmapped, self.paid) = (table.removal(self.pins), 0);
         Ok(true)
     }
 }

@@ -36,7 +36,8 @@ impl<S: Smmu> Service<'_, S> {
             let mut bytes = [0; CALL_ANSWER_BYTES];
             // The longest answer fits, as the wire's tests show.
             let length = answer.encode(&mut bytes).ok_or(Status::NotSupported)?;
-            write(page, bytes.get(..length.next_multiple_of(WORD)).unwrap_or_default());
+            let whole = length.div_ceil(WORD).saturating_mul(WORD);
+            write(page, bytes.get(..whole).unwrap_or_default());
             Ok(Response::value(length as u64))
         })
     }
