@@ -299,7 +299,7 @@ impl World<'_> {
                 }
                 assert_eq!(links, mine.len().saturating_sub(1), "tables of slot {handle}");
             }
-            assert_eq!(self.service.quota.used() as usize, tables, "pages that are charged");
+            assert_eq!(self.service.quotas.host.used() as usize, tables, "pages that are charged");
             for page in (RAM..RAM + SIZE).step_by(4096) {
                 let shared = u32::from(self.shared.is_mapped(page));
                 assert_eq!(
