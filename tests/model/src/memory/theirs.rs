@@ -29,7 +29,7 @@ impl Theirs {
         let chosen = usize::try_from((mixed >> 8).checked_rem(count).unwrap_or(0)).unwrap_or(0);
         let hint = self.hints.get(chosen).copied().unwrap_or(0);
         let page = if mixed & 0x40 == 0 { hint } else { hint.wrapping_add((mixed >> 20 & 7) << 12) };
-        if address / 8 % 8 == 0 && mixed & 3 != 0 {
+        if (address / 8).is_multiple_of(8) && mixed & 3 != 0 {
             // Word 0 of a context descriptor: T0SZ 25, EPD1, V, IPS, AA64, R, A, one of four ASIDs.
             return 25 | 1 << 30 | 1 << 31 | 4 << 32 | 1 << 41 | 3 << 45 | (mixed >> 4 & 3) << 48;
         }

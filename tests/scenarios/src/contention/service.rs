@@ -43,7 +43,10 @@ struct Work {
     page: PhysAddr,
 }
 
-static WORK: [SpinMutex<Option<Work>>; CORES as usize] = [const { SpinMutex::new(None) }; CORES as usize];
+static WORK: [SpinMutex<Option<Work>>; PLACES] = [const { SpinMutex::new(None) }; PLACES];
+/// As many as there are cores.
+const PLACES: usize = 4;
+const _: () = assert!(PLACES as u64 == CORES);
 /// Cores that are about to begin.
 static READY: AtomicU64 = AtomicU64::new(0);
 /// Rounds that went well.

@@ -57,7 +57,7 @@ impl Stage1 {
         let parts = [1, 2, 3, 4].map(|index| world.page(index));
         let at = world.iova(0x100_0000);
         for (place, part) in (0..).zip(&parts) {
-            part.write(0, &[0; PAGE as usize]);
+            (0..PAGE).step_by(8).for_each(|offset| part.write(offset, &[0; 8]));
             world.map(domain, Iova(at.0 + place * PAGE), part, Protection::READ)?;
         }
         let [context, level1, level2, _] = &parts;
