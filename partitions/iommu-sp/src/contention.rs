@@ -52,10 +52,11 @@ mod counted {
         if !cfg!(feature = "one-lock") {
             return None;
         }
-        let guard = LOCK_FOR_ALL.try_lock();
-        let count = if guard.is_some() { &TAKEN } else { &FOUND_TAKEN };
-        count.fetch_add(1, Relaxed);
-        Some(guard.unwrap_or_else(|| LOCK_FOR_ALL.lock()))
+        TAKEN.fetch_add(1, Relaxed);
+        Some(LOCK_FOR_ALL.try_lock().unwrap_or_else(|| {
+            FOUND_TAKEN.fetch_add(1, Relaxed);
+            LOCK_FOR_ALL.lock()
+        }))
     }
 
     /// Answers the message that asks for the counts of a lock, and says them on the console.

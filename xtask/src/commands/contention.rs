@@ -18,7 +18,7 @@ pub(super) const MACHINE: Machine = Machine::Virt;
 /// How many cores send.
 pub(super) const CORES: u64 = 4;
 /// A run takes seconds; on a machine under load it may take this long.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Two images whose locks are counted.
 struct Counted {

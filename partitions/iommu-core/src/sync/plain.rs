@@ -34,7 +34,10 @@ fn waited<G>(_rank: RankOf, _attempt: impl FnOnce() -> Option<G>, wait: impl FnO
     if let Some(guard) = found(_rank, _attempt()) {
         return guard;
     }
-    wait()
+    let guard = wait();
+    #[cfg(feature = "count-contention")]
+    counts::note(_rank.rank, true);
+    guard
 }
 
 /// The rank of a lock, where somebody asks for it.
