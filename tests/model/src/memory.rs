@@ -228,6 +228,11 @@ impl Memory {
         self.show_all(|pending| pending.core == core);
     }
 
+    /// Makes all writes visible, as time does.
+    pub(crate) fn publish_all(&mut self) {
+        self.show_all(|_| true);
+    }
+
     /// Takes note that a core has answered what it was asked, and released its locks.
     pub(crate) fn answered(&mut self, core: usize) {
         self.pending

@@ -207,6 +207,7 @@ impl Machine {
             dry,
             granted: Granted::default(),
             lent: BTreeSet::new(),
+            roots: BTreeMap::new(),
             focus: vec![0x10_0000, MANAGED[0].base, POOL, SECURE.base],
             cost: Cost::default(),
             time: 0,

@@ -14,6 +14,7 @@
 //! | `entropy` | random numbers for the hypervisor's key |
 //! | `settle` | what must be back when everything is freed |
 //! | `sweep` | what must hold between messages, looked at as a whole |
+//! | `tables` | whether a domain had the pages that its tables stand on, and no others |
 
 mod acts;
 mod agents;
@@ -26,6 +27,7 @@ mod lending;
 mod messages;
 mod settle;
 mod sweep;
+mod tables;
 
 pub(crate) use build::FIRST_WIRE;
 pub(crate) use edge::Port;
@@ -91,6 +93,8 @@ pub(crate) struct Inner {
     dry: u64,
     /// Handles of what the service got of what is lent.
     lent: BTreeSet<u64>,
+    /// By handle: where the tables of domains begin, as entries said that led there.
+    roots: BTreeMap<u32, tables::Tables>,
     /// What the source gave to the message under way.
     granted: Granted,
     /// By SMMU: what somebody has written over, since it was written by the service.
@@ -154,6 +158,16 @@ impl Machine {
     /// Returns how many pages the pool has left.
     pub(crate) fn available(&self) -> usize {
         self.pool.get().map_or(0, |pool| pool.available())
+    }
+
+    /// Returns how many pages tables stand on, those that are lent included, beside what was reserved at boot.
+    fn in_use(&self) -> u64 {
+        let lent = self
+            .pool
+            .get()
+            .map_or(0, |pool| PoolHolder::ALL.map(|holder| pool.lent(holder).used).iter().sum());
+        let carve_out = self.tables.get().map_or(0, |all| all.saturating_sub(self.available()));
+        u64::from(lent) + u64::try_from(carve_out).unwrap_or(u64::MAX)
     }
 
     /// Returns how many pages are the kernel's to take: half of the carve-out is set aside where others may hold devices, and what

@@ -6,7 +6,7 @@ use super::{Inner, Machine};
 use crate::finding::Invariant;
 use ffa_abi::{
     DeviceState, DomainHandle, GuestRequest, HypRequest, Key, PageOwner, PhysAddr, PoolHolder, PoolRequest,
-    Request, SmmuIndex, Status, StreamId,
+    Request, Response, SmmuIndex, Status, StreamId,
 };
 
 /// How often a domain is asked to be freed before that is called endless.
@@ -41,11 +41,12 @@ impl Machine {
                 (PageOwner::Host, _) | (_, None) => Request::DomainFree(handle).encode(),
                 (_, Some(key)) => HypRequest::Guest(GuestRequest::DomainFree(handle)).encode(key),
             };
-            for _ in 0..MOST_FREES {
-                let answer = self.send(HOST, registers);
-                if answer.is_none_or(|response| response.status != Status::Again) {
-                    break;
-                }
+            let before = self.before_free(handle);
+            let answer = (0..MOST_FREES)
+                .map(|_| self.send(HOST, registers))
+                .find(|answer| answer.is_none_or(|response| response.status != Status::Again));
+            if let (Some(before), Some(Some(Response { status: Status::Ok, .. }))) = (before, answer) {
+                self.freed(handle, before);
             }
         }
         let (available, tables) = (self.available(), self.tables.get().copied().unwrap_or(0));

@@ -2,13 +2,13 @@
 //! What must hold between messages, looked at as a whole: all entries of the stream tables, all that tables map, all that
 //! is cached; and whether what was granted works.
 
+use super::tables::Tables;
 use super::{Inner, Machine};
-use crate::architecture::context::{Context, Half};
 use crate::architecture::descriptor::Leaf;
-use crate::architecture::stream_table::{Config, Entry, Stage2};
+use crate::architecture::stream_table::{Config, Entry};
 use crate::finding::Invariant;
 use crate::oracle::{Extent, Space};
-use crate::smmu::{Kind, Leaves, Smmu, Surroundings, Transaction};
+use crate::smmu::{Kind, Leaves, Smmu, Transaction};
 
 /// Accesses that are tried of what was granted.
 const TRIES: usize = 3;
@@ -32,64 +32,10 @@ impl Machine {
     }
 }
 
-/// What translates a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tables {
-    Stage1(Context, Half),
-    Stage2(Stage2),
-}
-
-impl Tables {
-    /// Finds what an entry leads to, or says why that is not as it has to be.
-    fn of(smmu: &Smmu, config: Config, around: &mut Surroundings) -> Result<Self, String> {
-        match config {
-            // Whatever the kernel's stage 1 says, stage 2 is what is ours.
-            Config::Stage2(stage2) | Config::Nested(_, stage2) => Ok(Self::Stage2(stage2)),
-            Config::Stage1(contexts) => {
-                let context = smmu.context_in_memory(contexts, around);
-                let context = context.map_err(|why| format!("no context: {why:?}"))?;
-                let quiet = context.stalls || !context.records || !context.aborts;
-                match (context.lower, context.upper) {
-                    (Some(half), None) if !quiet => Ok(Self::Stage1(context, half)),
-                    _ => Err(format!("its context is {context:x?}")),
-                }
-            }
-            Config::Abort | Config::Bypass => Err(format!("{config:x?}")),
-        }
-    }
-
-    /// Returns all that they map, in the form of stage 2.
-    fn leaves(&self, around: &mut Surroundings) -> Leaves {
-        match self {
-            Self::Stage1(context, half) => Smmu::stage1_leaves_in_memory(context, half, around),
-            Self::Stage2(stage2) => Smmu::leaves_in_memory(stage2, around),
-        }
-    }
-
-    /// Returns all that is cached of it behind a stage 1 of the kernel's.
-    fn combined(&self, smmu: &Smmu) -> Vec<Leaf> {
-        match self {
-            Self::Stage1(..) => Vec::new(),
-            Self::Stage2(stage2) => smmu.cached_combined_leaves(stage2.vmid).collect(),
-        }
-    }
-
-    /// Returns all that is cached of it, in the form of stage 2.
-    fn cached(&self, smmu: &Smmu) -> Leaves {
-        match self {
-            Self::Stage1(context, _) => {
-                let leaves = smmu.cached_stage1_leaves(context.asid).into_iter();
-                leaves.map(|(input, leaf)| (input, leaf.as_stage2(context.attributes))).collect()
-            }
-            Self::Stage2(stage2) => smmu.cached_leaves(stage2.vmid),
-        }
-    }
-}
-
 impl Inner {
     /// Looks at the entries of all streams that an SMMU can find.
     fn sweep_streams(&mut self, index: usize, smmu: u16) {
-        let Self { smmus, around, oracle, .. } = self;
+        let Self { smmus, around, oracle, roots, .. } = self;
         let Some(found) = smmus.get_mut(index) else { return };
         let mut seen: Vec<Tables> = Vec::new();
         for stream in found.reachable_streams(around) {
@@ -128,6 +74,9 @@ impl Inner {
                         continue;
                     }
                     seen.push(tables);
+                    if let [Some(handle)] = oracle.settings(smmu, stream) {
+                        roots.insert(handle.raw(), tables);
+                    }
                     let leaves = tables.leaves(around);
                     if let Err(what) = compare(&leaves, &domain.space) {
                         around.findings.note(Invariant::Reach, || format!("stream {stream:#x}: {what}"));

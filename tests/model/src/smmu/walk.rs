@@ -180,6 +180,23 @@ impl Smmu {
         }
     }
 
+    /// Counts the tables on the ways of all input of so many bits, as they stand in memory.
+    pub(crate) fn tables_in_memory(
+        table: u64,
+        level: u32,
+        input_bits: u32,
+        around: &mut Surroundings,
+    ) -> u64 {
+        let mut tables = 1;
+        for index in 0..1 << (input_bits - entry_bits(level)) {
+            let Ok(word) = Self::fetch_descriptor(around, table, index, true) else { break };
+            if let Descriptor::Table(next) = Descriptor::decode(word, level) {
+                tables += Self::tables_in_memory(next, level + 1, entry_bits(level), around);
+            }
+        }
+        tables
+    }
+
     /// Returns all cached translations of stage 2 under a VMID.
     pub(crate) fn cached_leaves(&self, vmid: u16) -> Leaves {
         self.tlb.leaves(Tag { vmid, asid: None }).collect()
