@@ -333,7 +333,7 @@ impl Oracle {
         match status {
             Status::Ok => {
                 claim(may && !surely, || "the policy says no, or it is another's".to_owned())?;
-                claim(self.both_stages.contains(&smmu.0), || "a stage is missing".to_owned())?;
+                claim(self.has_both_stages(smmu.0), || "a stage is missing".to_owned())?;
                 claim(context.is_multiple_of(64), || "it is misaligned".to_owned())?;
                 match domain {
                     Some(handle) => {
@@ -346,7 +346,7 @@ impl Oracle {
                 }
             }
             Status::NotSupported => {
-                claim(!self.both_stages.contains(&smmu.0), || "both stages are there".to_owned())
+                claim(!self.has_both_stages(smmu.0), || "both stages are there".to_owned())
             }
             Status::Misaligned => claim(!context.is_multiple_of(64), || "it is aligned".to_owned()),
             Status::Denied => {

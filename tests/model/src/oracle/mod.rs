@@ -226,6 +226,11 @@ impl Oracle {
         if mapped { Verdict::Fine } else { Verdict::NotMapped }
     }
 
+    /// Tells whether an SMMU has both stages.
+    pub(crate) fn has_both_stages(&self, smmu: u16) -> bool {
+        self.both_stages.contains(&smmu)
+    }
+
     /// Tells whether a stage 1 of the kernel's may stand in front of what a stream is set to.
     pub(crate) fn may_be_nested(&self, smmu: u16, stream: u32) -> bool {
         self.policy.device(smmu, stream).is_some_and(|(index, _)| self.nested.contains(&index))
