@@ -34,7 +34,7 @@ const LENDS_OTHERWISE: &str =
 const OF_FIRMWARE: &[&[Scenario]] = &[firmware::OF_THE_MACHINE];
 
 /// Returns the scenarios about the service, and those about firmware that go with it.
-pub(crate) fn scenarios() -> impl Iterator<Item = &'static Scenario> {
+pub(crate) fn scenarios() -> impl Iterator<Item = &'static Scenario> + Clone {
     flat(dma::SCENARIOS).chain(flat(OF_FIRMWARE))
 }
 
@@ -62,6 +62,6 @@ pub(crate) fn say_deviations(of: impl Iterator<Item = &'static Scenario> + Clone
     }
 }
 
-fn flat(lists: &'static [&'static [Scenario]]) -> impl Iterator<Item = &'static Scenario> {
+fn flat(lists: &'static [&'static [Scenario]]) -> impl Iterator<Item = &'static Scenario> + Clone {
     lists.iter().flat_map(|some| some.iter())
 }

@@ -165,7 +165,9 @@ fn finish(
     unmapped: &Unmapped<'_>,
 ) -> Result<Done, Status> {
     if unmapped.bytes > 0 {
-        let range = TlbRange { iova, size: bytes, leaves: unmapped.leaves, tables: false };
+        // Behind a block there may have been a hole that no block fills: SMMUs are not to take it for one.
+        let fill = |leaf: &LeafSize| (iova.0 | bytes) & leaf.bytes().wrapping_sub(1) == 0;
+        let range = TlbRange { iova, size: bytes, leaves: unmapped.leaves.filter(fill), tables: false };
         let domain = held.domain()?;
         if seeded(Bug::SettledEarly) {
             domain.table.settle(unmapped, Invalidated::never_reachable(), pins);

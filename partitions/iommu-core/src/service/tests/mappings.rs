@@ -280,3 +280,15 @@ fn a_large_domain_is_freed_in_steps() {
     assert_eq!(machine.smmus[0].invalidations(), before + 1);
     assert_eq!(machine.pool.available(), pages - 1);
 }
+
+/// A block and a hole behind it that is none: what SMMUs are asked to forget is no multiple of the block.
+#[test]
+fn a_block_is_unmapped_with_a_hole_behind_it() {
+    let machine = Machine::new();
+    let domain = attached(&machine);
+    assert_eq!(machine.map(domain, AT, RAM, M2, BOTH), (Status::Ok, M2));
+    assert!(machine.smmus[0].dma(EDU, AT, false).is_some());
+    let response = machine.ask(Request::Unmap { domain, iova: Iova(AT), size: M2 + K4 });
+    assert_eq!((response.status, response.values[0]), (Status::Ok, M2 + K4));
+    assert_eq!(machine.smmus[0].dma(EDU, AT, false), None);
+}
