@@ -24,7 +24,7 @@ impl Clients {
         if inner.policy.guard != Guard::Nobody && self.random.once_in(3) {
             return self.for_guests(inner, key);
         }
-        match self.random.below(52) {
+        match self.random.below(60) {
             0 => Act::Claim,
             1 => Act::Statistics { key },
             2 => {
@@ -38,9 +38,9 @@ impl Clients {
                 Act::State { address: address.wrapping_add(self.random.below(K4)), key }
             }
             10..24 => Act::Move { pages: self.taken(inner), key },
-            40..46 => self.lend(inner, key),
-            46..50 => self.reclaim(inner, key),
-            50..52 => Act::Shares { holder: self.pool_holder(), key },
+            40..52 => self.lend(inner, key),
+            52..57 => self.reclaim(inner, key),
+            57..60 => Act::Shares { holder: self.pool_holder(), key },
             24 if self.planned.is_empty() => self.pile_up(inner),
             _ => Act::Move { pages: self.returned(inner), key },
         }
@@ -126,6 +126,13 @@ impl Clients {
         }
         let count = if self.random.once_in(12) { self.random.any(&[0, 7]) } else { 1 + self.random.below(6) };
         self.planned.extend(self.random.once_in(8).then_some(Act::Reclaim { memory: first | count, key }));
+        if holder != PoolHolder::Host && self.random.once_in(2) {
+            // The kernel asks for more tables than it may have, where it has few left: those are none of its.
+            for _ in 0..6 {
+                let (label, iova, pa) = (self.label(inner), self.iova(), self.memory(inner));
+                self.planned.push_back(Act::Map { label, iova, pa, size: K4, access: 3 });
+            }
+        }
         Act::Lend { memory: first | count, holder, key }
     }
 

@@ -78,6 +78,10 @@ impl Clients {
             let unit = self.random.any(&[M2, G1]);
             (iova, pa) = (iova & !(unit - 1), pa & !(unit - 1));
             size = self.random.any(&[unit, 2 * unit, unit + K4, M2]);
+            if self.random.once_in(5) {
+                // A page in front of the block: what is unmapped as one is of two kinds, the smaller one first.
+                (iova, pa, size) = (iova.wrapping_sub(K4), pa.wrapping_sub(K4), size.wrapping_add(K4));
+            }
         }
         if self.random.once_in(40) {
             let foreign =

@@ -30,8 +30,8 @@ fn random_calls(world: &mut World) -> Outcome {
     let test_sp = test_sp(world)?;
     let service = u64::from(world.iommu.partition());
     let success = [FuncId::Success32, FuncId::Success64].map(|id| u64::from(u32::from(id)));
-    let response =
-        [FuncId::MsgSendDirectResp32, FuncId::MsgSendDirectResp64].map(|id| u64::from(u32::from(id)));
+    let response = [FuncId::MsgSendDirectResp32, FuncId::MsgSendDirectResp64, FuncId::MsgSendDirectResp64_2]
+        .map(|id| u64::from(u32::from(id)));
     let error = u64::from(u32::from(FuncId::Error32));
     let version = u64::from(u32::from(FuncId::Version));
     let [mut successes, mut responses, mut errors] = [0_u32; 3];
