@@ -529,7 +529,7 @@ fn cores_work_side_by_side() {
     let table = table(&pool, Geometry::Bits39);
     let quota = Quota::new(63);
     // Miri looks at each access; there a few of them are enough.
-    let (rounds, step) = if cfg!(miri) { (1, 1024) } else { (200, 4) };
+    let (rounds, step) = if cfg!(miri) { (1, 512) } else { (200, 4) };
     std::thread::scope(|scope| {
         for core in 0..4_u64 {
             let (table, quota) = (&table, &quota);
