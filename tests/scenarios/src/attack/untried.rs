@@ -7,7 +7,7 @@ pub(super) const ALL: &[[&str; 3]] = &[
     [
         "pool-reclaimed",
         "Pool memory given back while the SMMU still reads it",
-        "the service takes no memory that is lent to it into its pool yet, and so gives none back",
+        "the hypervisor of these scenarios lends none; that none comes back while tables stand there is tried in mode hyp (pool-lent)",
     ],
     [
         "aliases",
