@@ -11,7 +11,6 @@
 #![no_std]
 
 mod boot;
-mod cache;
 mod console;
 mod entry;
 mod fault;
@@ -31,7 +30,6 @@ pub mod time;
 mod vcpu;
 
 pub use boot::{BootInfo, Manifest};
-pub use cache::{clean_to_coherency, line_bytes};
 pub use console::print;
 pub use ffa::{CallError, EndpointId, call};
 pub use image::addresses as image_addresses;
