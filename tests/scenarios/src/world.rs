@@ -24,6 +24,8 @@ pub(crate) const PAGE: u64 = 4096;
 pub(crate) const TRANSFER: usize = 256;
 /// The same, as the device counts.
 pub(crate) const TRANSFER_COUNT: u16 = 256;
+/// Flag of the mailbox: the run is one on an SMMU that has stage 1 and no other.
+const STAGE_1_ALONE: u64 = 1 << 1;
 /// All that may be done with a page.
 pub(crate) const READ_WRITE: Protection = Protection::READ.union(Protection::WRITE);
 
@@ -180,6 +182,11 @@ impl World {
         self.iommu.map(domain, iova, page.address(), page.size(), protection)
     }
 
+    /// Tells whether the SMMU of this run has stage 1 and no other.
+    pub(crate) const fn has_stage_1_alone(&self) -> bool {
+        self.mailbox.flags & STAGE_1_ALONE != 0
+    }
+
     /// Maps a page so that devices can write it, and read it only where their SMMU cannot allow the one alone.
     pub(crate) fn map_to_write(
         &self,
@@ -188,7 +195,9 @@ impl World {
         page: &Ram,
     ) -> Result<(), IommuError> {
         match self.map(domain, iova, page, Protection::WRITE) {
-            Err(IommuError::Status(Status::NotSupported)) => self.map(domain, iova, page, READ_WRITE),
+            Err(IommuError::Status(Status::NotSupported)) if self.has_stage_1_alone() => {
+                self.map(domain, iova, page, READ_WRITE)
+            }
             result => result,
         }
     }

@@ -92,18 +92,18 @@ fn set(page: &Ram, word: u64, value: u64) {
     page.write(8 * word, &value.to_le_bytes());
 }
 
-/// Tells whether the SMMU has both stages. Where it has not, that is the answer to whoever asks for them.
+/// Tells whether the SMMU has both stages, as the run says. Where it has not, that is the answer to whoever asks for them.
 fn has_both_stages(world: &mut World) -> Result<bool, Failure> {
     let domain = world.domain()?;
     let (smmu, sid) = (world.smmu(), world.device.stream());
     let request = Request::NestedSet { smmu, sid, domain: Some(domain), context: world.iova(0) };
-    match world.iommu.request(request) {
-        Ok(_) => {
-            world.set(DeviceState::Blocked)?;
-            Ok(true)
-        }
-        answer => refused("a stage 1 in front of a domain", answer, Status::NotSupported).map(|()| false),
+    let answer = world.iommu.request(request);
+    if world.has_stage_1_alone() {
+        return refused("a stage 1 in front of a domain", answer, Status::NotSupported).map(|()| false);
     }
+    answer?;
+    world.set(DeviceState::Blocked)?;
+    Ok(true)
 }
 
 fn nested(world: &mut World) -> Outcome {
